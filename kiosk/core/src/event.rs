@@ -1,0 +1,260 @@
+//! What happens to the terminal and what it wants done. Every door between core and the rest of the house is here.
+
+use crate::benefit::{Method, Success};
+use crate::decision::{Comparison, Modality};
+use crate::identity::{CardIdentity, IdNumber};
+use crate::message::{Id, Say};
+use crate::operator::{Pin, PinCheck};
+use crate::outcome::Tone;
+use crate::record::{Record, RecordId};
+use crate::roster::Beneficiary;
+use crate::view::{Delivery, Header, OutboxLine, SlipState, Tap};
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Facts for the header changed: outbox, devices, date.
+    Status(Header),
+    /// A finger touched the glass.
+    Tapped(Tap),
+    /// A PIN was compared.
+    PinChecked(PinCheck),
+    /// From the ID-card reader.
+    Card(CardEvent),
+    /// The answer to [`Effect::Find`].
+    Found(Box<Lookup>),
+    /// From the camera and the face networks.
+    Face(FaceEvent),
+    /// From the fingerprint module and its network.
+    Finger(FingerEvent),
+    /// A document picture was taken (or not: the reason).
+    Document(Result<(), Id>),
+    /// The record is durable here.
+    Sealed(RecordId),
+    /// It could not be sealed or stored; the visit is kept.
+    SealFailed(Id),
+    /// The state of a record changed.
+    Delivery(RecordId, Delivery),
+    /// What became of the slip.
+    Slip(SlipState),
+    /// The answer to [`Effect::ListOutbox`].
+    Outbox(Vec<OutboxLine>),
+}
+
+/// From the ID-card reader.
+#[derive(Clone, Debug)]
+pub enum CardEvent {
+    /// A card is there but moves.
+    HoldStill,
+    /// It is being read.
+    Reading,
+    /// It was read and its number is sound.
+    Read {
+        /// What it says.
+        card: Box<CardIdentity>,
+        /// Fresh identity for the visit.
+        visit: [u8; 16],
+        /// Fresh identity for its record.
+        record: RecordId,
+    },
+    /// It cannot be used (`err-card-…`).
+    Unusable(Id),
+}
+
+/// Everything this terminal knows about the holder of a number.
+#[derive(Clone, Debug, Default)]
+pub struct Lookup {
+    /// As the roster says; `None` when the roster does not hold the number.
+    pub beneficiary: Option<Beneficiary>,
+    /// Successes recorded here since the roster was made: pack and success.
+    pub recent: Vec<(String, Success)>,
+    /// References that can be compared with: the modality, and the ISO finger position where it is a finger.
+    pub references: Vec<(Modality, Option<u8>)>,
+}
+
+/// What the face is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FacePurpose {
+    /// Compare with the references.
+    Verify,
+    /// Take several good views as a new reference, and compare them with the chip photo and with each other.
+    Enrol,
+}
+
+/// An action that shows life. Judged as change against the person's own neutral frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Close and open the eyes.
+    Blink,
+    /// Open the mouth.
+    OpenMouth,
+    /// Turn the head.
+    Turn,
+}
+
+/// From the camera and the face networks.
+#[derive(Clone, Debug)]
+pub enum FaceEvent {
+    /// The latest frame: what to do better (None: it is good), and how far we are (0 to 1).
+    Seen {
+        /// `face-…` coaching.
+        coaching: Option<Id>,
+        /// 0 to 1.
+        progress: f32,
+    },
+    /// Enough good frames were taken.
+    Taken(Vec<Comparison>),
+    /// Time ran out without enough good frames; the last coaching says why.
+    TimedOut(Option<Id>),
+    /// The camera or the networks failed (`err-…`).
+    Failed(Id),
+}
+
+/// From the fingerprint module and its network.
+#[derive(Clone, Debug)]
+pub enum FingerEvent {
+    /// Waiting for the finger, uploading (0 to 1), or a coaching hint.
+    Seen {
+        /// `finger-…`.
+        prompt: Id,
+        /// 0 to 1.
+        progress: f32,
+    },
+    /// Compared with the references of this finger; empty while enrolling until the last placement.
+    Taken(Vec<Comparison>),
+    /// One more placement of an enrolment is good.
+    Placed,
+    /// Nobody put a finger there in time.
+    TimedOut,
+    /// The module or the network failed (`err-…`).
+    Failed(Id),
+}
+
+/// What the finger is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FingerPurpose {
+    /// Compare with the references.
+    Verify,
+    /// Take so many placements as a new reference.
+    Enrol {
+        /// Placements wanted.
+        placements: u8,
+    },
+}
+
+/// Pictures that a visit may hold in memory until it is sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Picture {
+    /// Best live frame.
+    LiveFace,
+    /// The chip's photo, decoded, or its raw block.
+    ChipPhoto,
+    /// Front of the card.
+    IdFront,
+    /// Back of the card.
+    IdBack,
+    /// The card in the person's hand beside the face.
+    IdInHand,
+    /// Best fingerprint image.
+    Finger,
+}
+
+impl Picture {
+    /// The word in records.
+    pub fn role(self) -> &'static str {
+        match self {
+            Self::LiveFace => "live-face",
+            Self::ChipPhoto => "chip-photo",
+            Self::IdFront => "id-front",
+            Self::IdBack => "id-back",
+            Self::IdInHand => "id-in-hand",
+            Self::Finger => "finger",
+        }
+    }
+}
+
+/// Something to be done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Compare a PIN; answered by [`Event::PinChecked`].
+    CheckPin {
+        /// Whose.
+        operator: String,
+        /// The digits.
+        pin: Pin,
+    },
+    /// Poll the reader until a card was read; answered by [`Event::Card`].
+    AwaitCard,
+    /// Look a number up; answered by [`Event::Found`].
+    Find(IdNumber),
+    /// Watch the camera; answered by [`Event::Face`].
+    WatchFace {
+        /// Verify or enrol.
+        purpose: FacePurpose,
+        /// Actions to ask for if the passive score does not convince, in this order.
+        actions: Vec<Action>,
+        /// Seconds for each action.
+        action_s: u8,
+    },
+    /// Scan a finger; answered by [`Event::Finger`].
+    ScanFinger {
+        /// Verify or enrol.
+        purpose: FingerPurpose,
+        /// ISO 19794-2 position.
+        finger: u8,
+    },
+    /// Show the camera for a document.
+    PreviewDocument,
+    /// Take the document picture now; answered by [`Event::Document`].
+    TakeDocument(Picture),
+    /// Stop camera and finger; late answers are ignored.
+    StopSensors,
+    /// Sign, encrypt and store; answered by [`Event::Sealed`] or [`Event::SealFailed`].
+    Seal(Box<SealOrder>),
+    /// Forget everything about the person that was held in memory.
+    Forget,
+    /// Print.
+    Print(Box<Slip>),
+    /// Say it aloud.
+    Speak(Id),
+    /// Try to send now.
+    Send,
+    /// Answered by [`Event::Outbox`].
+    ListOutbox,
+}
+
+/// What is to be sealed. The shell adds the bytes that core never sees.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SealOrder {
+    /// The record; its pictures and templates are still empty.
+    pub record: Record,
+    /// Pictures that go with it.
+    pub pictures: Vec<Picture>,
+    /// New references that go with it and are kept here.
+    pub templates: Vec<Modality>,
+    /// What this visit achieved, so that the terminal knows it at once: pack and success.
+    pub successes: Vec<(String, Success)>,
+}
+
+/// What the person takes home on paper.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Slip {
+    /// Where.
+    pub site: String,
+    /// When, in words of the clock.
+    pub captured: crate::moment::Moment,
+    /// Masked name.
+    pub name: String,
+    /// Masked number.
+    pub number: String,
+    /// `outcome-…`, in large type.
+    pub headline: Id,
+    /// Sign beside the headline.
+    pub tone: Tone,
+    /// Sentence by sentence what it means and what comes next.
+    pub lines: Vec<Say>,
+    /// How it was done.
+    pub method: Option<Method>,
+    /// The record, for the QR.
+    pub record: RecordId,
+}

@@ -1,0 +1,13 @@
+//! Every decision of the terminal: who this is, what they owe, what may be done, how it ended.
+//!
+//! Core has no I/O, no clock, no thread and no device. What happened arrives as an [`event::Event`],
+//! what has to be done leaves as an [`event::Effect`]; given the same events it gives the same effects.
+
+pub mod decision;
+pub mod identity;
+pub mod message;
+pub mod moment;
+pub mod operator;
+pub mod outcome;
+pub mod record;
+pub mod view;

@@ -1,0 +1,286 @@
+//! Names of everything the terminal says. The words are in `ui/locales`; a test there holds the two together.
+
+use jiff::civil::Date;
+
+/// Something to say: a message and what to put into it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Say {
+    /// Which message.
+    pub id: Id,
+    /// Values for `{0}`, `{1}`, … in this order.
+    pub with: Vec<Arg>,
+}
+
+/// A value inside a message.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Arg {
+    /// Shown as it is: a title from a policy pack, a masked name.
+    Text(String),
+    /// Shown in the words of the language.
+    Day(Date),
+    /// Shown in digits.
+    Number(i64),
+    /// A message inside a message.
+    Term(Id),
+}
+
+impl From<Id> for Say {
+    fn from(id: Id) -> Self {
+        Self { id, with: Vec::new() }
+    }
+}
+
+impl Id {
+    /// The message with values.
+    pub fn with(self, with: impl IntoIterator<Item = Arg>) -> Say {
+        Say { id: self, with: with.into_iter().collect() }
+    }
+}
+
+macro_rules! ids {
+    ($($(#[$meta:meta])* $variant:ident = $id:literal,)*) => {
+        /// Identity of a message.
+        ///
+        /// `err-…` says what happened and `rec-…` what to do; every fault has both.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[expect(missing_docs, reason = "the words in ui/locales are the documentation")]
+        pub enum Id { $($(#[$meta])* $variant,)* }
+
+        impl Id {
+            /// All of them, for tests and for the catalogue.
+            pub const ALL: &'static [Id] = &[$(Id::$variant,)*];
+
+            /// The name used in the catalogue, in records and as a support code.
+            pub fn name(self) -> &'static str {
+                match self { $(Id::$variant => $id,)* }
+            }
+
+            /// The message of this name.
+            pub fn named(name: &str) -> Option<Self> {
+                match name { $($id => Some(Id::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+ids! {
+    // sign-in
+    SignIn = "sign-in",
+    EnterPin = "enter-pin",
+    PinWrong = "pin-wrong",
+    OperatorLocked = "operator-locked",
+    // waiting for a card
+    LayCard = "lay-card",
+    HoldCardStill = "hold-card-still",
+    ReadingCard = "reading-card",
+    // who and what is due
+    StateDue = "state-due",
+    StateDueSoon = "state-due-soon",
+    StateOverdue = "state-overdue",
+    StateSuspended = "state-suspended",
+    StateDone = "state-done",
+    StateNotOpen = "state-not-open",
+    StateNotRequired = "state-not-required",
+    StateUnderReview = "state-under-review",
+    DueBy = "due-by",
+    NothingDueUntil = "nothing-due-until",
+    NotOnRoster = "not-on-roster",
+    DateDoubtful = "date-doubtful",
+    WarnBirthDiffers = "warn-birth-differs",
+    WarnSexDiffers = "warn-sex-differs",
+    WarnExpired = "warn-expired",
+    WarnValidityReversed = "warn-validity-reversed",
+    WarnNameDiffers = "warn-name-differs",
+    // consent
+    ConsentTitle = "consent-title",
+    ConsentBody = "consent-body",
+    ConsentAlternatives = "consent-alternatives",
+    // face
+    FaceTitle = "face-title",
+    FaceEnrolTitle = "face-enrol-title",
+    FaceLook = "face-look",
+    FaceComeCloser = "face-come-closer",
+    FaceMoveBack = "face-move-back",
+    FaceTooDark = "face-too-dark",
+    FaceTooBright = "face-too-bright",
+    FaceBacklight = "face-backlight",
+    FaceHoldStill = "face-hold-still",
+    FaceLookHere = "face-look-here",
+    FaceEyesOpen = "face-eyes-open",
+    FaceOnlyOne = "face-only-one",
+    FaceUncover = "face-uncover",
+    FaceBlink = "face-blink",
+    FaceOpenMouth = "face-open-mouth",
+    FaceTurn = "face-turn",
+    FaceComparing = "face-comparing",
+    // finger
+    FingerTitle = "finger-title",
+    FingerEnrolTitle = "finger-enrol-title",
+    FingerPlace = "finger-place",
+    FingerHold = "finger-hold",
+    FingerLift = "finger-lift",
+    FingerDry = "finger-dry",
+    FingerWet = "finger-wet",
+    FingerMoved = "finger-moved",
+    FingerCentre = "finger-centre",
+    FingerAgain = "finger-again",
+    FingerRightThumb = "finger-right-thumb",
+    FingerRightIndex = "finger-right-index",
+    FingerLeftThumb = "finger-left-thumb",
+    FingerLeftIndex = "finger-left-index",
+    FingerOther = "finger-other",
+    // documents of a re-enrolment
+    DocumentTitle = "document-title",
+    DocumentFront = "document-front",
+    DocumentBack = "document-back",
+    DocumentInHand = "document-in-hand",
+    // judging
+    JudgeUnsure = "judge-unsure",
+    JudgeDifferent = "judge-different",
+    JudgeSuspectedFake = "judge-suspected-fake",
+    WhyScoreLow = "why-score-low",
+    WhyScoreBetween = "why-score-between",
+    WhyQualityLow = "why-quality-low",
+    WhyNotLive = "why-not-live",
+    WhyPhotoOld = "why-photo-old",
+    WhyNoReference = "why-no-reference",
+    WhyTriesUsed = "why-tries-used",
+    // appeal
+    AppealTitle = "appeal-title",
+    AppealBody = "appeal-body",
+    AppealReasonAged = "appeal-reason-aged",
+    AppealReasonIll = "appeal-reason-ill",
+    AppealReasonPhotoBad = "appeal-reason-photo-bad",
+    AppealReasonOther = "appeal-reason-other",
+    WitnessTitle = "witness-title",
+    WitnessIsOperator = "witness-is-operator",
+    WitnessMayNot = "witness-may-not",
+    // saving and result
+    Saving = "saving",
+    SavedHere = "saved-here",
+    CentreHasIt = "centre-has-it",
+    SlipPrinted = "slip-printed",
+    SlipNotPrinted = "slip-not-printed",
+    OutcomeCertified = "outcome-certified",
+    OutcomeModelBuilt = "outcome-model-built",
+    OutcomeModelBuiltAndCertified = "outcome-model-built-and-certified",
+    OutcomeEvidenceOnly = "outcome-evidence-only",
+    OutcomeUnderReview = "outcome-under-review",
+    OutcomeAppealFiled = "outcome-appeal-filed",
+    OutcomeDataFixNeeded = "outcome-data-fix-needed",
+    OutcomeNotRequired = "outcome-not-required",
+    OutcomeAlreadyDone = "outcome-already-done",
+    OutcomeReferred = "outcome-referred",
+    OutcomeVisitRequested = "outcome-visit-requested",
+    OutcomeSpecialRequested = "outcome-special-requested",
+    OutcomeNotPresent = "outcome-not-present",
+    OutcomeStoppedSuspectedFake = "outcome-stopped-suspected-fake",
+    OutcomeDeviceProblem = "outcome-device-problem",
+    NextDue = "next-due",
+    NextPhoneCheck = "next-phone-check",
+    NextAppealAnswer = "next-appeal-answer",
+    NextCertify = "next-certify",
+    NextSupervisor = "next-supervisor",
+    NextCall = "next-call",
+    // methods
+    MethodFacePhoto = "method-face-photo",
+    MethodFaceModel = "method-face-model",
+    MethodFinger = "method-finger",
+    MethodVoice = "method-voice",
+    MethodVein = "method-vein",
+    MethodPaper = "method-paper",
+    MethodHomeVisit = "method-home-visit",
+    MethodSpecial = "method-special",
+    MethodPhone = "method-phone",
+    MethodDataMatch = "method-data-match",
+    MethodAppeal = "method-appeal",
+    MethodWindow = "method-window",
+    // buttons
+    TapCertifyFace = "tap-certify-face",
+    TapCertifyFinger = "tap-certify-finger",
+    TapReEnrolFace = "tap-re-enrol-face",
+    TapReEnrolFinger = "tap-re-enrol-finger",
+    TapAppeal = "tap-appeal",
+    TapHomeVisit = "tap-home-visit",
+    TapAgree = "tap-agree",
+    TapDecline = "tap-decline",
+    TapTryAgain = "tap-try-again",
+    TapTakePicture = "tap-take-picture",
+    TapCannotTake = "tap-cannot-take",
+    TapCancel = "tap-cancel",
+    TapBack = "tap-back",
+    TapDone = "tap-done",
+    TapOutbox = "tap-outbox",
+    TapSignOut = "tap-sign-out",
+    TapRefused = "tap-refused",
+    TapNotTheirCard = "tap-not-their-card",
+    TapPrintAgain = "tap-print-again",
+    // outbox
+    OutboxTitle = "outbox-title",
+    OutboxAllDelivered = "outbox-all-delivered",
+    OutboxWaiting = "outbox-waiting",
+    OutboxOldest = "outbox-oldest",
+    OutboxHeld = "outbox-held",
+    // devices
+    DeviceIdCard = "device-id-card",
+    DeviceCamera = "device-camera",
+    DeviceFinger = "device-finger",
+    DevicePrinter = "device-printer",
+    DeviceModels = "device-models",
+    DeviceReady = "device-ready",
+    DeviceOff = "device-off",
+    // faults: what happened, what to do
+    ErrIdCardSilent = "err-id-card-reader-silent",
+    RecIdCardSilent = "rec-id-card-reader-silent",
+    ErrIdCardDead = "err-id-card-reader-dead",
+    RecIdCardDead = "rec-id-card-reader-dead",
+    ErrCardUnverifiable = "err-card-unverifiable",
+    RecCardUnverifiable = "rec-card-unverifiable",
+    ErrCardUnreadable = "err-card-unreadable",
+    RecCardUnreadable = "rec-card-unreadable",
+    ErrCameraSilent = "err-camera-silent",
+    RecCameraSilent = "rec-camera-silent",
+    ErrFingerSilent = "err-finger-reader-silent",
+    RecFingerSilent = "rec-finger-reader-silent",
+    ErrFaceModelMissing = "err-face-model-missing",
+    RecFaceModelMissing = "rec-face-model-missing",
+    ErrFingerModelMissing = "err-finger-model-missing",
+    RecFingerModelMissing = "rec-finger-model-missing",
+    ErrPrinterPaper = "err-printer-paper",
+    RecPrinterPaper = "rec-printer-paper",
+    ErrPrinterSilent = "err-printer-silent",
+    RecPrinterSilent = "rec-printer-silent",
+    ErrStoreFull = "err-store-full",
+    RecStoreFull = "rec-store-full",
+    ErrStoreFault = "err-store-fault",
+    RecStoreFault = "rec-store-fault",
+    ErrSealFault = "err-seal-fault",
+    RecSealFault = "rec-seal-fault",
+    ErrPolicyMissing = "err-policy-missing",
+    RecPolicyMissing = "rec-policy-missing",
+    ErrSyncNoRoute = "err-sync-no-route",
+    RecSyncNoRoute = "rec-sync-no-route",
+    ErrSyncRefused = "err-sync-refused",
+    RecSyncRefused = "rec-sync-refused",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_says_what_to_do() {
+        for id in Id::ALL {
+            if let Some(fault) = id.name().strip_prefix("err-") {
+                assert!(Id::named(&format!("rec-{fault}")).is_some(), "{fault} has no way out");
+            }
+        }
+    }
+
+    #[test]
+    fn every_message_is_found_by_its_name() {
+        for id in Id::ALL {
+            assert_eq!(Id::named(id.name()), Some(*id));
+        }
+    }
+}

@@ -1,0 +1,351 @@
+//! One person's visit, from the card on the reader to a sealed record that the centre has.
+//!
+//! [`Visit::handle`] is the whole control flow: one match on phase and event. Everything a phase needs is in the phase;
+//! what the visit has gathered so far is in [`Case`].
+
+mod actions;
+mod case;
+mod pages;
+
+use crate::decision::{self, Judgement, Modality, Verdict};
+use crate::event::{
+    CardEvent, Effect, Event, FaceEvent, FacePurpose, FingerEvent, FingerPurpose, Lookup, Picture,
+};
+use crate::identity::CardIdentity;
+use crate::message::{Id, Say};
+use crate::moment::Moment;
+use crate::operator::{Operator, Pin, PinCheck, Role};
+use crate::outcome::Outcome;
+use crate::policy::PackSet;
+use crate::record::{Appeal, RecordId};
+use crate::view::{Delivery, Page, SlipState, Tap, Trouble};
+
+pub(crate) use actions::pin_notice;
+pub(crate) use pages::button;
+
+/// What a visit needs to know about the place it happens in.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Terminal id, as in its certificate.
+    pub device: String,
+    /// Site id.
+    pub site: String,
+    /// Site name in words.
+    pub site_name: String,
+    /// Policy packs in force.
+    pub packs: PackSet,
+    /// Who may sign in here.
+    pub operators: Vec<Operator>,
+    /// Version of the consent notice.
+    pub notice: String,
+    /// SHA-256 of the notice's text.
+    pub notice_digest: [u8; 32],
+}
+
+/// What the people decided to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plan {
+    /// Certify by face.
+    Face,
+    /// Certify by finger.
+    Finger,
+    /// Build a new face reference, then certify with it.
+    ReEnrolFace,
+    /// Prove the face, then build a new finger reference.
+    ReEnrolFinger,
+}
+
+/// Where the visit is.
+#[derive(Clone, Debug)]
+enum Phase {
+    AwaitingCard { prompt: Id, trouble: Option<Trouble> },
+    LookingUp(Box<CardIdentity>),
+    Reviewing,
+    Consenting(Plan),
+    Documents { step: usize, coaching: Option<Id> },
+    Face { purpose: FacePurpose, tries_left: u8, prompt: Id, good: bool, progress: f32 },
+    Finger { purpose: FingerPurpose, finger: u8, tries_left: u8, placed: u8, prompt: Id, progress: f32 },
+    Judging { judgement: Judgement, tries_left: u8 },
+    Appealing,
+    Witnessing { reason: Id, picked: Option<String>, pin: Pin, notice: Option<Say> },
+    Sealing { outcome: Outcome, failed: Option<Trouble> },
+    Closed { outcome: Outcome, delivery: Delivery, slip: SlipState },
+}
+
+/// How a visit leaves the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VisitEnd {
+    /// A record is sealed.
+    Recorded(RecordId),
+    /// No card was read; nothing happened.
+    Nothing,
+}
+
+/// A visit under way.
+#[derive(Clone, Debug)]
+pub struct Visit {
+    phase: Phase,
+    case: Case,
+    /// Set when the visit is over and the next person may come.
+    end: Option<VisitEnd>,
+}
+
+impl Visit {
+    /// Waits for a card; `operator` serves.
+    pub fn start(operator: String) -> (Self, Vec<Effect>) {
+        let phase = Phase::AwaitingCard { prompt: Id::LayCard, trouble: None };
+        let visit = Self { phase, case: Case::new(operator), end: None };
+        (visit, vec![Effect::AwaitCard, Effect::Speak(Id::LayCard)])
+    }
+
+    /// Over?
+    pub fn end(&self) -> Option<VisitEnd> {
+        self.end
+    }
+
+    /// Whether somebody's card has been read and no record is sealed yet.
+    pub fn is_under_way(&self) -> bool {
+        !matches!(self.phase, Phase::AwaitingCard { .. } | Phase::Closed { .. })
+    }
+
+    /// Something happened; moves on and says what has to be done.
+    pub fn handle(&mut self, event: Event, now: Moment, place: &Place) -> Vec<Effect> {
+        let phase = std::mem::replace(
+            &mut self.phase,
+            Phase::AwaitingCard { prompt: Id::LayCard, trouble: None },
+        );
+        match (phase, event) {
+            // The card.
+            (Phase::AwaitingCard { .. }, Event::Card(CardEvent::HoldStill)) => {
+                self.rest(Phase::AwaitingCard { prompt: Id::HoldCardStill, trouble: None })
+            }
+            (Phase::AwaitingCard { .. }, Event::Card(CardEvent::Reading)) => {
+                self.rest(Phase::AwaitingCard { prompt: Id::ReadingCard, trouble: None })
+            }
+            (Phase::AwaitingCard { .. }, Event::Card(CardEvent::Unusable(err))) => {
+                let trouble = Some(Trouble { what: Id::DeviceIdCard, err });
+                self.phase = Phase::AwaitingCard { prompt: Id::LayCard, trouble };
+                vec![Effect::Speak(err)]
+            }
+            (Phase::AwaitingCard { .. }, Event::Card(CardEvent::Read { card, visit, record })) => {
+                let find = Effect::Find(card.number.clone());
+                self.case.identify(visit, record);
+                self.phase = Phase::LookingUp(card);
+                vec![find]
+            }
+
+            // Who this is and what is due.
+            (Phase::LookingUp(card), Event::Found(lookup)) => self.review(*card, *lookup, now, place),
+            (Phase::Reviewing, Event::Tapped(tap)) => self.chosen(tap, now, place),
+
+            // What will be done, and whether the person wants it.
+            (Phase::Consenting(plan), Event::Tapped(Tap::Agree)) => {
+                self.case.agree(place);
+                self.begin(plan, place)
+            }
+            (Phase::Consenting(plan), Event::Tapped(Tap::Decline)) => {
+                self.case.decline(plan, place);
+                self.rest(Phase::Reviewing)
+            }
+            (Phase::Consenting(_), Event::Tapped(Tap::Back)) => self.rest(Phase::Reviewing),
+
+            // Pictures of the documents.
+            (Phase::Documents { step, .. }, Event::Tapped(Tap::TakePicture)) => {
+                let picture = DOCUMENTS[step].0;
+                self.phase = Phase::Documents { step, coaching: Some(Id::FaceComparing) };
+                vec![Effect::TakeDocument(picture)]
+            }
+            (Phase::Documents { step, .. }, Event::Document(Ok(()))) => {
+                self.case.keep_picture(DOCUMENTS[step].0);
+                self.next_document(step + 1, place)
+            }
+            (Phase::Documents { step, .. }, Event::Document(Err(why))) => {
+                self.rest(Phase::Documents { step, coaching: Some(why) })
+            }
+            (Phase::Documents { step, .. }, Event::Tapped(Tap::CannotTake)) => {
+                self.case.note_not_taken("document", DOCUMENTS[step].0.role());
+                self.next_document(step + 1, place)
+            }
+            (Phase::Documents { .. }, Event::Tapped(Tap::Back)) => {
+                self.phase = Phase::Reviewing;
+                vec![Effect::StopSensors]
+            }
+
+            // The face.
+            (
+                Phase::Face { purpose, tries_left, .. },
+                Event::Face(FaceEvent::Seen { coaching, progress }),
+            ) => self.rest(Phase::Face {
+                purpose,
+                tries_left,
+                prompt: coaching.unwrap_or(Id::FaceLook),
+                good: coaching.is_none(),
+                progress,
+            }),
+            (Phase::Face { purpose, tries_left, .. }, Event::Face(FaceEvent::Taken(seen))) => {
+                self.judge_face(purpose, &seen, tries_left, now, place)
+            }
+            (Phase::Face { tries_left, .. }, Event::Face(FaceEvent::TimedOut(why))) => {
+                let reasons = [Id::WhyQualityLow].into_iter().chain(why).collect();
+                self.case.note_not_taken("face", "timed-out");
+                self.ask(Judgement { verdict: Verdict::Unsure, reasons }, tries_left)
+            }
+            (Phase::Face { tries_left, .. }, Event::Face(FaceEvent::Failed(err))) => {
+                self.case.note_not_taken("face", err.name());
+                self.ask(Judgement { verdict: Verdict::Unsure, reasons: vec![err] }, tries_left)
+            }
+            (Phase::Face { .. } | Phase::Finger { .. }, Event::Tapped(Tap::Back)) => {
+                self.phase = Phase::Reviewing;
+                vec![Effect::StopSensors]
+            }
+            (Phase::Face { tries_left, .. }, Event::Tapped(Tap::CannotTake)) => {
+                self.case.note_not_taken("face", "cannot-be-taken");
+                self.ask(cannot_be_taken(), tries_left)
+            }
+
+            // The finger.
+            (
+                Phase::Finger { purpose, finger, tries_left, placed, .. },
+                Event::Finger(FingerEvent::Seen { prompt, progress }),
+            ) => self.rest(Phase::Finger { purpose, finger, tries_left, placed, prompt, progress }),
+            (
+                Phase::Finger { purpose, finger, tries_left, placed, .. },
+                Event::Finger(FingerEvent::Placed),
+            ) => self.rest(Phase::Finger {
+                purpose,
+                finger,
+                tries_left,
+                placed: placed + 1,
+                prompt: Id::FingerLift,
+                progress: 0.0,
+            }),
+            (
+                Phase::Finger { purpose, tries_left, .. },
+                Event::Finger(FingerEvent::Taken(seen)),
+            ) => self.judge_finger(purpose, &seen, tries_left, now, place),
+            (Phase::Finger { tries_left, .. }, Event::Finger(FingerEvent::TimedOut)) => {
+                self.case.note_not_taken("finger", "timed-out");
+                self.ask(Judgement { verdict: Verdict::Unsure, reasons: vec![Id::WhyQualityLow] }, tries_left)
+            }
+            (Phase::Finger { tries_left, .. }, Event::Finger(FingerEvent::Failed(err))) => {
+                self.case.note_not_taken("finger", err.name());
+                self.ask(Judgement { verdict: Verdict::Unsure, reasons: vec![err] }, tries_left)
+            }
+            (Phase::Finger { tries_left, .. }, Event::Tapped(Tap::CannotTake)) => {
+                self.case.note_not_taken("finger", "cannot-be-taken");
+                self.ask(cannot_be_taken(), tries_left)
+            }
+
+            // The machine does not say yes: the ways on.
+            (Phase::Judging { judgement, tries_left }, Event::Tapped(tap)) => {
+                self.way_on(judgement, tries_left, tap, now, place)
+            }
+
+            // Two people say yes.
+            (Phase::Appealing, Event::Tapped(Tap::AppealReason(reason))) => {
+                self.rest(Phase::Witnessing { reason, picked: None, pin: Pin::default(), notice: None })
+            }
+            (Phase::Appealing | Phase::Witnessing { .. }, Event::Tapped(Tap::Back)) => {
+                self.rest(Phase::Reviewing)
+            }
+            (Phase::Witnessing { reason, .. }, Event::Tapped(Tap::PickOperator(id))) => {
+                self.pick_witness(reason, id, place)
+            }
+            (
+                Phase::Witnessing { reason, picked: Some(picked), mut pin, notice },
+                Event::Tapped(tap @ (Tap::Digit(_) | Tap::EraseDigit)),
+            ) => {
+                match tap {
+                    Tap::Digit(digit) => pin.push(digit),
+                    _ => pin.erase(),
+                }
+                self.rest(Phase::Witnessing { reason, picked: Some(picked), pin, notice })
+            }
+            (
+                Phase::Witnessing { reason, picked: Some(operator), pin, .. },
+                Event::Tapped(Tap::EnterPin),
+            ) if pin.is_complete() => {
+                let check = Effect::CheckPin { operator: operator.clone(), pin };
+                let picked = Some(operator);
+                self.phase = Phase::Witnessing { reason, picked, pin: Pin::default(), notice: None };
+                vec![check]
+            }
+            (
+                Phase::Witnessing { reason, picked: Some(witness), .. },
+                Event::PinChecked(PinCheck::Right),
+            ) => {
+                self.case.operators.truncate(1);
+                self.case.operators.push(witness);
+                self.case.appeal = Some(Appeal { reason: reason.name().into(), statement: None });
+                self.seal(Outcome::AppealFiled, now, place)
+            }
+            (Phase::Witnessing { reason, picked, .. }, Event::PinChecked(check)) => {
+                let notice = Some(actions::pin_notice(check));
+                self.rest(Phase::Witnessing { reason, picked, pin: Pin::default(), notice })
+            }
+
+            // Durable, then the receipt.
+            (Phase::Sealing { outcome, .. }, Event::Sealed(record)) if record == self.case.record => {
+                self.close(outcome, now, place)
+            }
+            (Phase::Sealing { outcome, .. }, Event::SealFailed(err)) => {
+                let failed = Some(Trouble { what: Id::DeviceModels, err });
+                self.rest(Phase::Sealing { outcome, failed })
+            }
+            (Phase::Sealing { outcome, failed: Some(_) }, Event::Tapped(Tap::TryAgain)) => {
+                self.seal(outcome, now, place)
+            }
+            (Phase::Closed { outcome, slip, .. }, Event::Delivery(record, delivery))
+                if record == self.case.record =>
+            {
+                self.rest(Phase::Closed { outcome, delivery, slip })
+            }
+            (Phase::Closed { outcome, delivery, .. }, Event::Slip(slip)) => {
+                self.rest(Phase::Closed { outcome, delivery, slip })
+            }
+            (Phase::Closed { outcome, delivery, .. }, Event::Tapped(Tap::PrintAgain)) => {
+                let slip = self.case.slip(&outcome, now, place);
+                self.phase = Phase::Closed { outcome, delivery, slip: SlipState::Printing };
+                vec![Effect::Print(Box::new(slip))]
+            }
+            (phase @ Phase::Closed { .. }, Event::Tapped(Tap::Done)) => {
+                self.phase = phase;
+                self.end = Some(VisitEnd::Recorded(self.case.record));
+                vec![Effect::Forget]
+            }
+
+            // Late and repeated events are ordinary: a frame after the decision, a second tap, another card's echo.
+            (phase, _) => self.rest(phase),
+        }
+    }
+
+    /// What the two people see now.
+    pub fn page(&self, now: Moment, place: &Place) -> Page {
+        pages::page(&self.phase, &self.case, now, place)
+    }
+
+    fn rest(&mut self, phase: Phase) -> Vec<Effect> {
+        self.phase = phase;
+        Vec::new()
+    }
+}
+
+fn cannot_be_taken() -> Judgement {
+    Judgement { verdict: Verdict::Unsure, reasons: vec![Id::WhyNoReference] }
+}
+
+/// The documents of a re-enrolment in the order of the notices (R72), with the step's name in a policy pack.
+const DOCUMENTS: [(Picture, &str); 3] = [
+    (Picture::IdFront, "id_front"),
+    (Picture::IdBack, "id_back"),
+    (Picture::IdInHand, "id_in_hand"),
+];
+/// Tries of one method before only the other ways on are offered.
+const TRIES_MAX: u8 = 3;
+/// Placements of one finger that make a reference: the cheapest gain in accuracy that was measured.
+const PLACEMENTS: u8 = 3;
+/// The time that the notices give for an action (R58).
+const ACTION_S: u8 = 10;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,272 @@
+//! From phase and case to what is seen. No decision is made here that is not asked of `actions` or `case`.
+
+use super::actions::{may, witness_refused};
+use super::case::{is_open, outcome_id, state_id};
+use super::*;
+use crate::identity::CardWarning;
+use crate::message::Arg;
+use crate::outcome::Tone;
+use crate::policy::{Assessment, DueState};
+use crate::view::{
+    self, BenefitLine, Button, Consent, Document, Ending, Face, Finger, Judge, Person, SignIn, Waiting,
+};
+
+pub(super) fn page(phase: &Phase, case: &Case, now: Moment, place: &Place) -> Page {
+    match phase {
+        Phase::AwaitingCard { prompt, trouble } => Page::Waiting(Waiting {
+            prompt: *prompt,
+            trouble: *trouble,
+            buttons: vec![
+                button(Id::TapOutbox, Tap::ShowOutbox),
+                button(Id::TapSignOut, Tap::SignOut),
+            ],
+        }),
+        Phase::LookingUp(_) => {
+            Page::Waiting(Waiting { prompt: Id::ReadingCard, trouble: None, buttons: Vec::new() })
+        }
+        Phase::Reviewing => Page::Person(person(case, now)),
+        Phase::Consenting(plan) => Page::Consent(consent(*plan)),
+        Phase::Documents { step, coaching } => Page::Document(document(*step, *coaching)),
+        Phase::Face { purpose, prompt, good, progress, .. } => Page::Face(Face {
+            title: if *purpose == FacePurpose::Enrol { Id::FaceEnrolTitle } else { Id::FaceTitle },
+            prompt: Say::from(*prompt),
+            good: *good,
+            progress: *progress,
+            step: None,
+            buttons: vec![button(Id::TapCannotTake, Tap::CannotTake), button(Id::TapBack, Tap::Back)],
+        }),
+        Phase::Finger { purpose, finger, placed, prompt, progress, .. } => {
+            let step = match purpose {
+                FingerPurpose::Verify => None,
+                FingerPurpose::Enrol { placements } => Some(((*placed + 1).min(*placements), *placements)),
+            };
+            Page::Finger(Finger {
+                title: if step.is_some() { Id::FingerEnrolTitle } else { Id::FingerTitle },
+                finger: *finger,
+                finger_name: finger_name(*finger),
+                prompt: Say::from(*prompt),
+                progress: *progress,
+                step,
+                buttons: vec![button(Id::TapCannotTake, Tap::CannotTake), button(Id::TapBack, Tap::Back)],
+            })
+        }
+        Phase::Judging { judgement, tries_left } => Page::Judge(judge(case, judgement, *tries_left)),
+        Phase::Appealing => Page::Appeal(view::Appeal {
+            reasons: APPEAL_REASONS.map(|id| button(id, Tap::AppealReason(id))).into(),
+            buttons: vec![button(Id::TapBack, Tap::Back)],
+        }),
+        Phase::Witnessing { picked, pin, notice, .. } => Page::Witness(SignIn {
+            title: Some(Id::WitnessTitle),
+            operators: witnesses(case, place),
+            picked: picked.clone(),
+            n_digits: pin.n_digits(),
+            notice: notice.clone(),
+            buttons: vec![button(Id::TapBack, Tap::Back)],
+        }),
+        Phase::Sealing { failed: None, .. } => Page::Saving,
+        Phase::Sealing { failed: Some(trouble), .. } => Page::Judge(Judge {
+            headline: trouble.err,
+            reasons: vec![trouble.rec().into()],
+            buttons: vec![primary(Id::TapTryAgain, Tap::TryAgain)],
+        }),
+        Phase::Closed { outcome, delivery, slip } => Page::Result(Ending {
+            headline: outcome_id(outcome),
+            tone: outcome.tone(),
+            lines: case.closing_lines(outcome, now, place),
+            delivery: *delivery,
+            slip: *slip,
+            buttons: vec![
+                primary(Id::TapDone, Tap::Done),
+                button(Id::TapPrintAgain, Tap::PrintAgain),
+            ],
+        }),
+    }
+}
+
+fn person(case: &Case, now: Moment) -> Person {
+    let card = case.card.as_ref().expect("a person is reviewed only after a card was read");
+    let mut warnings: Vec<Id> = case.warnings.iter().map(|w| warning_id(*w)).collect();
+    if case.name_differs() {
+        warnings.push(Id::WarnNameDiffers);
+    }
+    if now.doubt != crate::moment::Doubt::None {
+        warnings.push(Id::DateDoubtful);
+    }
+    Person {
+        name: card.name.0.clone(),
+        number: card.number.masked(),
+        age: age(card.birth, now),
+        has_photo: card.has_photo,
+        warnings,
+        benefits: case.assessments.iter().map(benefit_line).collect(),
+        headline: headline(case),
+        buttons: person_buttons(case),
+    }
+}
+
+/// What has to be done comes first: certify when something is due, close when nothing is.
+fn person_buttons(case: &Case) -> Vec<Button> {
+    let open = |plan, label, tap| Button { enabled: may(case, plan), ..button(label, tap) };
+    let mut buttons = Vec::new();
+    if case.anything_due() {
+        buttons.push(open(Plan::Face, Id::TapCertifyFace, Tap::CertifyFace));
+        buttons.push(open(Plan::Finger, Id::TapCertifyFinger, Tap::CertifyFinger));
+    } else {
+        buttons.push(button(Id::TapDone, Tap::Done));
+    }
+    if let Some(first) = buttons.iter_mut().find(|b| b.enabled) {
+        first.primary = true;
+    }
+    buttons.push(open(Plan::ReEnrolFace, Id::TapReEnrolFace, Tap::ReEnrolFace));
+    buttons.push(open(Plan::ReEnrolFinger, Id::TapReEnrolFinger, Tap::ReEnrolFinger));
+    buttons.push(button(Id::TapHomeVisit, Tap::HomeVisit));
+    buttons.push(button(Id::TapRefused, Tap::Refused));
+    buttons.push(button(Id::TapNotTheirCard, Tap::NotTheirCard));
+    buttons
+}
+
+fn headline(case: &Case) -> Say {
+    if case.lookup.beneficiary.is_none() {
+        return Id::NotOnRoster.into();
+    }
+    let soonest = case.assessments.iter().filter(|a| is_open(&a.state)).min_by_key(|a| a.due);
+    match soonest.map(|a| a.due) {
+        Some(Some(due)) => Id::DueBy.with([Arg::Day(due)]),
+        Some(None) => Id::StateDue.into(),
+        None => case.nothing_due_lines().into_iter().next().unwrap_or(Id::StateNotRequired.into()),
+    }
+}
+
+fn benefit_line(assessment: &Assessment) -> BenefitLine {
+    BenefitLine {
+        title: assessment.title.clone(),
+        state: state_id(&assessment.state),
+        tone: match assessment.state {
+            DueState::Overdue | DueState::Suspended => Tone::Stopped,
+            DueState::Due | DueState::DueSoon | DueState::UnderReview => Tone::Waiting,
+            _ => Tone::Good,
+        },
+        due: assessment.due,
+        why: assessment.why.clone(),
+    }
+}
+
+fn consent(plan: Plan) -> Consent {
+    Consent {
+        method: match plan {
+            Plan::Finger => Id::MethodFinger,
+            Plan::Face => Id::MethodFacePhoto,
+            Plan::ReEnrolFace => Id::FaceEnrolTitle,
+            Plan::ReEnrolFinger => Id::FingerEnrolTitle,
+        },
+        body: vec![Id::ConsentBody.into(), Id::ConsentAlternatives.into()],
+        buttons: vec![
+            primary(Id::TapAgree, Tap::Agree),
+            button(Id::TapDecline, Tap::Decline),
+            button(Id::TapBack, Tap::Back),
+        ],
+    }
+}
+
+fn document(step: usize, coaching: Option<Id>) -> Document {
+    let which = [Id::DocumentFront, Id::DocumentBack, Id::DocumentInHand][step];
+    let n_steps = u8::try_from(DOCUMENTS.len()).expect("three documents");
+    let step = u8::try_from(step + 1).expect("three documents");
+    Document {
+        which,
+        prompt: coaching.unwrap_or(which).into(),
+        step: (step, n_steps),
+        buttons: vec![
+            primary(Id::TapTakePicture, Tap::TakePicture),
+            button(Id::TapCannotTake, Tap::CannotTake),
+            button(Id::TapBack, Tap::Back),
+        ],
+    }
+}
+
+/// Why the machine does not say yes, and every way that is still open. There always is one.
+fn judge(case: &Case, judgement: &Judgement, tries_left: u8) -> Judge {
+    let suspected = judgement.verdict == Verdict::SuspectedFake;
+    let mut reasons: Vec<Say> = judgement.reasons.iter().map(|id| Say::from(*id)).collect();
+    reasons.extend(judgement.reasons.iter().filter_map(|id| fault_remedy(*id)));
+    if tries_left == 0 && !suspected {
+        reasons.push(Id::WhyTriesUsed.into());
+    }
+    let mut buttons = Vec::new();
+    if tries_left > 0 {
+        buttons.push(primary(Id::TapTryAgain, Tap::TryAgain));
+    }
+    if suspected {
+        buttons.push(primary(Id::TapDone, Tap::Done));
+    } else {
+        if may(case, Plan::Finger) && case.plan != Some(Plan::Finger) {
+            buttons.push(button(Id::TapCertifyFinger, Tap::CertifyFinger));
+        }
+        if may(case, Plan::Face) && case.plan == Some(Plan::Finger) {
+            buttons.push(button(Id::TapCertifyFace, Tap::CertifyFace));
+        }
+        buttons.push(button(Id::TapAppeal, Tap::Appeal));
+        buttons.push(button(Id::TapBack, Tap::Back));
+    }
+    buttons.push(button(Id::TapHomeVisit, Tap::HomeVisit));
+    Judge { headline: judge_headline(judgement.verdict), reasons, buttons }
+}
+
+fn fault_remedy(id: Id) -> Option<Say> {
+    let fault = id.name().strip_prefix("err-")?;
+    Id::named(&format!("rec-{fault}")).map(Say::from)
+}
+
+pub(super) fn judge_headline(verdict: Verdict) -> Id {
+    match verdict {
+        Verdict::SuspectedFake => Id::JudgeSuspectedFake,
+        Verdict::Different => Id::JudgeDifferent,
+        Verdict::Unsure | Verdict::Same => Id::JudgeUnsure,
+    }
+}
+
+fn witnesses(case: &Case, place: &Place) -> Vec<(String, String)> {
+    let may = |o: &&Operator| witness_refused(case, &o.id, place).is_none();
+    place.operators.iter().filter(may).map(|o| (o.id.clone(), o.name.clone())).collect()
+}
+
+fn age(born: jiff::civil::Date, now: Moment) -> Option<i16> {
+    let today = now.date();
+    let had_birthday = (today.month(), today.day()) >= (born.month(), born.day());
+    let years = today.year() - born.year() - i16::from(!had_birthday);
+    (now.doubt == crate::moment::Doubt::None && years >= 0).then_some(years)
+}
+
+fn warning_id(warning: CardWarning) -> Id {
+    match warning {
+        CardWarning::BirthDiffers => Id::WarnBirthDiffers,
+        CardWarning::SexDiffers => Id::WarnSexDiffers,
+        CardWarning::Expired => Id::WarnExpired,
+        CardWarning::ValidityReversed => Id::WarnValidityReversed,
+    }
+}
+
+fn finger_name(finger: u8) -> Id {
+    match finger {
+        1 => Id::FingerRightThumb,
+        2 => Id::FingerRightIndex,
+        6 => Id::FingerLeftThumb,
+        7 => Id::FingerLeftIndex,
+        _ => Id::FingerOther,
+    }
+}
+
+pub(crate) fn button(label: Id, tap: Tap) -> Button {
+    Button { label, tap, enabled: true, primary: false }
+}
+
+pub(crate) fn primary(label: Id, tap: Tap) -> Button {
+    Button { primary: true, ..button(label, tap) }
+}
+
+const APPEAL_REASONS: [Id; 4] = [
+    Id::AppealReasonAged,
+    Id::AppealReasonIll,
+    Id::AppealReasonPhotoBad,
+    Id::AppealReasonOther,
+];
