@@ -1,0 +1,166 @@
+//! What can go wrong with a model file or a network, each with a code and the
+//! thing to do about it. A poor picture is never an error.
+
+use std::path::PathBuf;
+
+/// A fault of the model files, the set-up clients or a network.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// The manifest cannot be read.
+    #[error("the model manifest is not valid: {0}")]
+    Manifest(String),
+    /// The manifest does not name this model.
+    #[error("the manifest has no model {0}")]
+    Unknown(String),
+    /// The file is not there.
+    #[error("model {id} is missing: {path}")]
+    Missing {
+        /// The model's name in the manifest.
+        id: String,
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The file is shorter or longer than the manifest says.
+    #[error("model {id} has {found} bytes and should have {expected}")]
+    Truncated {
+        /// The model's name in the manifest.
+        id: String,
+        /// Bytes by the manifest.
+        expected: u64,
+        /// Bytes on disk.
+        found: u64,
+    },
+    /// The file is not the one the manifest names.
+    #[error("model {id} has sha256 {found}, the manifest says {expected}")]
+    WrongHash {
+        /// The model's name in the manifest.
+        id: String,
+        /// Digest by the manifest.
+        expected: String,
+        /// Digest of the file.
+        found: String,
+    },
+    /// The network cannot be built or run.
+    #[error("network {id} failed: {reason}")]
+    Network {
+        /// The model's name in the manifest.
+        id: String,
+        /// The runtime's own words.
+        reason: String,
+    },
+    /// A file or folder could not be read or written.
+    #[error("cannot use {path}")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A package client is not installed or did not deliver.
+    #[error("{client} could not deliver {package}: {reason}")]
+    Client {
+        /// `npm`, `pip` or `tar`.
+        client: String,
+        /// Package and version.
+        package: String,
+        /// The end of what the client said.
+        reason: String,
+    },
+    /// A list of files to evaluate cannot be used.
+    #[error("the list {path} is not usable: {reason}")]
+    Pairs {
+        /// The list.
+        path: PathBuf,
+        /// Line and cause.
+        reason: String,
+    },
+}
+
+/// What a person reads: a code, and what to do, in both languages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Advice {
+    /// What happened, `err-…`.
+    pub code: &'static str,
+    /// What to do, `rec-…`.
+    pub remedy: &'static str,
+    /// The remedy in Chinese.
+    pub zh: &'static str,
+    /// The remedy in English.
+    pub en: &'static str,
+}
+
+impl ModelError {
+    /// The code for this fault and what to do about it.
+    pub fn advice(&self) -> Advice {
+        match self {
+            Self::Manifest(_) | Self::Unknown(_) => MANIFEST,
+            Self::Missing { .. } => MISSING,
+            Self::Truncated { .. } => TRUNCATED,
+            Self::WrongHash { .. } => WRONG_HASH,
+            Self::Network { .. } => NETWORK,
+            Self::Io { .. } => IO,
+            Self::Client { .. } => CLIENT,
+            Self::Pairs { .. } => PAIRS,
+        }
+    }
+
+    /// The code alone, for a log line or a status panel.
+    pub fn code(&self) -> &'static str {
+        self.advice().code
+    }
+
+    pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { path, source }
+    }
+}
+
+const MANIFEST: Advice = Advice {
+    code: "err-model-manifest",
+    remedy: "rec-model-manifest",
+    zh: "模型清单有误，请重新安装程序。",
+    en: "The model manifest is wrong: install the program again.",
+};
+const MISSING: Advice = Advice {
+    code: "err-model-missing",
+    remedy: "rec-model-missing",
+    zh: "缺少模型文件，请运行 models fetch。",
+    en: "A model file is missing: run `models fetch`.",
+};
+const TRUNCATED: Advice = Advice {
+    code: "err-model-truncated",
+    remedy: "rec-model-truncated",
+    zh: "模型文件不完整，请检查磁盘后重新运行 models fetch。",
+    en: "A model file is incomplete: check the disk, then run `models fetch`.",
+};
+const WRONG_HASH: Advice = Advice {
+    code: "err-model-hash",
+    remedy: "rec-model-hash",
+    zh: "模型文件校验不符，请勿使用；删除后重新运行 models fetch。",
+    en: "A model file is not the one that was approved: delete it and run `models fetch`.",
+};
+const NETWORK: Advice = Advice {
+    code: "err-model-network",
+    remedy: "rec-model-network",
+    zh: "模型无法运行，请改用其他认证方式并报修。",
+    en: "A network does not run: use another method and call for service.",
+};
+const IO: Advice = Advice {
+    code: "err-model-io",
+    remedy: "rec-model-io",
+    zh: "模型目录无法读写，请检查磁盘空间和权限。",
+    en: "The model folder cannot be used: check free space and permissions.",
+};
+const CLIENT: Advice = Advice {
+    code: "err-model-client",
+    remedy: "rec-model-client",
+    zh: "下载未完成，请检查网络以及 npm、pip、tar 是否已安装。",
+    en: "The download failed: check the network and that npm, pip and tar are installed.",
+};
+const PAIRS: Advice = Advice {
+    code: "err-model-pairs",
+    remedy: "rec-model-pairs",
+    zh: "评测清单格式有误，请检查表头和路径。",
+    en: "The evaluation list is not usable: check its header and paths.",
+};

@@ -1,0 +1,22 @@
+//! Model files and the code that runs them: faces, fingerprints, liveness.
+//! Nothing here knows a person or a pension; a caller gets observations, scores
+//! and the threshold set they are read with, and decides elsewhere.
+
+pub mod error;
+pub mod face;
+pub mod fetch;
+pub mod finger;
+pub mod iso19794;
+pub mod liveness;
+pub mod manifest;
+pub mod matcher;
+mod network;
+mod pixels;
+pub mod threshold;
+
+pub use error::ModelError;
+pub use manifest::{Manifest, ModelId};
+pub use threshold::ThresholdSet;
+
+/// The version of this crate, as it goes into records.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
