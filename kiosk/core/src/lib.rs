@@ -3,11 +3,19 @@
 //! Core has no I/O, no clock, no thread and no device. What happened arrives as an [`event::Event`],
 //! what has to be done leaves as an [`event::Effect`]; given the same events it gives the same effects.
 
+pub mod benefit;
+pub mod calendar;
 pub mod decision;
+pub mod decoder;
+pub mod event;
 pub mod identity;
 pub mod message;
 pub mod moment;
 pub mod operator;
 pub mod outcome;
+pub mod policy;
 pub mod record;
+pub mod roster;
+pub mod terminal;
 pub mod view;
+pub mod visit;

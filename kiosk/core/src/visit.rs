@@ -20,6 +20,8 @@ use crate::policy::PackSet;
 use crate::record::{Appeal, RecordId};
 use crate::view::{Delivery, Page, SlipState, Tap, Trouble};
 
+use case::Case;
+
 pub(crate) use actions::pin_notice;
 pub(crate) use pages::button;
 

@@ -6,7 +6,7 @@ use crate::decision::Comparison;
 use crate::event::Action;
 use crate::message::Arg;
 use crate::outcome::Outcome;
-use crate::policy::DueState;
+use crate::policy::{self, DueState};
 
 impl Visit {
     pub(super) fn review(
@@ -65,7 +65,7 @@ impl Visit {
     pub(super) fn next_document(&mut self, from: usize, place: &Place) -> Vec<Effect> {
         let wanted = |name: &str| {
             let packs = self.case.assessments.iter().filter_map(|a| place.packs.get(&a.pack));
-            packs.into_iter().any(|pack| pack.model.steps.iter().any(|step| step == name))
+            packs.into_iter().any(|pack| pack.model.steps.iter().any(|step| step.id() == name))
         };
         match (from..DOCUMENTS.len()).find(|&step| wanted(DOCUMENTS[step].1)) {
             Some(step) => {
@@ -297,7 +297,7 @@ fn liveness(case: &Case, place: &Place) -> (Vec<Action>, u8) {
     let Some(pack) = packs.next() else {
         return (vec![Action::Blink], ACTION_S);
     };
-    let named = |name: &String| match name.as_str() {
+    let named = |action: &policy::Action| match action.id() {
         "blink" => Some(Action::Blink),
         "open_mouth" => Some(Action::OpenMouth),
         "shake_head" | "turn" => Some(Action::Turn),
