@@ -85,7 +85,12 @@ pub fn encode(record: &FingerRecord) -> Result<Vec<u8>, RecordError> {
         return Err(RecordError::TooMany);
     }
     let widest = |of: fn(&FingerTemplate) -> u32| {
-        record.views.iter().map(|view| of(&view.template)).max().unwrap_or(0)
+        record
+            .views
+            .iter()
+            .map(|view| of(&view.template))
+            .max()
+            .unwrap_or(0)
     };
     let size = |n: u32| u16::try_from(n).map_err(|_| RecordError::Value);
     let mut out = b"FMR\0 20\0\0\0\0\0".to_vec();
@@ -146,8 +151,14 @@ pub fn decode(bytes: &[u8]) -> Result<FingerRecord, RecordError> {
     if bytes.u8()? != 0 || n_views > VIEWS_MAX {
         return Err(RecordError::Value);
     }
-    let views = (0..n_views).map(|_| decode_view(&mut bytes, &sheet)).collect::<Result<_, _>>()?;
-    if bytes.0.is_empty() { Ok(FingerRecord { device, views }) } else { Err(RecordError::Length) }
+    let views = (0..n_views)
+        .map(|_| decode_view(&mut bytes, &sheet))
+        .collect::<Result<_, _>>()?;
+    if bytes.0.is_empty() {
+        Ok(FingerRecord { device, views })
+    } else {
+        Err(RecordError::Length)
+    }
 }
 
 fn decode_view(bytes: &mut Bytes<'_>, sheet: &Sheet) -> Result<FingerView, RecordError> {
@@ -158,14 +169,21 @@ fn decode_view(bytes: &mut Bytes<'_>, sheet: &Sheet) -> Result<FingerView, Recor
     if quality > 100 {
         return Err(RecordError::Value);
     }
-    let minutiae = (0..n).map(|_| decode_minutia(bytes, sheet)).collect::<Result<_, _>>()?;
+    let minutiae = (0..n)
+        .map(|_| decode_minutia(bytes, sheet))
+        .collect::<Result<_, _>>()?;
     // Extended data (ridge counts, cores, deltas) is allowed and not used.
     let extended = usize::from(bytes.u16()?);
     bytes.take(extended)?;
-    let template =
-        FingerTemplate::new(sheet.width, sheet.height, minutiae, FOREIGN.to_owned());
+    let template = FingerTemplate::new(sheet.width, sheet.height, minutiae, FOREIGN.to_owned());
     let (number, impression) = (numbers >> 4, numbers & 0x0f);
-    Ok(FingerView { position, number, impression, quality, template })
+    Ok(FingerView {
+        position,
+        number,
+        impression,
+        quality,
+        template,
+    })
 }
 
 fn decode_minutia(bytes: &mut Bytes<'_>, sheet: &Sheet) -> Result<Minutia, RecordError> {
@@ -183,7 +201,11 @@ fn decode_minutia(bytes: &mut Bytes<'_>, sheet: &Sheet) -> Result<Minutia, Recor
         angle: f32::from(angle) / 256.0 * TAU,
         kind,
         // Zero means "not reported"; a middle value keeps such minutiae usable.
-        quality: if quality == 0 { 0.5 } else { f32::from(quality.min(100)) / 100.0 },
+        quality: if quality == 0 {
+            0.5
+        } else {
+            f32::from(quality.min(100)) / 100.0
+        },
     })
 }
 
@@ -205,7 +227,12 @@ impl Sheet {
         };
         let (scale_x, scale_y) = (scale(bytes.u16()?)?, scale(bytes.u16()?)?);
         let to = |n: u16, scale: f32| (f32::from(n) * scale).round() as u32;
-        Ok(Self { width: to(width, scale_x), height: to(height, scale_y), scale_x, scale_y })
+        Ok(Self {
+            width: to(width, scale_x),
+            height: to(height, scale_y),
+            scale_x,
+            scale_y,
+        })
     }
 }
 
@@ -299,9 +326,18 @@ mod tests {
 
     #[test]
     fn card_codes_are_the_same_fingers() {
-        assert_eq!(FingerPosition::from_card_code(11), Some(FingerPosition::RightThumb));
-        assert_eq!(FingerPosition::from_card_code(20), Some(FingerPosition::LeftLittle));
-        assert_eq!(FingerPosition::from_card_code(97), Some(FingerPosition::Unknown));
+        assert_eq!(
+            FingerPosition::from_card_code(11),
+            Some(FingerPosition::RightThumb)
+        );
+        assert_eq!(
+            FingerPosition::from_card_code(20),
+            Some(FingerPosition::LeftLittle)
+        );
+        assert_eq!(
+            FingerPosition::from_card_code(97),
+            Some(FingerPosition::Unknown)
+        );
         assert_eq!(FingerPosition::from_card_code(1), None);
     }
 
@@ -352,7 +388,11 @@ mod tests {
 
     /// A minutia that the format can hold exactly.
     fn any_minutia() -> impl Strategy<Value = Minutia> {
-        let kinds = [MinutiaKind::Ending, MinutiaKind::Bifurcation, MinutiaKind::Other];
+        let kinds = [
+            MinutiaKind::Ending,
+            MinutiaKind::Bifurcation,
+            MinutiaKind::Other,
+        ];
         (0u16..256, 0u16..288, any::<u8>(), 0usize..3, 1u8..=100).prop_map(
             move |(x, y, angle, kind, quality)| Minutia {
                 x: f32::from(x),
@@ -373,6 +413,9 @@ mod tests {
             quality: 80,
             template,
         };
-        FingerRecord { device: 0, views: vec![view] }
+        FingerRecord {
+            device: 0,
+            views: vec![view],
+        }
     }
 }

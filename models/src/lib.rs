@@ -3,6 +3,7 @@
 //! and the threshold set they are read with, and decides elsewhere.
 
 pub mod error;
+pub mod evaluate;
 pub mod face;
 pub mod fetch;
 pub mod finger;

@@ -1,10 +1,14 @@
 //! `models`: brings, checks, lists and evaluates the weights of the manifest.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use models::{
     Manifest, ModelError,
+    evaluate::{self, Setting},
     fetch::{Fetched, fetch},
     manifest::default_dir,
 };
@@ -36,6 +40,50 @@ enum Command {
     },
     /// Say what each model is, where it comes from and under which licence.
     List,
+    /// Measure a modality on a list of files.
+    Evaluate {
+        /// What to measure.
+        #[arg(value_enum)]
+        what: What,
+        /// The list: path_a,path_b,genuine; for pad path,live.
+        #[arg(long)]
+        pairs: PathBuf,
+        /// Where the report goes; the DET curve goes beside it as PNG.
+        #[arg(long)]
+        out: PathBuf,
+        /// The model folder.
+        #[arg(long)]
+        dir: Option<PathBuf>,
+        /// Files worked on at the same time [default: all cores].
+        #[arg(long)]
+        threads: Option<usize>,
+        /// Resolution of fingerprint files, in pixels per inch.
+        #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(100..=2000))]
+        ppi: u32,
+    },
+    /// Print a threshold set read off an evaluation report.
+    Calibrate {
+        /// A report of `evaluate`.
+        #[arg(long)]
+        report: PathBuf,
+        /// Name of the new threshold set.
+        #[arg(long)]
+        id: String,
+        /// Kind of reference: live, chip, printed, an extractor, foreign.
+        #[arg(long)]
+        reference: String,
+        /// The false match rate to accept at: 0.01, 0.001 or 0.0001.
+        #[arg(long, default_value = "0.001")]
+        fmr: String,
+    },
+}
+
+/// What `evaluate` measures.
+#[derive(Clone, Copy, ValueEnum)]
+enum What {
+    Face,
+    Finger,
+    Pad,
 }
 
 fn main() -> ExitCode {
@@ -57,7 +105,83 @@ fn run(cli: Cli) -> Result<ExitCode, ModelError> {
         Command::Fetch { dir } => run_fetch(&manifest, dir.unwrap_or_else(default_dir)),
         Command::Check { dir } => Ok(run_check(&manifest, dir.unwrap_or_else(default_dir))),
         Command::List => Ok(run_list(&manifest)),
+        Command::Evaluate {
+            what,
+            pairs,
+            out,
+            dir,
+            threads,
+            ppi,
+        } => {
+            let n_threads = threads.unwrap_or_else(all_cores);
+            let dir = dir.unwrap_or_else(default_dir);
+            let setting = Setting {
+                dir: &dir,
+                manifest: &manifest,
+                n_threads,
+                ppi,
+            };
+            run_evaluate(&setting, what, &pairs, &out)
+        }
+        Command::Calibrate {
+            report,
+            id,
+            reference,
+            fmr,
+        } => run_calibrate(&report, &id, &reference, &fmr),
     }
+}
+
+fn all_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+fn run_evaluate(
+    setting: &Setting<'_>,
+    what: What,
+    pairs: &Path,
+    out: &Path,
+) -> Result<ExitCode, ModelError> {
+    let report = match what {
+        What::Face => evaluate::face(setting, pairs, out)?,
+        What::Finger => evaluate::finger(setting, pairs, out)?,
+        What::Pad => evaluate::pad(setting, pairs, out)?,
+    };
+    let shown = [
+        "n_genuine",
+        "n_impostor",
+        "eer",
+        "eer_interval",
+        "fnmr_at_fmr",
+        "apcer",
+        "bpcer",
+    ];
+    for key in shown
+        .into_iter()
+        .chain(["failure_to_acquire", "n_bad_files", "latency_ms"])
+    {
+        if !report[key].is_null() {
+            println!("{key:20} {}", report[key]);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_calibrate(
+    report: &Path,
+    id: &str,
+    reference: &str,
+    fmr: &str,
+) -> Result<ExitCode, ModelError> {
+    let text = std::fs::read_to_string(report).map_err(|source| ModelError::Io {
+        path: report.to_owned(),
+        source,
+    })?;
+    let value = serde_json::from_str(&text).map_err(|e| ModelError::Manifest(e.to_string()))?;
+    let set = evaluate::calibrate(&value, id, reference, fmr)?;
+    let text = toml::to_string(&set).map_err(|e| ModelError::Manifest(e.to_string()))?;
+    println!("[[threshold_set]]\n{text}");
+    Ok(ExitCode::SUCCESS)
 }
 
 fn run_fetch(manifest: &Manifest, dir: PathBuf) -> Result<ExitCode, ModelError> {
@@ -87,16 +211,31 @@ fn run_check(manifest: &Manifest, dir: PathBuf) -> ExitCode {
 
 fn run_list(manifest: &Manifest) -> ExitCode {
     for model in manifest.models() {
-        let package = manifest.package(&model.package).expect("the manifest was checked");
-        println!("{} ({} bytes, sha256 {})", model.id, model.bytes, model.sha256);
-        println!("  from     {} {}: {}", package.name, package.version, model.inside);
+        let package = manifest
+            .package(&model.package)
+            .expect("the manifest was checked");
+        println!(
+            "{} ({} bytes, sha256 {})",
+            model.id, model.bytes, model.sha256
+        );
+        println!(
+            "  from     {} {}: {}",
+            package.name, package.version, model.inside
+        );
         println!("  licence  {}", package.licence);
         println!("  origin   {}", package.provenance);
         println!("  input    {}", model.input);
         println!("  output   {}", model.output);
-        for set in manifest.threshold_sets().iter().filter(|set| set.probe == model.id) {
+        for set in manifest
+            .threshold_sets()
+            .iter()
+            .filter(|set| set.probe == model.id)
+        {
             let (accept, review) = (set.accept, set.review);
-            println!("  scores   {}: same from {accept}, different below {review}", set.id);
+            println!(
+                "  scores   {}: same from {accept}, different below {review}",
+                set.id
+            );
         }
     }
     ExitCode::SUCCESS

@@ -14,7 +14,11 @@ pub fn compare(a: &FingerTemplate, b: &FingerTemplate) -> f32 {
         return 0.0;
     }
     // One order for both, so that the score does not depend on who was probe.
-    if a.order().le(b.order()) { score(a, b) } else { score(b, a) }
+    if a.order().le(b.order()) {
+        score(a, b)
+    } else {
+        score(b, a)
+    }
 }
 
 /// What is derived once from a template's minutiae.
@@ -40,9 +44,16 @@ pub(crate) fn describe(minutiae: &[Minutia]) -> Descriptors {
     points.sort_by(|a, b| b.quality.total_cmp(&a.quality));
     points.truncate(MINUTIAE_MAX);
     let grid = cell_centres();
-    let cells: Vec<_> = points.iter().map(|p| neighbourhood(p, &points, &grid)).collect();
+    let cells: Vec<_> = points
+        .iter()
+        .map(|p| neighbourhood(p, &points, &grid))
+        .collect();
     let norms = cells.iter().map(|cell| dot(cell, cell).sqrt()).collect();
-    Descriptors { points, cells, norms }
+    Descriptors {
+        points,
+        cells,
+        norms,
+    }
 }
 
 impl Descriptors {
@@ -55,7 +66,12 @@ impl Descriptors {
 
 impl From<&Minutia> for Point {
     fn from(m: &Minutia) -> Self {
-        Self { x: m.x, y: m.y, angle: wrap(-m.angle), quality: m.quality }
+        Self {
+            x: m.x,
+            y: m.y,
+            angle: wrap(-m.angle),
+            quality: m.quality,
+        }
     }
 }
 
@@ -80,7 +96,9 @@ fn neighbourhood(centre: &Point, all: &[Point], grid: &[(f32, f32)]) -> [f32; CE
             let square = (along - x).powi(2) + (across - y).powi(2);
             if square <= (3.0 * SPREAD).powi(2) {
                 let near = gauss(square, SPREAD);
-                cell.iter_mut().zip(slices).for_each(|(value, slice)| *value += near * slice);
+                cell.iter_mut()
+                    .zip(slices)
+                    .for_each(|(value, slice)| *value += near * slice);
             }
         }
     }
@@ -92,12 +110,16 @@ fn cell_centres() -> Vec<(f32, f32)> {
     let step = 2.0 * RADIUS / SIDE as f32;
     let at = |i: usize| (i as f32 + 0.5) * step - RADIUS;
     let all = (0..SIDE).flat_map(|i| (0..SIDE).map(move |j| (at(i), at(j))));
-    all.filter(|(x, y)| x * x + y * y <= RADIUS * RADIUS).collect()
+    all.filter(|(x, y)| x * x + y * y <= RADIUS * RADIUS)
+        .collect()
 }
 
 fn score(a: &Descriptors, b: &Descriptors) -> f32 {
     let table = Likeness::of(a, b);
-    let best = table.roots.iter().map(|root| aligned_score(a, b, &table, *root));
+    let best = table
+        .roots
+        .iter()
+        .map(|root| aligned_score(a, b, &table, *root));
     best.fold(0.0, f32::max)
 }
 
@@ -126,8 +148,16 @@ impl Likeness {
             }
         }
         pairs.sort_by(|p, q| q.0.total_cmp(&p.0));
-        let roots = pairs.iter().take(ROOTS_MAX).map(|(_, i, j)| (*i, *j)).collect();
-        Self { values, width, roots }
+        let roots = pairs
+            .iter()
+            .take(ROOTS_MAX)
+            .map(|(_, i, j)| (*i, *j))
+            .collect();
+        Self {
+            values,
+            width,
+            roots,
+        }
     }
 
     fn at(&self, i: usize, j: usize) -> f32 {
@@ -208,7 +238,11 @@ impl Moved {
             }
         });
         let points = points.collect();
-        let distances = a.points.iter().map(|p| offset(p).0.hypot(offset(p).1)).collect();
+        let distances = a
+            .points
+            .iter()
+            .map(|p| offset(p).0.hypot(offset(p).1))
+            .collect();
         Self { points, distances }
     }
 }
@@ -236,8 +270,10 @@ struct Area {
 }
 
 impl Area {
-    const EMPTY: Self =
-        Self { x: (f32::INFINITY, f32::NEG_INFINITY), y: (f32::INFINITY, f32::NEG_INFINITY) };
+    const EMPTY: Self = Self {
+        x: (f32::INFINITY, f32::NEG_INFINITY),
+        y: (f32::INFINITY, f32::NEG_INFINITY),
+    };
 
     fn add(&mut self, point: &Point) {
         self.x = (self.x.0.min(point.x), self.x.1.max(point.x));
@@ -245,9 +281,8 @@ impl Area {
     }
 
     fn count(&self, points: &[Point]) -> usize {
-        let inside = |p: &&Point| {
-            p.x >= self.x.0 && p.x <= self.x.1 && p.y >= self.y.0 && p.y <= self.y.1
-        };
+        let inside =
+            |p: &&Point| p.x >= self.x.0 && p.x <= self.x.1 && p.y >= self.y.0 && p.y <= self.y.1;
         points.iter().filter(inside).count()
     }
 }
@@ -363,6 +398,9 @@ mod tests {
                 ..*m
             }
         };
-        own.iter().filter(|m| m.y < 20.0 + 360.0 * keep).map(lay).collect()
+        own.iter()
+            .filter(|m| m.y < 20.0 + 360.0 * keep)
+            .map(lay)
+            .collect()
     }
 }

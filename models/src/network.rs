@@ -43,7 +43,12 @@ impl Network {
         let plan = build(&bytes, shape).map_err(|e| fault(&model.id, &e))?;
         let id = model.model_id();
         tracing::debug!(model = %id, "loaded");
-        Ok(Self { plan, shape: shape.to_vec(), pixels: model.pixels.clone(), id })
+        Ok(Self {
+            plan,
+            shape: shape.to_vec(),
+            pixels: model.pixels.clone(),
+            id,
+        })
     }
 
     /// Which weights these are.
@@ -71,7 +76,13 @@ impl Network {
         let outputs = self.plan.run(tvec!(input.into_tvalue()))?;
         outputs
             .iter()
-            .map(|output| Ok(output.to_plain_array_view::<f32>()?.iter().copied().collect()))
+            .map(|output| {
+                Ok(output
+                    .to_plain_array_view::<f32>()?
+                    .iter()
+                    .copied()
+                    .collect())
+            })
             .collect()
     }
 }
@@ -98,23 +109,28 @@ fn replace_tiles(model: &mut TypedModel) -> TractResult<()> {
     for (id, (axis, times)) in tiles {
         let node = &model.nodes[id];
         let inputs = vec![node.inputs[0]; times];
-        let patch =
-            TypedModelPatch::replace_single_op(model, node, &inputs, TypedConcat { axis })?;
+        let patch = TypedModelPatch::replace_single_op(model, node, &inputs, TypedConcat { axis })?;
         patch.apply(model)?;
     }
     Ok(())
 }
 
 fn single_axis(tile: &Tile) -> Option<(usize, usize)> {
-    let times: Vec<usize> =
-        tile.multipliers.iter().map(|m| m.to_usize().ok()).collect::<Option<_>>()?;
+    let times: Vec<usize> = tile
+        .multipliers
+        .iter()
+        .map(|m| m.to_usize().ok())
+        .collect::<Option<_>>()?;
     let mut repeated = times.iter().enumerate().filter(|(_, n)| **n > 1);
     let (axis, n) = repeated.next()?;
     repeated.next().is_none().then_some((axis, *n))
 }
 
 fn fault(id: &str, error: &TractError) -> ModelError {
-    ModelError::Network { id: id.to_owned(), reason: format!("{error:#}") }
+    ModelError::Network {
+        id: id.to_owned(),
+        reason: format!("{error:#}"),
+    }
 }
 
 #[cfg(test)]
@@ -190,7 +206,11 @@ mod tests {
             }
             let sum: f64 = output.iter().map(|v| f64::from(*v)).sum();
             let allowed = 1e-4 * f64::from(top) * self.n as f64;
-            assert!((sum - self.sum).abs() <= allowed, "{model}: sum {sum} and not {}", self.sum);
+            assert!(
+                (sum - self.sum).abs() <= allowed,
+                "{model}: sum {sum} and not {}",
+                self.sum
+            );
         }
     }
 

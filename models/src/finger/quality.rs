@@ -41,10 +41,22 @@ impl FingerCoaching {
     /// The sentence: Chinese, English.
     pub fn text(self) -> (&'static str, &'static str) {
         match self {
-            Self::NoFinger => ("请把手指放在指纹窗口上", "Please place your finger on the window"),
-            Self::TooDry => ("手指太干，请哈一口气再按", "Too dry: breathe on the finger, then press"),
-            Self::TooWet => ("手指太湿，请擦干再按", "Too wet: wipe the finger, then press"),
-            Self::PressFlat => ("请把手指放平、放正再按", "Please lay the finger flat and straight"),
+            Self::NoFinger => (
+                "请把手指放在指纹窗口上",
+                "Please place your finger on the window",
+            ),
+            Self::TooDry => (
+                "手指太干，请哈一口气再按",
+                "Too dry: breathe on the finger, then press",
+            ),
+            Self::TooWet => (
+                "手指太湿，请擦干再按",
+                "Too wet: wipe the finger, then press",
+            ),
+            Self::PressFlat => (
+                "请把手指放平、放正再按",
+                "Please lay the finger flat and straight",
+            ),
             Self::HoldStill => ("请按住不要移动", "Please press and do not move"),
         }
     }
@@ -101,7 +113,11 @@ fn coaching(quality: &FingerQuality, area_mm2: f32) -> Option<FingerCoaching> {
     if area_mm2 < SMALL_MM2 {
         return Some(FingerCoaching::PressFlat);
     }
-    Some(if quality.coherence < 0.4 { FingerCoaching::HoldStill } else { FingerCoaching::PressFlat })
+    Some(if quality.coherence < 0.4 {
+        FingerCoaching::HoldStill
+    } else {
+        FingerCoaching::PressFlat
+    })
 }
 
 fn ramp(value: f32, zero_at: f32, one_at: f32) -> f32 {
@@ -131,7 +147,8 @@ impl Block {
             let (x, y) = (x.min(picture.width - 1), y.min(picture.height - 1));
             f32::from(picture.pixels[(y * picture.width + x) as usize])
         };
-        let (mut sum, mut square, mut xx, mut yy, mut xy) = (0.0f32, 0.0f32, 0.0f32, 0.0f32, 0.0f32);
+        let (mut sum, mut square, mut xx, mut yy, mut xy) =
+            (0.0f32, 0.0f32, 0.0f32, 0.0f32, 0.0f32);
         for y in top..top + BLOCK {
             for x in left..left + BLOCK {
                 let v = at(x, y);
@@ -184,6 +201,9 @@ mod tests {
         let ridge = |i: usize| if (i % 256 + i / 256) % 9 < 4 { 40 } else { 220 };
         let picture = GreyImage::new(256, 288, 500, (0..256 * 288).map(ridge).collect()).unwrap();
         let quality = measure_plain(&picture);
-        assert!(quality.area_percent > 95.0 && quality.coherence > 0.7, "{quality:?}");
+        assert!(
+            quality.area_percent > 95.0 && quality.coherence > 0.7,
+            "{quality:?}"
+        );
     }
 }

@@ -1,0 +1,378 @@
+//! Measures a modality on a list of files: error rates with their intervals,
+//! failures to acquire, latencies, a DET curve. It is the agency's calibration
+//! tool on its own pilot data, so it reports sizes with every number.
+
+mod det;
+mod list;
+mod rates;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+    path::{Path, PathBuf},
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
+
+use serde_json::{Value, json};
+
+pub use rates::{Rates, wilson};
+
+use crate::{
+    Manifest, ModelError,
+    face::{self, FaceEngine, FaceTemplate},
+    finger::{FingerEngine, FingerTemplate, GreyImage, LEADER, canvas_for},
+    matcher,
+    threshold::ThresholdSet,
+};
+use list::{Pairs, Singles};
+
+/// Where things are, and how many cores may be used.
+pub struct Setting<'m> {
+    /// The model folder.
+    pub dir: &'m Path,
+    /// The manifest.
+    pub manifest: &'m Manifest,
+    /// Files worked on at the same time.
+    pub n_threads: usize,
+    /// Resolution of fingerprint files, in pixels per inch.
+    pub ppi: u32,
+}
+
+/// Compares faces. `pairs` has the columns `path_a,path_b,genuine`.
+pub fn face(setting: &Setting<'_>, pairs: &Path, out: &Path) -> Result<Value, ModelError> {
+    let pairs = Pairs::read(pairs)?;
+    let engine = FaceEngine::load(setting.dir, setting.manifest)?;
+    let made = each(setting, &pairs.paths, |path| face_template(&engine, path));
+    let mut report = compared(&pairs, &made, out, face::compare)?;
+    report["modality"] = json!("face");
+    report["model"] = json!(engine.model_id().to_string());
+    finish(report, setting, out)
+}
+
+/// Compares fingerprints. `pairs` has the columns `path_a,path_b,genuine`.
+pub fn finger(setting: &Setting<'_>, pairs: &Path, out: &Path) -> Result<Value, ModelError> {
+    let pairs = Pairs::read(pairs)?;
+    let made = finger_templates(setting, &pairs.paths)?;
+    let mut report = compared(&pairs, &made, out, matcher::compare)?;
+    report["modality"] = json!("finger");
+    report["model"] = json!(setting.manifest.model(LEADER)?.model_id().to_string());
+    finish(report, setting, out)
+}
+
+/// Judges presentation attacks. `files` has the columns `path,live`.
+pub fn pad(setting: &Setting<'_>, files: &Path, out: &Path) -> Result<Value, ModelError> {
+    let files = Singles::read(files)?;
+    let engine = FaceEngine::load(setting.dir, setting.manifest)?;
+    let made = each(setting, &files.paths, |path| pad_score(&engine, path));
+    let pad_min = pad_threshold(setting.manifest);
+    let mut report = judged(&files, &made, pad_min, out)?;
+    report["model"] = json!(engine.pad_model_id().to_string());
+    finish(report, setting, out)
+}
+
+/// A threshold set read off a report: accept at the asked false match rate, review
+/// at ten times that.
+pub fn calibrate(
+    report: &Value,
+    id: &str,
+    reference: &str,
+    fmr: &str,
+) -> Result<ThresholdSet, ModelError> {
+    let missing = |what: &str| ModelError::Manifest(format!("the report has no {what}"));
+    let threshold = |fmr: &str| report["threshold_at_fmr"][fmr].as_f64();
+    let accept = threshold(fmr).ok_or_else(|| missing("threshold at this rate"))?;
+    let wider = ["0.0001", "0.001", "0.01", "0.1"]
+        .iter()
+        .skip_while(|rate| **rate != fmr)
+        .nth(1);
+    let review = wider
+        .and_then(|rate| threshold(rate))
+        .unwrap_or(accept)
+        .min(accept);
+    let modality = report["modality"]
+        .as_str()
+        .ok_or_else(|| missing("modality"))?;
+    let model = report["model"].as_str().ok_or_else(|| missing("model"))?;
+    Ok(ThresholdSet {
+        id: id.to_owned(),
+        modality: modality.to_owned(),
+        probe: model.split(':').next().unwrap_or(model).to_owned(),
+        reference: reference.to_owned(),
+        accept: accept as f32,
+        review: review as f32,
+        quality_min: if modality == "face" { 40.0 } else { 20.0 },
+        pad_min: if modality == "face" { 0.5 } else { 0.0 },
+        measured: format!(
+            "FMR {fmr} on {} impostor and {} genuine pairs, {model}",
+            report["n_impostor"], report["n_genuine"]
+        ),
+    })
+}
+
+/// What became of one file.
+enum Made<T> {
+    /// A template or score, and how long it took.
+    Good(T, f32),
+    /// Readable, but nothing to compare was found.
+    NotAcquired,
+    /// Not readable as a picture.
+    Bad(String),
+}
+
+/// Works on every path once, on several threads, telling how far it is.
+fn each<T: Send>(
+    setting: &Setting<'_>,
+    paths: &[PathBuf],
+    make: impl Fn(&Path) -> Made<T> + Sync,
+) -> Vec<Made<T>> {
+    let next = AtomicUsize::new(0);
+    let made: Mutex<BTreeMap<usize, Made<T>>> = Mutex::new(BTreeMap::new());
+    let started = Instant::now();
+    let work = || {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(path) = paths.get(index) else { return };
+            let one = make(path);
+            let mut made = made
+                .lock()
+                .expect("no thread panics while it holds the list");
+            made.insert(index, one);
+            tell_progress(made.len(), paths.len(), started);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..setting.n_threads.max(1) {
+            scope.spawn(work);
+        }
+    });
+    made.into_inner()
+        .expect("the threads have ended")
+        .into_values()
+        .collect()
+}
+
+fn tell_progress(done: usize, all: usize, started: Instant) {
+    let every = (all / 20).max(20);
+    if done.is_multiple_of(every) || done == all {
+        eprintln!("{done} of {all} files, {} s", started.elapsed().as_secs());
+    }
+}
+
+fn face_template(engine: &FaceEngine, path: &Path) -> Made<FaceTemplate> {
+    let picture = match image::open(path) {
+        Ok(picture) => picture.to_rgb8(),
+        Err(e) => return Made::Bad(e.to_string()),
+    };
+    let started = Instant::now();
+    let template = engine.observe(&picture).and_then(|seen| match seen.face {
+        Some(face) => engine.template(&picture, &face).map(Some),
+        None => Ok(None),
+    });
+    timed(template, started)
+}
+
+fn pad_score(engine: &FaceEngine, path: &Path) -> Made<f32> {
+    let picture = match image::open(path) {
+        Ok(picture) => picture.to_rgb8(),
+        Err(e) => return Made::Bad(e.to_string()),
+    };
+    let started = Instant::now();
+    let score = engine.observe(&picture).and_then(|seen| match seen.face {
+        Some(face) => engine.pad(&picture, &face).map(|score| Some(score.0)),
+        None => Ok(None),
+    });
+    timed(score, started)
+}
+
+fn timed<T>(made: Result<Option<T>, ModelError>, started: Instant) -> Made<T> {
+    let millis = started.elapsed().as_secs_f32() * 1e3;
+    match made {
+        Ok(Some(value)) => Made::Good(value, millis),
+        Ok(None) => Made::NotAcquired,
+        Err(error) => Made::Bad(error.to_string()),
+    }
+}
+
+/// Files of one size share an engine; only one engine is in memory at a time.
+fn finger_templates(
+    setting: &Setting<'_>,
+    paths: &[PathBuf],
+) -> Result<Vec<Made<FingerTemplate>>, ModelError> {
+    let mut by_canvas: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
+    let scale = |n: u32| (n as f32 * 500.0 / setting.ppi as f32).round() as u32;
+    for (index, path) in paths.iter().enumerate() {
+        let (width, height) = image::image_dimensions(path).unwrap_or((0, 0));
+        by_canvas
+            .entry(canvas_for(scale(width), scale(height)))
+            .or_default()
+            .push(index);
+    }
+    let mut made: Vec<_> = paths.iter().map(|_| Made::NotAcquired).collect();
+    for ((width, height), indices) in by_canvas {
+        let engine =
+            FingerEngine::load(setting.dir, setting.manifest, width as u32, height as u32)?;
+        let group: Vec<_> = indices.iter().map(|index| paths[*index].clone()).collect();
+        let results = each(setting, &group, |path| {
+            finger_template(&engine, path, setting.ppi)
+        });
+        for (index, result) in indices.into_iter().zip(results) {
+            made[index] = result;
+        }
+    }
+    Ok(made)
+}
+
+fn finger_template(engine: &FingerEngine, path: &Path, ppi: u32) -> Made<FingerTemplate> {
+    let picture = match image::open(path) {
+        Ok(picture) => GreyImage::from_luma(&picture.to_luma8(), ppi),
+        Err(e) => return Made::Bad(e.to_string()),
+    };
+    let started = Instant::now();
+    let template = engine.extract(&picture);
+    timed(
+        template.map(|t| (t.minutiae.len() >= FINGER_MINUTIAE_MIN).then_some(t)),
+        started,
+    )
+}
+
+fn compared<T>(
+    pairs: &Pairs,
+    made: &[Made<T>],
+    out: &Path,
+    compare: impl Fn(&T, &T) -> f32,
+) -> Result<Value, ModelError> {
+    let mut scores = rates::Scores::default();
+    let mut comparisons = Vec::new();
+    let subjects = pairs.subjects();
+    for pair in &pairs.pairs {
+        if let (Made::Good(a, _), Made::Good(b, _)) = (&made[pair.a], &made[pair.b]) {
+            let started = Instant::now();
+            let score = compare(a, b);
+            comparisons.push(started.elapsed().as_secs_f32() * 1e3);
+            scores.add(score, pair.genuine, (subjects[pair.a], subjects[pair.b]));
+        }
+    }
+    let rates = Rates::of(&scores);
+    let curve = out.with_extension("png");
+    det::draw(&curve, &rates)?;
+    let mut report = acquisition(&pairs.paths, made);
+    report["n_genuine"] = json!(rates.n_genuine());
+    report["n_impostor"] = json!(rates.n_impostor());
+    report["n_pairs_not_scored"] = json!(pairs.pairs.len() - comparisons.len());
+    report["eer"] = json!(rates.eer());
+    report["eer_threshold"] = json!(rates.eer_threshold());
+    report["eer_interval"] = json!(rates.eer_interval(&scores));
+    report["fnmr_at_fmr"] = at_rates(|fmr| rates.fnmr_at(fmr));
+    report["threshold_at_fmr"] = at_rates(|fmr| rates.threshold_at(fmr).map(f64::from));
+    report["comparison_ms"] = percentiles(comparisons);
+    report["det_curve"] = json!(curve.file_name().map(|name| name.to_string_lossy()));
+    Ok(report)
+}
+
+fn judged(
+    files: &Singles,
+    made: &[Made<f32>],
+    pad_min: f32,
+    out: &Path,
+) -> Result<Value, ModelError> {
+    let mut scores = rates::Scores::default();
+    for (index, (one, live)) in made.iter().zip(&files.live).enumerate() {
+        if let Made::Good(score, _) = one {
+            scores.add(*score, *live, (index, index));
+        }
+    }
+    let rates = Rates::of(&scores);
+    let curve = out.with_extension("png");
+    det::draw(&curve, &rates)?;
+    let attacks_passed = scores.impostor().filter(|score| *score >= pad_min).count();
+    let live_refused = scores.genuine().filter(|score| *score < pad_min).count();
+    let (n_attack, n_live) = (rates.n_impostor(), rates.n_genuine());
+    let rate = |k: usize, n: usize| (n > 0).then(|| k as f64 / n as f64);
+    let mut report = acquisition(&files.paths, made);
+    report["modality"] = json!("pad");
+    report["n_attack"] = json!(n_attack);
+    report["n_live"] = json!(n_live);
+    report["n_genuine"] = json!(n_live);
+    report["n_impostor"] = json!(n_attack);
+    report["pad_min"] = json!(pad_min);
+    report["apcer"] = json!(rate(attacks_passed, n_attack));
+    report["bpcer"] = json!(rate(live_refused, n_live));
+    report["apcer_interval"] = json!(wilson(attacks_passed, n_attack));
+    report["bpcer_interval"] = json!(wilson(live_refused, n_live));
+    report["eer"] = json!(rates.eer());
+    report["eer_interval"] = json!(rates.eer_interval(&scores));
+    report["fnmr_at_fmr"] = at_rates(|fmr| rates.fnmr_at(fmr));
+    report["det_curve"] = json!(curve.file_name().map(|name| name.to_string_lossy()));
+    Ok(report)
+}
+
+/// How many files gave something to compare, and how long they took.
+fn acquisition<T>(paths: &[PathBuf], made: &[Made<T>]) -> Value {
+    let mut bad = Vec::new();
+    let mut latencies = Vec::new();
+    let mut n_failed = 0usize;
+    for (path, one) in paths.iter().zip(made) {
+        match one {
+            Made::Good(_, millis) => latencies.push(*millis),
+            Made::NotAcquired => n_failed += 1,
+            Made::Bad(reason) => {
+                tracing::warn!(path = %path.display(), reason, "not usable");
+                bad.push(json!({ "path": path, "reason": reason }));
+            }
+        }
+    }
+    let n_readable = paths.len() - bad.len();
+    json!({
+        "n_files": paths.len(),
+        "n_bad_files": bad.len(),
+        "bad_files": bad,
+        "n_not_acquired": n_failed,
+        "failure_to_acquire": if n_readable > 0 { n_failed as f64 / n_readable as f64 } else { 0.0 },
+        "failure_to_acquire_interval": wilson(n_failed, n_readable),
+        "latency_ms": percentiles(latencies),
+    })
+}
+
+fn at_rates(of: impl Fn(f64) -> Option<f64>) -> Value {
+    let rates = [
+        ("0.1", 0.1),
+        ("0.01", 0.01),
+        ("0.001", 0.001),
+        ("0.0001", 0.0001),
+    ];
+    let all: HashMap<_, _> = rates
+        .into_iter()
+        .map(|(name, fmr)| (name, of(fmr)))
+        .collect();
+    json!(all)
+}
+
+fn percentiles(mut values: Vec<f32>) -> Value {
+    values.sort_by(f32::total_cmp);
+    let at = |part: f64| {
+        let index = (part * values.len() as f64).ceil() as usize;
+        values
+            .get(index.saturating_sub(1))
+            .map(|v| (f64::from(*v) * 1e4).round() / 1e4)
+    };
+    json!({ "n": values.len(), "p50": at(0.5), "p90": at(0.9), "p95": at(0.95), "p99": at(0.99), "max": at(1.0) })
+}
+
+fn pad_threshold(manifest: &Manifest) -> f32 {
+    let set = manifest.thresholds("face", "face-embed", "live");
+    set.map_or(0.5, |set| set.pad_min)
+}
+
+fn finish(mut report: Value, setting: &Setting<'_>, out: &Path) -> Result<Value, ModelError> {
+    report["n_threads"] = json!(setting.n_threads);
+    let text = serde_json::to_string_pretty(&report).expect("a report is plain JSON");
+    fs::write(out, text).map_err(ModelError::io(out))?;
+    Ok(report)
+}
+
+/// With fewer minutiae nothing can be compared.
+const FINGER_MINUTIAE_MIN: usize = 4;
