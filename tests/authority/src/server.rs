@@ -249,12 +249,12 @@ async fn admit(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let mut response = match enter(&desk, &peer).await {
-        Ok((device, _turn)) => {
+    let (mut response, _turn) = match enter(&desk, &peer).await {
+        Ok((device, turn)) => {
             request.extensions_mut().insert(device);
-            next.run(request).await
+            (next.run(request).await, Some(turn))
         }
-        Err(fault) => Reply::from(fault).into_response(),
+        Err(fault) => (Reply::from(fault).into_response(), None),
     };
     tokio::time::sleep(desk.faults.slow).await;
     if desk.falls(desk.faults.drop_replies) {
