@@ -1,0 +1,503 @@
+//! View model → properties of the screen. Words are looked up, lists are counted out into rows, nothing is decided.
+//!
+//! Models are changed in place and only where they differ: a button that is being pressed must not be made anew.
+
+use std::rc::Rc;
+
+use image::RgbImage;
+use kiosk_core::message::{Arg, Id, Say};
+use kiosk_core::outcome;
+use kiosk_core::view::{
+    Appeal, BenefitLine, Button, Delivery, Ending, Header, Outbox, OutboxLine, Page, Person, SignIn, SlipState,
+    Trouble, View,
+};
+use slint::{ComponentHandle, Image, Model, ModelRc, VecModel};
+
+use crate::catalogue;
+use crate::generated::{
+    Api, AppWindow, BenefitItem, ButtonItem, ChromeItem, HeaderItem, Hint, PageItem, PageKind, RecordItem, Theme,
+    Tone, TroubleItem, Words,
+};
+use crate::picture;
+use crate::taps::{self, BUTTONS, CHOICES, MORE};
+
+/// Paints views on one window and remembers what is there.
+pub(crate) struct Painter {
+    troubles: Rc<VecModel<TroubleItem>>,
+    page_troubles: Rc<VecModel<TroubleItem>>,
+    lines: Rc<VecModel<Words>>,
+    warnings: Rc<VecModel<Words>>,
+    benefits: Rc<VecModel<BenefitItem>>,
+    records: Rc<VecModel<RecordItem>>,
+    buttons: Vec<Vec<ButtonItem>>,
+    choices: Vec<Vec<ButtonItem>>,
+    has_card_picture: bool,
+}
+
+impl Painter {
+    pub(crate) fn new(app: &AppWindow) -> Self {
+        let painter = Self {
+            troubles: Rc::default(),
+            page_troubles: Rc::default(),
+            lines: Rc::default(),
+            warnings: Rc::default(),
+            benefits: Rc::default(),
+            records: Rc::default(),
+            buttons: Vec::new(),
+            choices: Vec::new(),
+            has_card_picture: false,
+        };
+        let api = app.global::<Api>();
+        api.set_troubles(painter.troubles.clone().into());
+        api.set_page_troubles(painter.page_troubles.clone().into());
+        api.set_lines(painter.lines.clone().into());
+        api.set_warnings(painter.warnings.clone().into());
+        api.set_benefits(painter.benefits.clone().into());
+        api.set_records(painter.records.clone().into());
+        api.set_chrome(chrome());
+        painter
+    }
+
+    /// Forgets what belongs to the page before: its camera picture, and the card's picture once the visit is over.
+    pub(crate) fn turn_page(&mut self, app: &AppWindow, page: &Page) {
+        let api = app.global::<Api>();
+        api.set_preview(Image::default());
+        api.set_troubles_open(false);
+        if matches!(page, Page::Waiting(_) | Page::SignIn(_)) {
+            self.picture_of_card(app, None);
+        }
+    }
+
+    /// `choice_page` is which screenful of operators is wanted; it goes round.
+    pub(crate) fn paint(&mut self, app: &AppWindow, view: &View, choice_page: usize) {
+        let api = app.global::<Api>();
+        let compact = app.global::<Theme>().get_compact();
+        let (kind, mut item) = page_item(&view.page);
+        item.has_picture &= self.has_card_picture;
+        api.set_header(header(&view.header));
+        sync(&self.troubles, view.header.troubles.iter().map(trouble).collect());
+        sync(&self.page_troubles, page_troubles(&view.page));
+        sync(&self.lines, lines(&view.page));
+        sync(&self.warnings, warnings(&view.page));
+        sync(&self.benefits, benefits(&view.page));
+        sync(&self.records, records(&view.page));
+        let buttons = rows(button_items(taps::buttons(view), BUTTONS), per_row(&view.page));
+        if replace(&mut self.buttons, buttons) {
+            api.set_buttons(nested(&self.buttons));
+        }
+        let choices = rows(choices(&view.page, choice_page, compact), CHOICES_PER_ROW);
+        if replace(&mut self.choices, choices) {
+            api.set_choices(nested(&self.choices));
+        }
+        api.set_item(item);
+        api.set_page(kind);
+        if view.header.troubles.is_empty() {
+            api.set_troubles_open(false);
+        }
+    }
+
+    pub(crate) fn picture_of_card(&mut self, app: &AppWindow, picture: Option<&RgbImage>) {
+        self.has_card_picture = picture.is_some();
+        let api = app.global::<Api>();
+        api.set_card_picture(picture.map(|p| picture::shown(p, false)).unwrap_or_default());
+        let mut item = api.get_item();
+        item.has_picture = self.has_card_picture;
+        api.set_item(item);
+    }
+}
+
+fn header(header: &Header) -> HeaderItem {
+    let (delivery, delivery_tone) = match (header.held, header.waiting) {
+        (0, 0) => (chrome_words("ui-all-delivered", &[]), Tone::Good),
+        (0, waiting) => (chrome_words("ui-waiting", &[Arg::Number(waiting.into())]), Tone::Waiting),
+        (held, _) => (chrome_words("ui-held", &[Arg::Number(held.into())]), Tone::Stopped),
+    };
+    let n_troubles = i32::try_from(header.troubles.len()).unwrap_or(i32::MAX);
+    HeaderItem {
+        site: header.site.as_str().into(),
+        operator: header.operator.as_deref().unwrap_or_default().into(),
+        today: header.today.map(|date| shown(catalogue::day(date))).unwrap_or_default(),
+        clock_doubtful: header.clock_doubtful,
+        delivery,
+        delivery_tone,
+        n_troubles,
+        troubles: chrome_words("ui-troubles", &[Arg::Number(n_troubles.into())]),
+    }
+}
+
+fn page_item(page: &Page) -> (PageKind, PageItem) {
+    match page {
+        Page::SignIn(page) | Page::Witness(page) => (PageKind::SignIn, sign_in(page)),
+        Page::Waiting(page) => {
+            (PageKind::Waiting, PageItem { prompt: plain(page.prompt), ..PageItem::default() })
+        }
+        Page::Person(page) => (PageKind::Person, person(page)),
+        Page::Consent(page) => {
+            let title = words(&Id::ConsentTitle.with([Arg::Term(page.method)]));
+            (PageKind::Consent, PageItem { title, ..PageItem::default() })
+        }
+        Page::Face(page) => {
+            let item = PageItem {
+                title: plain(page.title),
+                prompt: words(&page.prompt),
+                good: page.good,
+                hint: hint(page.prompt.id),
+                progress: page.progress,
+                ..steps(page.step)
+            };
+            (PageKind::Face, item)
+        }
+        Page::Finger(page) => {
+            let item = PageItem {
+                title: plain(page.title),
+                prompt: words(&page.prompt),
+                progress: page.progress,
+                finger: page.finger.into(),
+                finger_name: plain(page.finger_name),
+                ..steps(page.step)
+            };
+            (PageKind::Finger, item)
+        }
+        Page::Document(page) => {
+            let item = PageItem {
+                title: plain(Id::DocumentTitle),
+                prompt: words(&page.prompt),
+                ..steps(Some(page.step))
+            };
+            (PageKind::Document, item)
+        }
+        Page::Judge(page) => {
+            let tone = if page.headline == Id::JudgeUnsure { Tone::Waiting } else { Tone::Stopped };
+            (PageKind::Judge, PageItem { title: plain(page.headline), tone, ..PageItem::default() })
+        }
+        Page::Appeal(_) => {
+            let title = plain(Id::AppealTitle);
+            (PageKind::Appeal, PageItem { title, prompt: plain(Id::AppealBody), ..PageItem::default() })
+        }
+        Page::Saving => (PageKind::Saving, PageItem { title: plain(Id::Saving), ..PageItem::default() }),
+        Page::Result(page) => (PageKind::Result, ending(page)),
+        Page::Outbox(page) => {
+            let title = plain(Id::OutboxTitle);
+            (PageKind::Outbox, PageItem { title, prompt: words(&page.headline), ..PageItem::default() })
+        }
+    }
+}
+
+fn sign_in(page: &SignIn) -> PageItem {
+    PageItem {
+        title: plain(page.title.unwrap_or(Id::SignIn)),
+        prompt: if page.picked.is_some() { plain(Id::EnterPin) } else { chrome_words("ui-pick-first", &[]) },
+        pad_open: page.picked.is_some(),
+        n_digits: page.n_digits.into(),
+        has_notice: page.notice.is_some(),
+        notice: page.notice.as_ref().map(words).unwrap_or_default(),
+        ..PageItem::default()
+    }
+}
+
+fn person(page: &Person) -> PageItem {
+    PageItem {
+        name: page.name.as_str().into(),
+        number: page.number.as_str().into(),
+        age: page.age.map(|age| chrome_words("ui-age", &[Arg::Number(age.into())])).unwrap_or_default(),
+        has_picture: page.has_photo,
+        prompt: words(&page.headline),
+        ..PageItem::default()
+    }
+}
+
+fn ending(page: &Ending) -> PageItem {
+    let (slip, slip_tone) = match page.slip {
+        SlipState::Printing => (chrome_words("ui-printing", &[]), Tone::Waiting),
+        SlipState::Printed => (plain(Id::SlipPrinted), Tone::Good),
+        SlipState::NotPrinted(why) => (words(&Id::SlipNotPrinted.with([Arg::Term(why)])), Tone::Stopped),
+    };
+    let (centre, centre_tone) = delivery_step(page.delivery);
+    PageItem {
+        title: plain(page.headline),
+        tone: tone(page.tone),
+        saved: plain(Id::SavedHere),
+        arrived: matches!(page.delivery, Delivery::CentreHasIt(_)),
+        centre,
+        centre_tone,
+        slip,
+        slip_tone,
+        ..PageItem::default()
+    }
+}
+
+/// The second step of a delivery; the first, saved here, is always done.
+fn delivery_step(delivery: Delivery) -> (Words, Tone) {
+    match delivery {
+        Delivery::SavedHere => (chrome_words("ui-not-yet", &[]), Tone::Waiting),
+        Delivery::CentreHasIt(receipt) => {
+            let number = Arg::Text(receipt.to_string());
+            (words(&Id::CentreHasIt.with([number])), Tone::Good)
+        }
+        Delivery::Held => (chrome_words("ui-returned", &[]), Tone::Stopped),
+    }
+}
+
+fn steps(step: Option<(u8, u8)>) -> PageItem {
+    let Some((step, n_steps)) = step else { return PageItem::default() };
+    PageItem {
+        step: step.into(),
+        n_steps: n_steps.into(),
+        step_words: chrome_words("ui-step", &[Arg::Number(step.into()), Arg::Number(n_steps.into())]),
+        ..PageItem::default()
+    }
+}
+
+fn lines(page: &Page) -> Vec<Words> {
+    let say: &[Say] = match page {
+        Page::Consent(page) => &page.body,
+        Page::Judge(page) => &page.reasons,
+        Page::Result(page) => &page.lines,
+        _ => &[],
+    };
+    say.iter().map(words).collect()
+}
+
+fn warnings(page: &Page) -> Vec<Words> {
+    match page {
+        Page::Person(page) => page.warnings.iter().map(|id| plain(*id)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn benefits(page: &Page) -> Vec<BenefitItem> {
+    match page {
+        Page::Person(page) => page.benefits.iter().map(benefit).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn benefit(line: &BenefitLine) -> BenefitItem {
+    BenefitItem {
+        title: line.title.as_str().into(),
+        state: plain(line.state),
+        tone: tone(line.tone),
+        due: line.due.map(|due| chrome_words("ui-due", &[Arg::Day(due)])).unwrap_or_default(),
+        why: line.why.as_str().into(),
+    }
+}
+
+fn records(page: &Page) -> Vec<RecordItem> {
+    match page {
+        Page::Outbox(Outbox { lines, .. }) => lines.iter().map(record).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn record(line: &OutboxLine) -> RecordItem {
+    let (delivery, tone) = delivery_step(line.delivery);
+    RecordItem {
+        seq: format!("No. {}", line.seq).into(),
+        outcome: plain(line.outcome),
+        day: shown(catalogue::day(line.day)),
+        delivery,
+        tone,
+    }
+}
+
+fn page_troubles(page: &Page) -> Vec<TroubleItem> {
+    match page {
+        Page::Waiting(page) => {
+            // The page is about the card: naming the reader again would only be one more line to read.
+            let about_card = |t: &Trouble| TroubleItem { what: Words::default(), ..trouble(t) };
+            page.trouble.iter().map(about_card).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn trouble(trouble: &Trouble) -> TroubleItem {
+    TroubleItem { what: plain(trouble.what), err: plain(trouble.err), rec: plain(trouble.rec()) }
+}
+
+fn button_items(buttons: &[Button], first_id: i32) -> Vec<ButtonItem> {
+    let item = |(id, button): (i32, &Button)| ButtonItem {
+        words: plain(button.label),
+        id,
+        enabled: button.enabled,
+        primary: button.primary,
+        chosen: false,
+    };
+    (first_id..).zip(buttons).map(item).collect()
+}
+
+fn choices(page: &Page, choice_page: usize, compact: bool) -> Vec<ButtonItem> {
+    match page {
+        Page::SignIn(page) | Page::Witness(page) => {
+            let room = if compact { OPERATORS_COMPACT } else { OPERATORS };
+            screenful(operators(page), choice_page, room)
+        }
+        Page::Appeal(Appeal { reasons, .. }) => button_items(reasons, CHOICES),
+        _ => Vec::new(),
+    }
+}
+
+fn operators(page: &SignIn) -> Vec<ButtonItem> {
+    let item = |(id, (operator, name)): (i32, &(String, String))| ButtonItem {
+        words: Words { zh: name.as_str().into(), en: "".into() },
+        id,
+        enabled: true,
+        primary: false,
+        chosen: page.picked.as_ref() == Some(operator),
+    };
+    (CHOICES..).zip(&page.operators).map(item).collect()
+}
+
+/// As many as there is room for; when there are more, the last place turns to the next screenful.
+fn screenful(items: Vec<ButtonItem>, page: usize, room: usize) -> Vec<ButtonItem> {
+    if items.len() <= room {
+        return items;
+    }
+    let n_pages = items.len().div_ceil(room - 1);
+    let from = (page % n_pages) * (room - 1);
+    let more = ButtonItem {
+        words: chrome_words("ui-more", &[]),
+        id: MORE,
+        enabled: true,
+        primary: false,
+        chosen: false,
+    };
+    items.into_iter().skip(from).take(room - 1).chain([more]).collect()
+}
+
+fn per_row(page: &Page) -> usize {
+    match page {
+        Page::SignIn(_) | Page::Witness(_) => 2,
+        _ => BUTTONS_PER_ROW,
+    }
+}
+
+/// Counts out rows of at most `per_row` that differ by one at most, the fuller ones first.
+fn rows<T>(items: Vec<T>, per_row: usize) -> Vec<Vec<T>> {
+    let n_rows = items.len().div_ceil(per_row);
+    let mut items = items.into_iter();
+    let mut left = items.len();
+    let mut row = |i: usize| {
+        let n = left.div_ceil(n_rows - i);
+        left -= n;
+        items.by_ref().take(n).collect()
+    };
+    (0..n_rows).map(&mut row).collect()
+}
+
+/// Brings the model to these rows, touching only what differs.
+fn sync<T: Clone + PartialEq + 'static>(model: &VecModel<T>, rows: Vec<T>) {
+    while model.row_count() > rows.len() {
+        model.remove(model.row_count() - 1);
+    }
+    for (i, row) in rows.into_iter().enumerate() {
+        match model.row_data(i) {
+            None => model.push(row),
+            Some(old) if old != row => model.set_row_data(i, row),
+            Some(_) => {}
+        }
+    }
+}
+
+/// Whether the new value is another one.
+fn replace<T: PartialEq>(slot: &mut T, new: T) -> bool {
+    let other = *slot != new;
+    *slot = new;
+    other
+}
+
+fn nested(rows: &[Vec<ButtonItem>]) -> ModelRc<ModelRc<ButtonItem>> {
+    let rows: Vec<ModelRc<ButtonItem>> = rows.iter().map(|row| row.as_slice().into()).collect();
+    rows.as_slice().into()
+}
+
+fn tone(tone: outcome::Tone) -> Tone {
+    match tone {
+        outcome::Tone::Good => Tone::Good,
+        outcome::Tone::Waiting => Tone::Waiting,
+        outcome::Tone::Stopped => Tone::Stopped,
+    }
+}
+
+/// The drawing that goes with a coaching message.
+fn hint(prompt: Id) -> Hint {
+    match prompt {
+        Id::FaceComeCloser => Hint::Closer,
+        Id::FaceMoveBack => Hint::Back,
+        Id::FaceTooDark | Id::FaceTooBright | Id::FaceBacklight => Hint::Light,
+        Id::FaceHoldStill => Hint::Still,
+        Id::FaceLook | Id::FaceLookHere => Hint::Look,
+        Id::FaceEyesOpen | Id::FaceBlink => Hint::Eyes,
+        Id::FaceOnlyOne => Hint::Alone,
+        Id::FaceUncover => Hint::Uncover,
+        Id::FaceOpenMouth => Hint::Mouth,
+        Id::FaceTurn => Hint::Turn,
+        _ => Hint::None,
+    }
+}
+
+fn chrome() -> ChromeItem {
+    ChromeItem {
+        erase: chrome_words("ui-erase", &[]),
+        enter: chrome_words("ui-enter", &[]),
+        close: chrome_words("ui-close", &[]),
+        clock: chrome_words("ui-clock", &[]),
+        no_picture: chrome_words("ui-no-picture", &[]),
+    }
+}
+
+fn words(say: &Say) -> Words {
+    shown(catalogue::words(say))
+}
+
+fn plain(id: Id) -> Words {
+    shown(catalogue::plain(id))
+}
+
+fn chrome_words(name: &str, with: &[Arg]) -> Words {
+    shown(catalogue::chrome(name, with))
+}
+
+fn shown(words: catalogue::Words) -> Words {
+    Words { zh: words.zh.into(), en: words.en.into() }
+}
+
+const BUTTONS_PER_ROW: usize = 4;
+const CHOICES_PER_ROW: usize = 2;
+/// Operators that fit beside the pad at 1280x800.
+const OPERATORS: usize = 8;
+/// Operators that fit beside the pad at 800x480.
+const OPERATORS_COMPACT: usize = 6;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_even_and_keep_the_order() {
+        assert_eq!(rows(vec![1, 2, 3, 4, 5, 6, 7], 4), [vec![1, 2, 3, 4], vec![5, 6, 7]]);
+        assert_eq!(rows(vec![1, 2, 3, 4, 5], 4), [vec![1, 2, 3], vec![4, 5]]);
+        assert_eq!(rows(Vec::<u8>::new(), 4), Vec::<Vec<u8>>::new());
+    }
+
+    #[test]
+    fn a_model_is_changed_only_where_it_differs() {
+        let model = VecModel::from(vec![1, 2, 3]);
+        sync(&model, vec![1, 5]);
+        assert_eq!(model.iter().collect::<Vec<_>>(), [1, 5]);
+        sync(&model, vec![1, 5, 6, 7]);
+        assert_eq!(model.iter().collect::<Vec<_>>(), [1, 5, 6, 7]);
+    }
+
+    #[test]
+    fn every_operator_is_on_some_screenful() {
+        let page = SignIn {
+            operators: (0..20).map(|i| (i.to_string(), format!("甲{i}"))).collect(),
+            ..SignIn::default()
+        };
+        let mut seen: Vec<i32> =
+            (0..4).flat_map(|n| screenful(operators(&page), n, 6)).map(|item| item.id).collect();
+        seen.retain(|id| *id != MORE);
+        assert_eq!(seen, (CHOICES..CHOICES + 20).collect::<Vec<_>>());
+    }
+}

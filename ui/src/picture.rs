@@ -1,0 +1,35 @@
+//! Pictures between the `image` crate and Slint.
+
+use image::RgbImage;
+use slint::{Image, Rgb8Pixel, SharedPixelBuffer};
+
+/// The picture as Slint shows it; mirrored where the person coaches themselves, as a mirror would.
+pub(crate) fn shown(picture: &RgbImage, mirrored: bool) -> Image {
+    let (width, height) = picture.dimensions();
+    let mut buffer = SharedPixelBuffer::<Rgb8Pixel>::clone_from_slice(picture.as_raw(), width, height);
+    if mirrored && width > 0 {
+        for row in buffer.make_mut_slice().chunks_exact_mut(width as usize) {
+            row.reverse();
+        }
+    }
+    Image::from_rgb8(buffer)
+}
+
+/// Pixels of a drawn screen as a picture.
+pub(crate) fn drawn(pixels: &[Rgb8Pixel], width: u32, height: u32) -> RgbImage {
+    let bytes = pixels.iter().flat_map(|pixel| [pixel.r, pixel.g, pixel.b]).collect();
+    RgbImage::from_raw(width, height, bytes).expect("three bytes a pixel were collected")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mirrored_picture_swaps_left_and_right_only() {
+        let picture = RgbImage::from_fn(3, 2, |x, y| image::Rgb([x as u8, y as u8, 7]));
+        let shown = shown(&picture, true).to_rgb8().expect("made of pixels");
+        let lefts: Vec<_> = shown.as_slice().iter().map(|p| (p.r, p.g)).collect();
+        assert_eq!(lefts, [(2, 0), (1, 0), (0, 0), (2, 1), (1, 1), (0, 1)]);
+    }
+}
