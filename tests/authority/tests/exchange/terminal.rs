@@ -185,7 +185,13 @@ impl Terminal {
             Err(fault) if reply.is_empty() => return Err(fault),
             _ => (),
         }
-        Reply::parse(&reply).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+        let reply = Reply::parse(&reply).ok_or(io::ErrorKind::UnexpectedEof)?;
+        // Noise instead of CBOR is as good as no reply.
+        if reply.body.first() == Some(&0xff) {
+            Err(io::ErrorKind::InvalidData.into())
+        } else {
+            Ok(reply)
+        }
     }
 }
 
