@@ -11,9 +11,9 @@ use p256::ecdsa::VerifyingKey;
 use tempfile::TempDir;
 
 use super::{
-    paper::{self, Announced, Entry, Head, MANIFEST, NAME, NUMBER, PICTURE, RECORD},
+    bent::{self, Hands, flipped},
+    paper::{self, Announced, Entry, NAME, NUMBER, PICTURE, RECORD},
     terminal::{Reply, Terminal, house, receipt_number},
-    value::{Value, list, text},
 };
 
 /// An authority with one terminal.
@@ -43,6 +43,15 @@ impl Scene {
 
     fn other(&self, device: &str) -> Terminal {
         Terminal::provisioned(self.data.path(), device, self.authority.address())
+    }
+
+    fn hands<'a>(&'a self, other: &'a Terminal) -> Hands<'a> {
+        Hands {
+            device: "K-1",
+            key: &self.terminal.key,
+            other: &other.key,
+            enc: self.terminal.enc,
+        }
     }
 
     fn status(&self) -> Status {
@@ -270,147 +279,23 @@ fn a_bad_manifest_is_refused_whole_and_leaves_nothing() {
     let other = scene.other("K-2");
     let parcel = terminal.parcel(1, 1);
     let batch = paper::id(70);
-    let honest = paper::manifest("K-1", batch, None, std::slice::from_ref(&parcel.entry));
-    let signed = |value: &Value| paper::sign(MANIFEST, &terminal.key, &value.encode());
-    let headed = |bend: fn(&mut Head)| {
-        let mut head = Head::signed(MANIFEST, &terminal.key);
-        bend(&mut head);
-        paper::sign_as(&head, &terminal.key, &honest.encode())
-    };
-    let entry = |path: &[i64], item: Value| signed(&honest.with(&[&[9, 0], path].concat(), item));
-    let repeated = Value::Array(vec![entry_of(&honest), entry_of(&honest)]);
-    let crowd: Vec<Entry> = (1..=51)
-        .map(|seq| Entry {
-            id: paper::id(seq as u64),
-            seq,
-            ..parcel.entry.clone()
-        })
-        .collect();
-    let mut bent = signed(&honest);
-    *bent.last_mut().expect("a byte") ^= 1;
-
-    for (what, bytes, want) in [
-        ("nothing", vec![], "400 malformed"),
-        ("noise", vec![0xff; 100], "400 malformed"),
-        ("a bent signature", bent, "400 bad-signature"),
-        (
-            "another's signature",
-            paper::sign(MANIFEST, &other.key, &honest.encode()),
-            "400 unknown-key",
-        ),
-        (
-            "another's manifest",
-            signed(&honest.with(&[2], text("K-2"))),
-            "400 wrong-device",
-        ),
-        (
-            "another batch",
-            signed(&honest.with(&[1], Value::Bytes(paper::id(71).to_vec()))),
-            "400 wrong-id",
-        ),
-        (
-            "another content type",
-            headed(|head| head.content_type = RECORD),
-            "400 wrong-content-type",
-        ),
-        (
-            "another suite",
-            headed(|head| head.suite = "GM-1"),
-            "400 wrong-suite",
-        ),
-        (
-            "another algorithm",
-            headed(|head| head.algorithm = -70_010),
-            "400 wrong-suite",
-        ),
-        (
-            "another suite inside",
-            signed(&honest.with(&[5], text("GM-1"))),
-            "400 wrong-suite",
-        ),
-        (
-            "a newer version",
-            signed(&honest.with(&[0], Value::Int(2))),
-            "400 newer-version",
-        ),
-        (
-            "a key too many",
-            signed(&honest.and(10, Value::Null)),
-            "400 malformed",
-        ),
-        ("a key too few", signed(&honest.without(7)), "400 malformed"),
-        (
-            "no entries",
-            signed(&honest.with(&[9], list([]))),
-            "400 malformed",
-        ),
-        (
-            "an entry twice",
-            signed(&honest.with(&[9], repeated)),
-            "400 malformed",
-        ),
-        ("a seq of 0", entry(&[1], Value::Int(0)), "400 malformed"),
-        (
-            "a seq out of range",
-            entry(&[1], Value::Int(2)),
-            "400 malformed",
-        ),
-        (
-            "a lane that is none",
-            entry(&[2], Value::Int(4)),
-            "400 malformed",
-        ),
-        (
-            "a short digest",
-            entry(&[4], Value::Bytes(vec![0; 31])),
-            "400 malformed",
-        ),
-        (
-            "an empty picture",
-            entry(&[5, 0, 2], Value::Int(0)),
-            "400 malformed",
-        ),
-        (
-            "a huge envelope",
-            entry(&[3], Value::Int((4 << 20) + 1)),
-            "413 too-large",
-        ),
-        (
-            "a huge picture",
-            entry(&[5, 0, 2], Value::Int((8 << 20) + 1)),
-            "413 too-large",
-        ),
-        (
-            "51 entries",
-            terminal.manifest(batch, &crowd),
-            "413 too-large",
-        ),
-        (
-            "a count from another world",
-            signed(&honest.with(
-                &[9],
-                Value::Raw(vec![0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
-            )),
-            "413 too-large",
-        ),
-        ("a body too large", vec![0; 600 << 10], "413 too-large"),
-    ] {
-        assert_eq!(said(terminal.offer(batch, &bytes)), want, "{what}");
+    for case in bent::manifests(&scene.hands(&other), batch, &parcel.entry) {
+        assert_eq!(
+            said(terminal.offer(batch, &case.bytes)),
+            case.want,
+            "{}",
+            case.what
+        );
     }
+    assert_eq!(
+        said(terminal.offer(batch, &vec![0; 600 << 10])),
+        "413 too-large"
+    );
     let status = scene.status();
     assert_eq!((status.batches, status.records, status.pictures), (0, 0, 0));
     assert_eq!(status.security_events, 3);
-    assert_eq!(said(terminal.offer(batch, &signed(&honest))), "200");
-}
-
-fn entry_of(manifest: &Value) -> Value {
-    let Value::Map(pairs) = manifest else {
-        panic!("a manifest is a map")
-    };
-    let Value::Array(entries) = &pairs[9].1 else {
-        panic!("entries are an array")
-    };
-    entries[0].clone()
+    let manifest = terminal.manifest(batch, std::slice::from_ref(&parcel.entry));
+    assert_eq!(said(terminal.offer(batch, &manifest)), "200");
 }
 
 #[test]
@@ -418,151 +303,26 @@ fn a_bad_record_is_held_by_its_code_and_the_good_ones_beside_it_are_kept() {
     let scene = Scene::new();
     let terminal = &scene.terminal;
     let other = scene.other("K-2");
-    let signed = |record: &Value| paper::sign(RECORD, &terminal.key, &record.encode());
-    let sealed = |plaintext: &[u8]| paper::seal(RECORD, &terminal.enc, plaintext, 1);
-    let whole = |record: &Value| sealed(&signed(record));
-    let headed = |record: &Value, bend: fn(&mut Head)| {
-        let mut head = Head::sealed(RECORD, &terminal.enc);
-        bend(&mut head);
-        paper::seal_as(&head, &terminal.enc, &signed(record), 1)
-    };
-    let mut cases: Vec<([u8; 16], Vec<u8>, &str, &str)> = Vec::new();
-    let mut add = |what: &'static str, make: &dyn Fn(Value) -> Vec<u8>, want: &'static str| {
-        let id = paper::id(cases.len() as u64 + 1);
-        cases.push((id, make(paper::record("K-1", id, &[])), want, what));
-    };
-    add("a good record", &|r| whole(&r), "201");
-    add("noise", &|_| vec![0xff; 10], "422 malformed");
-    add("a bent seal", &|r| bent(whole(&r)), "422 bad-seal");
-    add(
-        "a seal for another",
-        &|r| paper::seal(RECORD, &[9; 32], &signed(&r), 1),
-        "422 unknown-key",
-    );
-    add(
-        "another suite",
-        &|r| headed(&r, |head| head.suite = "GM-1"),
-        "422 wrong-suite",
-    );
-    add(
-        "another type",
-        &|r| headed(&r, |head| head.content_type = PICTURE),
-        "422 wrong-content-type",
-    );
-    add("no signature", &|r| sealed(&r.encode()), "422 malformed");
-    add(
-        "a bent signature",
-        &|r| sealed(&bent(signed(&r))),
-        "422 bad-signature",
-    );
-    add(
-        "another's signature",
-        &|r| sealed(&paper::sign(RECORD, &other.key, &r.encode())),
-        "422 unknown-key",
-    );
-    add(
-        "signed as a manifest",
-        &|r| sealed(&paper::sign(MANIFEST, &terminal.key, &r.encode())),
-        "422 wrong-content-type",
-    );
-    add(
-        "another id",
-        &|r| whole(&r.with(&[1], Value::Bytes(paper::id(999).to_vec()))),
-        "422 wrong-id",
-    );
-    add(
-        "another's record",
-        &|r| whole(&r.with(&[3], text("K-2"))),
-        "422 wrong-device",
-    );
-    add(
-        "a picture that was not announced",
-        &|r| {
-            let picture = Announced {
-                digest: [1; 32],
-                len: 10,
-            };
-            let with_picture = paper::record("K-1", paper::id(1), &[picture]);
-            let Value::Map(pairs) = with_picture else {
-                panic!("a record is a map")
-            };
-            whole(&r.with(&[12], pairs[12].1.clone()))
-        },
-        "422 wrong-pictures",
-    );
-    add(
-        "a newer version",
-        &|r| whole(&r.with(&[0], Value::Int(2))),
-        "422 newer-version",
-    );
-    add(
-        "an unknown key",
-        &|r| whole(&r.and(17, list([text("later")]))),
-        "201",
-    );
-    add(
-        "keys out of order",
-        &|r| whole(&r.and(20, Value::Null).and(18, Value::Null)),
-        "422 malformed",
-    );
-    add("a key too few", &|r| whole(&r.without(16)), "422 malformed");
-    add(
-        "a day that is none",
-        &|r| whole(&r.with(&[6, 3], text("1949-02-30"))),
-        "422 malformed",
-    );
-    add(
-        "a sex that is none",
-        &|r| whole(&r.with(&[6, 4], Value::Int(3))),
-        "422 malformed",
-    );
-    add(
-        "a doubt that is none",
-        &|r| whole(&r.with(&[5, 3], Value::Int(3))),
-        "422 malformed",
-    );
-    add(
-        "a score that is none",
-        &|r| whole(&r.with(&[9, 0, 2], Value::Float(f32::NAN))),
-        "422 malformed",
-    );
-    add(
-        "a half float",
-        &|r| whole(&r.with(&[9, 0, 2], Value::Raw(vec![0xf9, 0x38, 0x00]))),
-        "422 malformed",
-    );
-    add(
-        "an integer too long",
-        &|r| whole(&r.with(&[0], Value::Raw(vec![0x18, 1]))),
-        "422 malformed",
-    );
-    add(
-        "a cut record",
-        &|r| {
-            let record = r.encode();
-            sealed(&paper::sign(
-                RECORD,
-                &terminal.key,
-                &record[..record.len() / 2],
-            ))
-        },
-        "422 malformed",
-    );
-    add("another good record", &|r| whole(&r), "201");
+    let cases = bent::records(&scene.hands(&other));
 
     let batch = paper::id(500);
     let entries: Vec<_> = (1..)
         .zip(&cases)
-        .map(|(seq, case)| Entry::of(case.0, seq, &case.1, &[]))
+        .map(|(seq, case)| Entry::of(case.id, seq, &case.bytes, &[]))
         .collect();
     let manifest = terminal.manifest(batch, &entries);
     assert_eq!(said(terminal.offer(batch, &manifest)), "200");
-    for (id, envelope, want, what) in &cases {
-        assert_eq!(said(terminal.keep(*id, envelope)), *want, "{what}");
+    for case in &cases {
+        assert_eq!(
+            said(terminal.keep(case.id, &case.bytes)),
+            case.want,
+            "{}",
+            case.what
+        );
     }
-    let refused = cases.iter().filter(|case| case.2 != "201");
+    let refused = cases.iter().filter(|case| case.want != "201");
     let refused: Vec<_> = refused
-        .map(|case| (case.0.to_vec(), case.2[4..].to_owned()))
+        .map(|case| (case.id.to_vec(), case.want[4..].to_owned()))
         .collect();
     let answer = terminal
         .offer(batch, &manifest)
@@ -571,11 +331,6 @@ fn a_bad_record_is_held_by_its_code_and_the_good_ones_beside_it_are_kept() {
     assert_eq!(answer, (vec![], vec![], refused));
     assert_eq!(terminal.commit(batch).expect("a reply").list().len(), 3);
     assert_eq!(scene.status().records, 3);
-}
-
-fn bent(mut bytes: Vec<u8>) -> Vec<u8> {
-    *bytes.last_mut().expect("a byte") ^= 1;
-    bytes
 }
 
 #[test]
@@ -706,7 +461,7 @@ fn a_picture_is_taken_only_if_it_is_the_announced_one_and_opens() {
         "422 wrong-digest"
     );
     assert_eq!(
-        said(terminal.append(png_digest, 0, &bent(png.clone()))),
+        said(terminal.append(png_digest, 0, &flipped(png.clone()))),
         "422 wrong-digest"
     );
     assert_eq!(

@@ -1,7 +1,9 @@
 //! The whole exchange against a running authority, by a terminal that tests can bend.
 
+mod bent;
 mod exchange;
 mod faults;
 mod paper;
 mod terminal;
 mod value;
+mod vectors;

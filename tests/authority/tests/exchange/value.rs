@@ -31,7 +31,7 @@ impl Value {
     /// This value with the item at `path` replaced; a path goes by key or index.
     pub(crate) fn with(&self, path: &[i64], item: Value) -> Value {
         let mut bent = self.clone();
-        *bent.at(path) = item;
+        *bent.at_mut(path) = item;
         bent
     }
 
@@ -51,7 +51,24 @@ impl Value {
         Value::Map(pairs.iter().cloned().chain([(key, item)]).collect())
     }
 
-    fn at(&mut self, path: &[i64]) -> &mut Value {
+    /// The item at `path`.
+    pub(crate) fn at(&self, path: &[i64]) -> &Value {
+        let Some((first, rest)) = path.split_first() else {
+            return self;
+        };
+        match self {
+            Value::Map(pairs) => pairs
+                .iter()
+                .find(|pair| pair.0 == *first)
+                .expect("the path's key")
+                .1
+                .at(rest),
+            Value::Array(items) => items[usize::try_from(*first).expect("an index")].at(rest),
+            _ => panic!("the path ends early"),
+        }
+    }
+
+    fn at_mut(&mut self, path: &[i64]) -> &mut Value {
         let Some((first, rest)) = path.split_first() else {
             return self;
         };
@@ -61,8 +78,8 @@ impl Value {
                 .find(|pair| pair.0 == *first)
                 .expect("the path's key")
                 .1
-                .at(rest),
-            Value::Array(items) => items[usize::try_from(*first).expect("an index")].at(rest),
+                .at_mut(rest),
+            Value::Array(items) => items[usize::try_from(*first).expect("an index")].at_mut(rest),
             _ => panic!("the path ends early"),
         }
     }
