@@ -1,0 +1,375 @@
+//! What is due for one benefit on one day, and why.
+
+use jiff::ToSpan;
+use jiff::civil::Date;
+
+use super::words::{Words, cited, date, schedule, span};
+use super::{MethodRule, NotRequiredReason as Reason, Pack, Repeat};
+use crate::benefit::{Entitlement, Group, Method, Stage, Success, vocabulary};
+use crate::calendar::{Dates, Period, Standing};
+use crate::moment::Doubt;
+
+/// What is due for one benefit on one day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assessment {
+    /// Pack that was applied.
+    pub pack: String,
+    /// Its edition.
+    pub pack_version: u32,
+    /// Its name in Chinese.
+    pub title: String,
+    /// Its name in English.
+    pub title_en: String,
+    /// Where the person stands.
+    pub state: DueState,
+    /// Last day in time; for somebody who is done, of the next one. None where no date is known.
+    pub due: Option<Date>,
+    /// From when on; for somebody who is done, of the next one.
+    pub opens: Option<Date>,
+    /// Whether a certification can be taken now. Doubt about the date never makes this false.
+    pub may_certify: bool,
+    /// How far `today` could be believed; dates are shown with it.
+    pub doubt: Doubt,
+    /// Why, in one Chinese sentence with the rule numbers in brackets.
+    pub why: String,
+    /// The same in English.
+    pub why_en: String,
+    /// The rule numbers.
+    pub rules: Vec<String>,
+    /// Ways that count for this person, in the order of the pack.
+    pub methods: Vec<MethodRule>,
+}
+
+/// Where a person stands with one benefit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DueState {
+    /// Nothing can or need be certified; the reason says what to do instead.
+    NotRequired(NotRequiredReason),
+    /// A review is running; it protects from suspension (R125).
+    UnderReview,
+    /// Done for the present period.
+    Done(Success),
+    /// The next period has not begun.
+    NotOpen,
+    /// Owed and in time.
+    Due,
+    /// Owed, and the last day is near.
+    DueSoon,
+    /// The last day is over.
+    Overdue,
+    /// Payment was stopped by the agency.
+    Suspended,
+}
+
+vocabulary! {
+    /// Why nothing can or need be certified.
+    NotRequiredReason {
+        BelowAge = "below_age", "未到领取待遇年龄，不需要认证", "below the age, nothing is required";
+        NotInScheme = "not_in_scheme", "不属于本险种待遇领取人员", "not a recipient of this scheme";
+        DuplicateBenefit = "duplicate_benefit", "重复领取待遇，须先清退", "drawn twice, to be cleared first";
+        NotAdded = "not_added", "尚未办理人员新增，须先到窗口办理", "not yet added, to be done at the window first";
+        Ended = "ended", "待遇已终止", "the benefit has ended";
+    }
+}
+
+impl DueState {
+    /// The stable word in records, examples and lists.
+    pub fn id(&self) -> &'static str {
+        match self {
+            Self::NotRequired(_) => "not_required",
+            Self::UnderReview => "under_review",
+            Self::Done(_) => "done",
+            Self::NotOpen => "not_open",
+            Self::Due => "due",
+            Self::DueSoon => "due_soon",
+            Self::Overdue => "overdue",
+            Self::Suspended => "suspended",
+        }
+    }
+
+    /// All the words of [`DueState::id`].
+    pub const IDS: [&'static str; 8] =
+        ["not_required", "under_review", "done", "not_open", "due", "due_soon", "overdue", "suspended"];
+
+    /// Whether a certification is owed now.
+    pub fn is_owed(&self) -> bool {
+        matches!(self, Self::Due | Self::DueSoon | Self::Overdue | Self::Suspended)
+    }
+
+    /// Its place in a list that shows the most urgent first.
+    pub fn urgency(&self) -> u8 {
+        match self {
+            Self::Suspended => 0,
+            Self::Overdue => 1,
+            Self::DueSoon => 2,
+            Self::Due => 3,
+            Self::UnderReview => 4,
+            Self::NotOpen => 5,
+            Self::Done(_) => 6,
+            Self::NotRequired(_) => 7,
+        }
+    }
+}
+
+impl Pack {
+    /// What is due for this entitlement. Missing dates and a doubtful clock never refuse anybody.
+    pub fn assess(&self, entitlement: &Entitlement, born: Date, today: Date, doubt: Doubt) -> Assessment {
+        let case = Case::new(entitlement, born, today, doubt);
+        let standing = self.standing(&case);
+        let state = self.state(&case, standing);
+        let period = period_of(standing);
+        let (words, rules) = self.why(&case, state, period);
+        let shown = if matches!(state, DueState::NotRequired(_)) { None } else { period };
+        Assessment {
+            pack: self.id.clone(),
+            pack_version: self.version,
+            title: self.title.clone(),
+            title_en: self.title_en.clone(),
+            state,
+            due: shown.map(|p| p.due),
+            opens: shown.map(|p| p.opens),
+            may_certify: self.may_certify(&case, state),
+            doubt: case.doubt,
+            why: words.zh,
+            why_en: words.en,
+            rules,
+            methods: self.methods_for(entitlement),
+        }
+    }
+
+    /// When the next certification is due after a success on this day; none if the method does not count here.
+    pub fn next_due_after(&self, entitlement: &Entitlement, born: Date, on: Date, method: Method) -> Option<Date> {
+        if !self.methods_for(entitlement).iter().any(|rule| rule.method == method) {
+            return None;
+        }
+        let before = self.assess(entitlement, born, on, Doubt::None);
+        if matches!(before.state, DueState::Done(_)) && self.repeat_by(method) != Repeat::AllowExtend {
+            return before.due;
+        }
+        let last = Some(Success { on, method });
+        self.assess(&Entitlement { last, ..entitlement.clone() }, born, on, Doubt::None).due
+    }
+
+    /// What a second success by this method does.
+    pub fn repeat_by(&self, method: Method) -> Repeat {
+        self.method(method).and_then(|rule| rule.repeat).unwrap_or(self.repeat)
+    }
+
+    fn methods_for(&self, entitlement: &Entitlement) -> Vec<MethodRule> {
+        let lives_there = |rule: &&MethodRule| rule.abodes.is_empty() || rule.abodes.contains(&entitlement.abode);
+        self.methods.iter().filter(|rule| rule.counts).filter(lives_there).cloned().collect()
+    }
+
+    fn standing(&self, case: &Case<'_>) -> Standing {
+        match (&self.pre_approval, case.entitlement.stage) {
+            (Some(check), Stage::PreApproval) => case.identity_check(check.validity_months),
+            _ => self.calendar.standing(&case.dates, case.today),
+        }
+    }
+
+    fn state(&self, case: &Case<'_>, standing: Standing) -> DueState {
+        if let Some(reason) = self.not_required(case) {
+            return DueState::NotRequired(reason);
+        }
+        let entitlement = case.entitlement;
+        let last = entitlement.last.filter(|last| Some(last.on) == case.dates.last);
+        match (standing, last) {
+            (Standing::Filled(_), Some(last)) => DueState::Done(last),
+            _ if entitlement.under_review.is_some() => DueState::UnderReview,
+            _ if entitlement.suspended => DueState::Suspended,
+            (Standing::Late(_), _) => DueState::Overdue,
+            (Standing::NotOpen(_), _) if case.doubt == Doubt::None => DueState::NotOpen,
+            (Standing::Open(period), _) if self.is_near(period, case.today) => DueState::DueSoon,
+            _ => DueState::Due,
+        }
+    }
+
+    fn is_near(&self, period: Period, today: Date) -> bool {
+        period.due.saturating_sub(self.remind_days_before.days()) <= today
+    }
+
+    fn not_required(&self, case: &Case<'_>) -> Option<Reason> {
+        let entitlement = case.entitlement;
+        let Some(group) = self.group(&entitlement.group) else { return Some(Reason::NotInScheme) };
+        match entitlement.stage {
+            Stage::Ended => return Some(Reason::Ended),
+            Stage::NotAdded => return Some(Reason::NotAdded),
+            Stage::PreApproval if self.pre_approval.is_some() => return None,
+            Stage::PreApproval | Stage::InPayment => {}
+        }
+        if entitlement.duplicate {
+            return Some(Reason::DuplicateBenefit);
+        }
+        self.is_below_age(case, group).then_some(Reason::BelowAge)
+    }
+
+    /// Somebody who is or was paid is old enough whatever the dates say; a doubtful clock proves no age.
+    fn is_below_age(&self, case: &Case<'_>, group: Group) -> bool {
+        let entitlement = case.entitlement;
+        let paid = entitlement.last.is_some()
+            || entitlement.suspended
+            || entitlement.under_review.is_some()
+            || entitlement.retired_on.is_some_and(|on| on <= case.today);
+        let Some(rule) = self.ages.iter().find(|rule| rule.group == group) else { return false };
+        !paid && case.doubt == Doubt::None && full_years(case.dates.born, case.today) < rule.from
+    }
+
+    fn may_certify(&self, case: &Case<'_>, state: DueState) -> bool {
+        match state {
+            DueState::NotRequired(_) => false,
+            DueState::Done(_) => self.repeat != Repeat::Block || case.doubt != Doubt::None,
+            DueState::NotOpen => false,
+            _ => true,
+        }
+    }
+
+    fn why(&self, case: &Case<'_>, state: DueState, period: Option<Period>) -> (Words, Vec<String>) {
+        let (rule, mut rules) = self.general_rule(case, state);
+        let mut words = rule.then(&cited(&rules));
+        let changed = period.and_then(|period| self.calendar.override_of(period));
+        if let (Some(changed), false) = (changed, matches!(state, DueState::NotRequired(_))) {
+            let spans: Vec<Words> = changed.windows.iter().map(span).collect();
+            let zh: Vec<&str> = spans.iter().map(|w| w.zh.as_str()).collect();
+            let en: Vec<&str> = spans.iter().map(|w| w.en.as_str()).collect();
+            words = words.then(&Words::new(
+                format!("；{}年为{}：{}", changed.year, zh.join("、"), changed.note),
+                format!("in {}: {} ({})", changed.year, en.join(", "), changed.note),
+            ));
+        }
+        words = words.then(&self.present(case, state, period, &mut rules));
+        if case.doubt != Doubt::None || case.clock_is_behind {
+            words = words.then(&Words::new("；终端日期存疑，请核对", "(the terminal's date is in doubt)"));
+        }
+        words.zh.push('。');
+        (words, rules)
+    }
+
+    fn general_rule(&self, case: &Case<'_>, state: DueState) -> (Words, Vec<String>) {
+        let named = |words: &[&str]| words.iter().map(|&rule| rule.to_owned()).collect();
+        match state {
+            DueState::NotRequired(reason) => {
+                let rules = match reason {
+                    Reason::BelowAge => named(&["R8"]),
+                    Reason::NotInScheme => named(&["R18"]),
+                    Reason::DuplicateBenefit => named(&["R17"]),
+                    Reason::NotAdded => named(&["R6"]),
+                    Reason::Ended => Vec::new(),
+                };
+                (Words::new(reason.zh(), reason.en()), rules)
+            }
+            _ => match (&self.pre_approval, case.entitlement.stage) {
+                (Some(check), Stage::PreApproval) => (
+                    Words::new("核定待遇前须做一次资格认证以确认身份", "one identity check before approval"),
+                    check.rules.clone(),
+                ),
+                _ => (schedule(&self.calendar), self.calendar_rules.clone()),
+            },
+        }
+    }
+
+    /// The clause about the present state.
+    fn present(
+        &self,
+        case: &Case<'_>,
+        state: DueState,
+        period: Option<Period>,
+        rules: &mut Vec<String>,
+    ) -> Words {
+        let due = period.map(|p| date(p.due)).unwrap_or_default();
+        let due_en = period.map(|p| p.due.to_string()).unwrap_or_default();
+        match state {
+            DueState::NotRequired(_) => Words::default(),
+            DueState::Done(last) => Words::new(
+                format!("；已于{}通过{}认证，下次最迟{due}", date(last.on), last.method.zh()),
+                format!("done on {} by {}, next by {due_en}", last.on, last.method.en()),
+            ),
+            DueState::UnderReview => {
+                add(rules, "R125");
+                let by = case.entitlement.under_review.map(date).unwrap_or_default();
+                Words::new(format!("；正在审核，预计{by}前答复，期间不停发"), "under review, payment is protected")
+            }
+            DueState::Suspended => self.late_words(rules, Words::new("；待遇已暂停", "payment is suspended")),
+            DueState::Overdue => {
+                let missed = Words::new(format!("；已过{due}"), format!("was due on {due_en}"));
+                self.late_words(rules, missed)
+            }
+            DueState::NotOpen => {
+                add(rules, "R32");
+                let opens = period.map(|p| date(p.opens)).unwrap_or_default();
+                Words::new(format!("；{opens}起办理"), "not open yet")
+            }
+            DueState::Due | DueState::DueSoon if period.is_none() => {
+                Words::new("；没有认证记录，请现在认证", "no earlier one is recorded, certify now")
+            }
+            DueState::Due | DueState::DueSoon => {
+                Words::new(format!("；请在{due}前认证"), format!("due by {due_en}"))
+            }
+        }
+    }
+
+    fn late_words(&self, rules: &mut Vec<String>, head: Words) -> Words {
+        for rule in &self.late.rules {
+            add(rules, rule);
+        }
+        let mut words = head.then(&Words::new("，现在仍可认证", "and can still be certified now"));
+        if let Some(resume) = self.late.resume {
+            words = words.then(&Words::new(format!("，{}", resume.zh()), format!("payment resumes {}", resume.en())));
+        }
+        if self.late.backpay {
+            words = words.then(&Words::new("并补发", "with back pay"));
+        }
+        words.then(&cited(&self.late.rules))
+    }
+}
+
+/// An entitlement with its dates made plausible.
+struct Case<'e> {
+    entitlement: &'e Entitlement,
+    dates: Dates,
+    today: Date,
+    doubt: Doubt,
+    clock_is_behind: bool,
+}
+
+impl<'e> Case<'e> {
+    fn new(entitlement: &'e Entitlement, born: Date, today: Date, doubt: Doubt) -> Self {
+        let plausible = |day: &Date| (EARLIEST..=LATEST).contains(day);
+        let doubt = if plausible(&today) { doubt } else { Doubt::Unknown };
+        let since = entitlement.retired_on.filter(plausible);
+        let last = entitlement.last.map(|last| last.on).filter(plausible);
+        let dates = Dates { born, since, last };
+        let today = today.clamp(EARLIEST, LATEST);
+        Self { entitlement, dates, today, doubt, clock_is_behind: last.is_some_and(|last| last > today) }
+    }
+
+    /// One success holds for so many months and nothing is owed after approval by this rule.
+    fn identity_check(&self, validity_months: i32) -> Standing {
+        let Some(last) = self.dates.last else { return Standing::Unrecorded };
+        let due = last.saturating_add(validity_months.months());
+        let period = Period { opens: last, due };
+        if self.today.max(last) <= due { Standing::Filled(period) } else { Standing::Late(period) }
+    }
+}
+
+fn period_of(standing: Standing) -> Option<Period> {
+    match standing {
+        Standing::Filled(p) | Standing::NotOpen(p) | Standing::Open(p) | Standing::Late(p) => Some(p),
+        Standing::Unrecorded => None,
+    }
+}
+
+/// Full years on a day; somebody born on 29 February is older on 1 March in other years.
+pub(crate) fn full_years(born: Date, today: Date) -> i16 {
+    let had_birthday = (today.month(), today.day()) >= (born.month(), born.day());
+    today.year() - born.year() - i16::from(!had_birthday)
+}
+
+fn add(rules: &mut Vec<String>, rule: &str) {
+    if !rules.iter().any(|known| known == rule) {
+        rules.push(rule.to_owned());
+    }
+}
+
+/// Outside of this a date is a fault of a clock or of a file.
+const EARLIEST: Date = Date::constant(1980, 1, 1);
+const LATEST: Date = Date::constant(2199, 12, 31);

@@ -1,0 +1,146 @@
+//! A pack's own test cases: a person, a day, and what has to come out.
+
+use jiff::civil::Date;
+
+use super::assess::{Assessment, DueState};
+use super::read::{Book, Section};
+use super::{Pack, Words};
+use crate::benefit::{Abode, Entitlement, Method, Stage, Success};
+use crate::moment::Doubt;
+
+/// One test case of a pack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Example {
+    /// Byte in the text, to name its line.
+    at: usize,
+    /// What it shows.
+    pub note: Option<String>,
+    /// The entitlement.
+    pub entitlement: Entitlement,
+    /// Birth.
+    pub born: Date,
+    /// The day.
+    pub today: Date,
+    /// How far the day is believed.
+    pub doubt: Doubt,
+    /// A success on that day by this method, of which `next` is expected.
+    pub by: Option<Method>,
+    expect: String,
+    reason: Option<String>,
+    due: Option<Date>,
+    opens: Option<Date>,
+    may_certify: Option<bool>,
+    next: Option<Date>,
+    counts: Option<bool>,
+    /// Rules that it shows.
+    pub rules: Vec<String>,
+}
+
+crate::benefit::vocabulary! {
+    /// Doubt as a pack writes it.
+    DoubtWord {
+        None = "none", "可信", "trusted";
+        Doubtful = "doubtful", "存疑", "doubtful";
+        Unknown = "unknown", "未知", "unknown";
+    }
+}
+
+/// Reads one `[[examples]]` table.
+pub(super) fn read(s: &Section<'_, '_>) -> Option<Example> {
+    let (born, today) = (s.day_or_none("born"), s.day("today"));
+    let method = s.word_or_none("last_method").unwrap_or(Method::FaceModel);
+    let entitlement = Entitlement {
+        pack: String::new(),
+        group: s.text_or_none("group").unwrap_or_default(),
+        last: s.day_or_none("last").map(|on| Success { on, method }),
+        suspended: s.flag("suspended", false),
+        under_review: s.day_or_none("under_review"),
+        retired_on: s.day_or_none("retired_on"),
+        stage: s.word_or_none::<Stage>("stage").unwrap_or_default(),
+        abode: s.word_or_none::<Abode>("abode").unwrap_or_default(),
+        duplicate: s.flag("duplicate", false),
+    };
+    let doubt = match s.word_or_none("doubt") {
+        None | Some(DoubtWord::None) => Doubt::None,
+        Some(DoubtWord::Doubtful) => Doubt::Doubtful,
+        Some(DoubtWord::Unknown) => Doubt::Unknown,
+    };
+    Some(Example {
+        at: s.start(),
+        note: s.text_or_none("note"),
+        entitlement,
+        born: born.unwrap_or(DEFAULT_BIRTH),
+        doubt,
+        by: s.word_or_none("by"),
+        expect: expected(s),
+        reason: s.text_or_none("reason"),
+        due: s.day_or_none("due"),
+        opens: s.day_or_none("opens"),
+        may_certify: s.has("may_certify").then(|| s.flag("may_certify", false)),
+        next: s.day_or_none("next"),
+        counts: s.has("counts").then(|| s.flag("counts", false)),
+        rules: s.rules(),
+        today: today?,
+    })
+}
+
+fn expected(s: &Section<'_, '_>) -> String {
+    let expect = s.text("expect");
+    if s.has("expect") && !DueState::IDS.contains(&expect.as_str()) {
+        let known = DueState::IDS.join(", ");
+        let words = Words::new(
+            format!("expect 不认识“{expect}”；可用：{known}"),
+            format!("expect does not know \"{expect}\"; known: {known}"),
+        );
+        s.fault("expect", "unknown-word", words);
+    }
+    expect
+}
+
+/// Holds a pack against each of its examples and tells those that fail.
+pub(super) fn hold(pack: &Pack, book: &Book<'_>) {
+    for example in &pack.examples {
+        for (what, expected, found) in example.differences(pack) {
+            let words = Words::new(
+                format!("算例不符：{what} 应为 {expected}，算得 {found}"),
+                format!("the example fails: {what} should be {expected} and is {found}"),
+            );
+            book.fault(example.at, "example-fails", words);
+        }
+    }
+}
+
+impl Example {
+    /// What comes out.
+    pub fn assess(&self, pack: &Pack) -> Assessment {
+        pack.assess(&self.entitlement, self.born, self.today, self.doubt)
+    }
+
+    fn differences(&self, pack: &Pack) -> Vec<(&'static str, String, String)> {
+        let found = self.assess(pack);
+        let mut all = vec![("expect", Some(self.expect.clone()), found.state.id().to_owned())];
+        all.push(("due", self.due.map(|d| d.to_string()), shown(found.due)));
+        all.push(("opens", self.opens.map(|d| d.to_string()), shown(found.opens)));
+        all.push(("may_certify", self.may_certify.map(|m| m.to_string()), found.may_certify.to_string()));
+        if let DueState::NotRequired(reason) = found.state {
+            all.push(("reason", self.reason.clone(), reason.id().to_owned()));
+        } else {
+            all.push(("reason", self.reason.clone(), "-".to_owned()));
+        }
+        let by = self.by.unwrap_or(Method::FaceModel);
+        let next = pack.next_due_after(&self.entitlement, self.born, self.today, by);
+        all.push(("next", self.next.map(|d| d.to_string()), shown(next)));
+        all.push(("counts", self.counts.map(|c| c.to_string()), next.is_some().to_string()));
+        all.into_iter()
+            .filter_map(|(what, expected, found)| expected.map(|expected| (what, expected, found)))
+            .filter(|(_, expected, found)| expected != found)
+            .collect()
+    }
+}
+
+fn shown(day: Option<Date>) -> String {
+    day.map_or_else(|| "-".to_owned(), |day| day.to_string())
+}
+
+/// Old enough for every pack.
+const DEFAULT_BIRTH: Date = Date::constant(1945, 6, 15);

@@ -1,0 +1,440 @@
+//! From the text of a pack to a [`Pack`]: every key, its type, its bounds, and what must fit together.
+
+use std::fmt;
+
+use toml::de::DeTable;
+
+use super::read::{Book, Section};
+use super::{
+    Abroad, AgeRule, AppMessage, Appeal, Fix, HomeVisitRule, Late, Limits, Liveness, Material, MethodRule, Model,
+    Notify, Pack, PreApproval, Repeat, Scope, Site, Sms, Words, example,
+};
+use crate::benefit::Insurance;
+use crate::calendar::{Anchor, Calendar, MonthDay, Override, Schedule, Window};
+
+/// What is wrong with a pack, for the person who wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackFault {
+    /// Line, from 1.
+    pub line: usize,
+    /// Character in the line, from 1.
+    pub column: usize,
+    /// Stable code: `unknown-key`, `wrong-date`, `example-fails`, ….
+    pub code: &'static str,
+    /// What is wrong and how to write it.
+    pub words: Words,
+}
+
+impl fmt::Display for PackFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{} {} {} / {}", self.line, self.column, self.code, self.words.zh, self.words.en)
+    }
+}
+
+pub(super) fn parse(text: &str) -> Result<Pack, Vec<PackFault>> {
+    let book = Book::new(text);
+    if text.len() > BYTES_MAX {
+        book.fault(0, "too-long", Words::new("策略包过大", "the pack is too long"));
+        return Err(book.into_faults());
+    }
+    let (table, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        let at = error.span().map_or(0, |span| span.start);
+        let words = Words::new(format!("TOML 写法有误：{}", error.message()), format!("TOML: {}", error.message()));
+        book.fault(at, "toml-syntax", words);
+    }
+    if !errors.is_empty() {
+        return Err(book.into_faults());
+    }
+    let pack = read(&Section::new(&book, table.get_ref(), 0..0, ""));
+    match pack {
+        Some(pack) if book.is_clean() => {
+            example::hold(&pack, &book);
+            if book.is_clean() { Ok(pack) } else { Err(book.into_faults()) }
+        }
+        _ => Err(book.into_faults()),
+    }
+}
+
+/// Reads all that can be read, so that all faults are told; `None` only where a value has no harmless stand-in.
+fn read(top: &Section<'_, '_>) -> Option<Pack> {
+    let scope = top.required_section("scope").map(|s| scope(&s));
+    let schedule = top.required_section("schedule");
+    let calendar = schedule.as_ref().and_then(calendar);
+    let (repeat, remind_days_before, calendar_rules) = schedule.as_ref().map_or_else(
+        || (None, DEFAULT_REMIND_DAYS, Vec::new()),
+        |s| (s.word_or_none("repeat"), s.number_or("remind_days_before", 0..=180, DEFAULT_REMIND_DAYS), s.rules()),
+    );
+    let valid_from = top.day("valid_from");
+    let pack = Pack {
+        id: identifier(top),
+        version: small(top.number("version", 1..=1_000_000)),
+        title: top.text("title"),
+        title_en: top.text("title_en"),
+        valid_from: valid_from.unwrap_or_default(),
+        source: top.text("source"),
+        signer: top.text_or_none("signer"),
+        supersedes: top.number_or_none("supersedes", 1..=1_000_000).map(small),
+        scope: scope?,
+        calendar: calendar.unwrap_or(Calendar { schedule: Schedule::HalfYear, overrides: Vec::new() }),
+        calendar_rules,
+        repeat: repeat.unwrap_or(Repeat::AllowNoEffect),
+        remind_days_before: small(remind_days_before),
+        pre_approval: top.section("pre_approval").map(|s| pre_approval(&s)),
+        ages: top.sections("ages").iter().filter_map(age).collect(),
+        late: top.section("late").map(|s| late(&s)).unwrap_or_default(),
+        methods: top.sections("methods").iter().filter_map(method).collect(),
+        escalation: top.section("escalation").map(|s| (s.words("order"), s.rules()).0).unwrap_or_default(),
+        model: model(top.section("model").as_ref()),
+        appeal: appeal(top.section("appeal").as_ref()),
+        home_visit: home_visit(top.section("home_visit").as_ref()),
+        liveness: liveness(top.section("liveness").as_ref()),
+        limits: limits(top.section("limits").as_ref()),
+        fix: fix(top.section("fix").as_ref()),
+        materials: top.sections("materials").iter().filter_map(material).collect(),
+        notify: notify(top.section("notify").as_ref()),
+        hkmotw: top.section("hkmotw").map(|s| abroad(&s)),
+        overseas: top.section("overseas").map(|s| abroad(&s)),
+        away: top.section("away").map(|s| abroad(&s)),
+        messages: top.sections("messages").iter().map(message).collect(),
+        sites: top.sections("sites").iter().map(site).collect(),
+        hotlines: top.texts("hotlines"),
+        app: top.text_or_none("app"),
+        examples: top.sections("examples").iter().filter_map(example::read).collect(),
+    };
+    fits_together(top, &pack);
+    Some(pack)
+}
+
+fn identifier(top: &Section<'_, '_>) -> String {
+    let id = top.text("pack");
+    let good = id.split('.').count() >= ID_PARTS_MIN
+        && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'.');
+    if top.has("pack") && !good {
+        let words = Words::new(
+            "pack 应写作 cn.地区.机构.险种，小写字母、数字、下划线",
+            "pack must look like cn.region.agency.insurance in lower case",
+        );
+        top.fault("pack", "wrong-value", words);
+    }
+    id
+}
+
+/// What no single key can show.
+fn fits_together(top: &Section<'_, '_>, pack: &Pack) {
+    if pack.supersedes.is_some_and(|old| old >= pack.version) {
+        let words = Words::new("supersedes 应小于 version", "supersedes must be less than version");
+        top.fault("supersedes", "wrong-value", words);
+    }
+    if !pack.methods.iter().any(|rule| rule.counts) {
+        let words = Words::new("至少要有一种有效的认证方式", "at least one method must count");
+        top.fault("methods", "no-method", words);
+    }
+    for (n, rule) in pack.methods.iter().enumerate() {
+        if pack.methods[..n].iter().any(|earlier| earlier.method == rule.method) {
+            let id = rule.method.id();
+            let words = Words::new(format!("认证方式 {id} 写了两次"), format!("method {id} stands twice"));
+            top.fault("methods", "twice", words);
+        }
+    }
+    if pack.examples.is_empty() {
+        let words = Words::new("没有算例，无法核对", "a pack without examples cannot be checked");
+        top.fault("examples", "no-example", words);
+    }
+}
+
+fn scope(s: &Section<'_, '_>) -> Scope {
+    let region = s.text("region");
+    if s.has("region") && (region.len() != 6 || !region.bytes().all(|b| b.is_ascii_digit())) {
+        s.fault("region", "wrong-value", Words::new("region 应为六位数字", "region must have six digits"));
+    }
+    let groups = s.words("groups");
+    if groups.is_empty() {
+        s.fault("groups", "missing-key", Words::new("[scope] groups 至少一项", "[scope] needs at least one group"));
+    }
+    Scope {
+        region,
+        region_name: s.text("region_name"),
+        agency: s.text("agency"),
+        insurance: s.word("insurance").unwrap_or(Insurance::EnterprisePension),
+        groups,
+        accepts_other_sites: s.flag("accepts_other_sites", false),
+        rules: s.rules(),
+    }
+}
+
+fn calendar(s: &Section<'_, '_>) -> Option<Calendar> {
+    let schedule = schedule(s)?;
+    let overrides: Vec<Override> = s.sections("overrides").iter().filter_map(|o| year(o, &schedule)).collect();
+    if let Schedule::Windows(windows) = &schedule {
+        orderly(s, "windows", windows);
+    }
+    for (n, earlier) in overrides.iter().enumerate() {
+        if overrides[n + 1..].iter().any(|later| later.year == earlier.year) {
+            let year = earlier.year;
+            let words = Words::new(format!("{year} 年写了两次"), format!("the year {year} stands twice"));
+            s.fault("overrides", "twice", words);
+        }
+    }
+    Some(Calendar { schedule, overrides })
+}
+
+crate::benefit::vocabulary! {
+    /// Names of the schedule kinds in a pack.
+    Kind {
+        Rolling = "rolling", "滚动", "rolling";
+        CalendarYear = "calendar_year", "自然年度", "calendar year";
+        Windows = "windows", "窗口期", "windows";
+        Monthly = "monthly", "每月", "monthly";
+        Deadline = "deadline", "截止日", "deadline";
+        BirthMonth = "birth_month", "出生月", "birth month";
+        HalfYear = "half_year", "半年", "half year";
+    }
+}
+
+crate::benefit::vocabulary! {
+    /// Names of the dates that give a month.
+    AnchorWord {
+        Birth = "birth", "出生", "birth";
+        Retirement = "retirement", "退休", "retirement";
+    }
+}
+
+fn schedule(s: &Section<'_, '_>) -> Option<Schedule> {
+    Some(match s.word::<Kind>("kind")? {
+        Kind::Rolling => Schedule::Rolling {
+            months: small(s.number("months", 1..=120)),
+            open_days_before: small(s.number_or("open_days_before", 0..=366, DEFAULT_OPEN_DAYS)),
+        },
+        Kind::CalendarYear => Schedule::CalendarYear { count: count(s) },
+        Kind::Windows => {
+            let windows: Vec<Window> =
+                s.pairs("windows").into_iter().map(|(opens, closes)| Window { opens, closes }).collect();
+            Schedule::Windows(if windows.is_empty() { return None } else { windows })
+        }
+        Kind::Monthly => monthly(s),
+        Kind::Deadline => Schedule::Deadline(until(s)?),
+        Kind::BirthMonth => Schedule::BirthMonth {
+            anchor: match s.word_or_none("anchor") {
+                Some(AnchorWord::Retirement) => Anchor::Retirement,
+                Some(AnchorWord::Birth) | None => Anchor::Birth,
+            },
+            months_before: small(s.number_or("months_before", 0..=5, 0)),
+            months_after: small(s.number_or("months_after", 0..=5, 0)),
+            half_yearly: s.flag("half_yearly", false),
+        },
+        Kind::HalfYear => Schedule::HalfYear,
+    })
+}
+
+fn count(s: &Section<'_, '_>) -> i8 {
+    let count = small(s.number_or("count", 1..=12, 1));
+    if 12 % count != 0 {
+        s.fault("count", "wrong-value", Words::new("count 应能整除 12", "count must divide 12"));
+    }
+    count
+}
+
+fn monthly(s: &Section<'_, '_>) -> Schedule {
+    let (from, to) = (small(s.number("from", 1..=28)), small(s.number("to", 1..=31)));
+    if to < from {
+        s.fault("to", "wrong-value", Words::new("to 不应早于 from", "to must not be before from"));
+    }
+    Schedule::Monthly { from, to }
+}
+
+fn until(s: &Section<'_, '_>) -> Option<Window> {
+    let opens = if s.has("start") { s.month_day("start")? } else { NEW_YEAR };
+    Some(Window { opens, closes: s.month_day("deadline")? })
+}
+
+fn year(s: &Section<'_, '_>, schedule: &Schedule) -> Option<Override> {
+    let year = small(s.number("year", 2000..=2200));
+    let note = s.text("note");
+    s.rules();
+    let windows = if matches!(schedule, Schedule::Deadline(_)) {
+        until(s).into_iter().collect()
+    } else {
+        s.pairs("windows").into_iter().map(|(opens, closes)| Window { opens, closes }).collect::<Vec<_>>()
+    };
+    if matches!(schedule, Schedule::Rolling { .. } | Schedule::Monthly { .. } | Schedule::BirthMonth { .. }) {
+        let words = Words::new("这种日历不能按年改写", "this kind of schedule has no overrides by year");
+        s.fault("year", "wrong-value", words);
+    }
+    orderly(s, "windows", &windows);
+    (!windows.is_empty()).then_some(Override { year, windows, note })
+}
+
+/// Windows of one year follow each other and do not touch.
+fn orderly(s: &Section<'_, '_>, key: &str, windows: &[Window]) {
+    let wraps = |w: &Window| w.closes < w.opens;
+    let apart = windows.windows(2).all(|w| w[0].closes < w[1].opens && !wraps(&w[0]));
+    let ends = match windows {
+        [first, .., last] => !wraps(last) || last.closes < first.opens,
+        _ => true,
+    };
+    if !(apart && ends) {
+        let words = Words::new("窗口期应按先后排列且不重叠", "windows must be in order and must not overlap");
+        s.fault(key, "windows-overlap", words);
+    }
+}
+
+fn pre_approval(s: &Section<'_, '_>) -> PreApproval {
+    PreApproval { validity_months: small(s.number("validity_months", 1..=60)), rules: s.rules() }
+}
+
+fn age(s: &Section<'_, '_>) -> Option<AgeRule> {
+    let (group, from, rules) = (s.word("group"), small(s.number("from", 0..=100)), s.rules());
+    Some(AgeRule { group: group?, from, rules })
+}
+
+fn late(s: &Section<'_, '_>) -> Late {
+    Late {
+        suspend: s.flag("suspend", false),
+        basis: s.text_or_none("basis"),
+        resume: s.word_or_none("resume"),
+        backpay: s.flag("backpay", false),
+        handover: s.text_or_none("handover"),
+        rules: s.rules(),
+    }
+}
+
+fn method(s: &Section<'_, '_>) -> Option<MethodRule> {
+    let method = s.word("id");
+    let rule = MethodRule {
+        method: method.unwrap_or(crate::benefit::Method::Window),
+        counts: s.flag("counts", true),
+        needs_model: s.flag("needs_model", false),
+        report_required: s.flag("report_required", false),
+        advise: s.word_or_none("advise"),
+        only_if_failed: s.words("only_if_failed"),
+        abodes: s.words("abodes"),
+        two_person: s.flag("two_person", false),
+        supervisor: s.flag("supervisor", false),
+        digit_strings: s.number_or_none("digit_strings", 1..=20).map(small),
+        repeat: s.word_or_none("repeat"),
+        rules: s.rules(),
+    };
+    method.map(|_| rule)
+}
+
+fn model(s: Option<&Section<'_, '_>>) -> Model {
+    Model {
+        steps: s.map(|s| s.words("steps")).unwrap_or_default(),
+        max_uploads: small(s.map_or(3, |s| s.number_or("max_uploads", 1..=20, 3))),
+        review_days: s.and_then(|s| s.number_or_none("review_days", 0..=365)).map(small),
+        counts_as_success: s.is_some_and(|s| s.flag("counts_as_success", false)),
+        bring: s.map(|s| s.texts("bring")).unwrap_or_default(),
+        rules: s.map(Section::rules).unwrap_or_default(),
+    }
+}
+
+fn appeal(s: Option<&Section<'_, '_>>) -> Appeal {
+    Appeal {
+        who: s.map(|s| s.words("who")).unwrap_or_else(|| vec![super::Actor::OperatorAndSupervisor]),
+        counts_as_success: s.is_some_and(|s| s.flag("counts_as_success", false)),
+        review_days: s.and_then(|s| s.number_or_none("review_days", 0..=365)).map(small),
+        on_reject: s.and_then(|s| s.text_or_none("on_reject")).unwrap_or_else(|| DEFAULT_ON_REJECT.to_owned()),
+        rules: s.map(Section::rules).unwrap_or_default(),
+    }
+}
+
+fn home_visit(s: Option<&Section<'_, '_>>) -> HomeVisitRule {
+    HomeVisitRule {
+        reported_by: s.map(|s| s.words("reported_by")).unwrap_or_default(),
+        two_person: s.is_none_or(|s| s.flag("two_person", true)),
+        rules: s.map(Section::rules).unwrap_or_default(),
+    }
+}
+
+fn liveness(s: Option<&Section<'_, '_>>) -> Liveness {
+    Liveness {
+        passive: s.is_none_or(|s| s.flag("passive", true)),
+        actions: s.map(|s| s.words("actions")).unwrap_or_default(),
+        n_actions: small(s.map_or(0, |s| s.number_or("n_actions", 0..=4, 0))),
+        timeout_s: small(s.map_or(10, |s| s.number_or("timeout_s", 3..=120, 10))),
+        exempt: s.map(|s| s.words("exempt")).unwrap_or_default(),
+        rules: s.map(Section::rules).unwrap_or_default(),
+    }
+}
+
+fn limits(s: Option<&Section<'_, '_>>) -> Limits {
+    let number = |key, most, otherwise| s.map_or(otherwise, |s| s.number_or(key, 1..=most, otherwise));
+    let limits = Limits {
+        spoof_warn: small(number("spoof_warn", 20, 1)),
+        spoof_stop: small(number("spoof_stop", 20, 3)),
+        tries: small(number("tries", 20, 3)),
+        operator_pin_tries: small(number("operator_pin_tries", 20, 3)),
+        operator_lock_h: small(number("operator_lock_h", 720, 24)),
+    };
+    if let Some(s) = s {
+        s.rules();
+    }
+    limits
+}
+
+fn fix(s: Option<&Section<'_, '_>>) -> Fix {
+    Fix {
+        places: s.map(|s| s.words("where")).unwrap_or_else(|| vec![super::FixPlace::AgencyWindow]),
+        effective_after_days: s.and_then(|s| s.number_or_none("effective_after_days", 0..=60)).map(small),
+        rules: s.map(Section::rules).unwrap_or_default(),
+    }
+}
+
+fn material(s: &Section<'_, '_>) -> Option<Material> {
+    let case = s.word("case");
+    let rest = Material {
+        case: case.unwrap_or(super::Case::Late),
+        form: s.text_or_none("form"),
+        copies: small(s.number_or("copies", 0..=9, 0)),
+        id_copies: small(s.number_or("id_copies", 0..=9, 0)),
+        stamp: s.text_or_none("stamp"),
+        also: s.texts("also"),
+        download: s.text_or_none("download"),
+        rules: s.rules(),
+    };
+    case.map(|_| rest)
+}
+
+fn notify(s: Option<&Section<'_, '_>>) -> Notify {
+    Notify {
+        sms: s.and_then(|s| s.word_or_none("sms")).unwrap_or(Sms::None),
+        slip: s.is_none_or(|s| s.flag("slip", true)),
+        next_date: s.is_none_or(|s| s.flag("next_date", true)),
+        ask_phone: s.is_some_and(|s| s.flag("ask_phone", false)),
+        rules: s.map(Section::rules).unwrap_or_default(),
+    }
+}
+
+fn abroad(s: &Section<'_, '_>) -> Abroad {
+    Abroad { rule: s.text("rule"), ways: s.texts("ways"), list_to: s.text_or_none("list_to"), rules: s.rules() }
+}
+
+fn message(s: &Section<'_, '_>) -> AppMessage {
+    let (text, causes, rules) = (s.text("app_text"), s.words("causes"), s.rules());
+    if causes.is_empty() {
+        s.fault("causes", "missing-key", Words::new("causes 至少一项", "causes needs at least one"));
+    }
+    AppMessage { text, causes, rules }
+}
+
+fn site(s: &Section<'_, '_>) -> Site {
+    Site {
+        name: s.text("name"),
+        address: s.text_or_none("address"),
+        phone: s.text_or_none("phone"),
+        hours: s.text_or_none("hours"),
+    }
+}
+
+/// A number that its range check has already made fit.
+pub(super) fn small<T: TryFrom<i64> + Default>(number: i64) -> T {
+    T::try_from(number).unwrap_or_default()
+}
+
+const BYTES_MAX: usize = 256 * 1024;
+const ID_PARTS_MIN: usize = 3;
+const NEW_YEAR: MonthDay = MonthDay { month: 1, day: 1 };
+const DEFAULT_REMIND_DAYS: i64 = 30;
+const DEFAULT_OPEN_DAYS: i64 = 90;
+const DEFAULT_ON_REJECT: &str = "携带证明到社保经办机构窗口办理";

@@ -1,0 +1,257 @@
+//! What `kiosk policy` prints: the list of packs, the check of a file for its author, and the case of one person.
+
+use std::fmt::Write;
+
+use jiff::civil::Date;
+use serde::Serialize;
+
+use super::{Assessment, DueState, Pack, PackFault, PackSet};
+use crate::benefit::{Entitlement, Method, Success};
+use crate::moment::Doubt;
+
+/// A pack in the list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ListedPack {
+    /// Its name.
+    pub pack: String,
+    /// Its edition.
+    pub version: u32,
+    /// Title in Chinese.
+    pub title: String,
+    /// Name of the region.
+    pub region: String,
+    /// Code of the region, GB/T 2260.
+    pub region_code: String,
+    /// Agency.
+    pub agency: String,
+    /// Insurance that pays.
+    pub benefit: String,
+    /// Groups of people.
+    pub groups: Vec<String>,
+    /// The rule in words.
+    pub schedule: String,
+    /// The notice behind it.
+    pub source: String,
+    /// First day of validity.
+    pub valid_from: String,
+    /// Number of its own examples, all of which hold.
+    pub n_examples: usize,
+}
+
+/// The packs in force.
+pub fn list(set: &PackSet) -> Vec<ListedPack> {
+    set.iter().map(listed).collect()
+}
+
+fn listed(pack: &Pack) -> ListedPack {
+    ListedPack {
+        pack: pack.id.clone(),
+        version: pack.version,
+        title: pack.title.clone(),
+        region: pack.scope.region_name.clone(),
+        region_code: pack.scope.region.clone(),
+        agency: pack.scope.agency.clone(),
+        benefit: pack.scope.insurance.id().to_owned(),
+        groups: pack.scope.groups.iter().map(|group| group.id().to_owned()).collect(),
+        schedule: super::words::schedule(&pack.calendar).zh,
+        source: pack.source.clone(),
+        valid_from: pack.valid_from.to_string(),
+        n_examples: pack.examples.len(),
+    }
+}
+
+/// What a file looks like to its author.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CheckReport {
+    /// Whether it would load, its signature aside.
+    pub ok: bool,
+    /// The pack, if it would.
+    pub pack: Option<ListedPack>,
+    /// All that is wrong, by line.
+    pub faults: Vec<CheckedFault>,
+    /// The file as the terminal understood it, for a person to read.
+    pub text: String,
+}
+
+/// A fault as printed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CheckedFault {
+    /// Line, from 1.
+    pub line: usize,
+    /// Character in the line, from 1.
+    pub column: usize,
+    /// Stable code.
+    pub code: &'static str,
+    /// In Chinese.
+    pub zh: String,
+    /// In English.
+    pub en: String,
+    /// The line itself.
+    pub source: String,
+}
+
+/// Explains a pack, or its errors, to the person who wrote it.
+pub fn check(text: &str) -> CheckReport {
+    match Pack::parse(text) {
+        Ok(pack) => {
+            let text = describe(&pack);
+            CheckReport { ok: true, pack: Some(listed(&pack)), faults: Vec::new(), text }
+        }
+        Err(faults) => {
+            let faults: Vec<CheckedFault> = faults.iter().map(|fault| checked(text, fault)).collect();
+            let text = faults.iter().map(CheckedFault::to_line).collect();
+            CheckReport { ok: false, pack: None, faults, text }
+        }
+    }
+}
+
+fn checked(text: &str, fault: &PackFault) -> CheckedFault {
+    CheckedFault {
+        line: fault.line,
+        column: fault.column,
+        code: fault.code,
+        zh: fault.words.zh.clone(),
+        en: fault.words.en.clone(),
+        source: text.lines().nth(fault.line - 1).unwrap_or_default().trim_end().to_owned(),
+    }
+}
+
+impl CheckedFault {
+    fn to_line(&self) -> String {
+        format!(
+            "第{}行 第{}字 [{}] {}\n    {}\n    {}\n",
+            self.line, self.column, self.code, self.zh, self.en, self.source
+        )
+    }
+}
+
+/// A pack that holds, in the words of a clerk.
+fn describe(pack: &Pack) -> String {
+    let listed = listed(pack);
+    let mut text = format!("{}（{} 第{}版）\n", pack.title, pack.id, pack.version);
+    let mut line = |head: &str, words: &str| writeln!(text, "  {head}：{words}").expect("a String takes all");
+    line("依据", &pack.source);
+    line("日历", &format!("{}{}", listed.schedule, super::words::cited(&pack.calendar_rules).zh));
+    for year in &pack.calendar.overrides {
+        let spans: Vec<String> = year.windows.iter().map(|w| super::words::span(w).zh).collect();
+        line("年度", &format!("{}年 {}（{}）", year.year, spans.join("、"), year.note));
+    }
+    line("重复", pack.repeat.zh());
+    for rule in &pack.methods {
+        line("方式", &method_line(rule));
+    }
+    let steps: Vec<&str> = pack.escalation.iter().map(|step| step.zh()).collect();
+    line("不通过时", &steps.join(" → "));
+    line("算例", &format!("{} 个，全部相符", pack.examples.len()));
+    text
+}
+
+fn method_line(rule: &super::MethodRule) -> String {
+    let mut words = rule.method.zh().to_owned();
+    words += if rule.counts { "，有效" } else { "，不作为认证" };
+    if rule.report_required {
+        words += "，须上报后生效";
+    }
+    if let Some(advice) = rule.advise {
+        words += "，";
+        words += advice.zh();
+    }
+    words + &super::words::cited(&rule.rules).zh
+}
+
+/// One person for [`explain`]. What is not known has a harmless stand-in.
+#[derive(Clone, Debug, Default)]
+pub struct Question {
+    /// Birth.
+    pub born: Option<Date>,
+    /// Last success.
+    pub last: Option<Date>,
+    /// Its method.
+    pub last_method: Option<Method>,
+    /// Group of people.
+    pub group: Option<String>,
+}
+
+/// What is due for one person and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// Pack that was applied.
+    pub pack: String,
+    /// Its edition.
+    pub version: u32,
+    /// `due`, `done`, `not_required`, ….
+    pub state: String,
+    /// Last day in time.
+    pub due: Option<String>,
+    /// From when on.
+    pub opens: Option<String>,
+    /// Why, with the rule numbers in brackets.
+    pub reason: String,
+    /// The same in English.
+    pub reason_en: String,
+    /// The rule numbers.
+    pub rules: Vec<String>,
+    /// Ids of the ways that count.
+    pub methods: Vec<String>,
+    /// Whether a certification can be taken now.
+    pub may_certify: bool,
+}
+
+/// What is due for this person on this day.
+pub fn explain(pack: &Pack, question: &Question, today: Date) -> Explanation {
+    let method = question.last_method.unwrap_or(Method::FaceModel);
+    let entitlement = Entitlement {
+        pack: pack.id.clone(),
+        group: question.group.clone().unwrap_or_default(),
+        last: question.last.map(|on| Success { on, method }),
+        ..Entitlement::default()
+    };
+    let born = question.born.unwrap_or(OLD_ENOUGH);
+    Explanation::from(pack.assess(&entitlement, born, today, Doubt::None))
+}
+
+impl From<Assessment> for Explanation {
+    fn from(found: Assessment) -> Self {
+        Self {
+            pack: found.pack,
+            version: found.pack_version,
+            state: found.state.id().to_owned(),
+            due: found.due.map(|day| day.to_string()),
+            opens: found.opens.map(|day| day.to_string()),
+            reason: found.why,
+            reason_en: found.why_en,
+            rules: found.rules,
+            methods: found.methods.iter().map(|rule| rule.method.id().to_owned()).collect(),
+            may_certify: found.may_certify,
+        }
+    }
+}
+
+impl Explanation {
+    /// As a clerk reads it.
+    pub fn to_text(&self) -> String {
+        let day = |day: &Option<String>| day.clone().unwrap_or_else(|| "-".to_owned());
+        format!(
+            "state    {}\nopens    {}\ndue      {}\nreason   {}\n         {}\nmethods  {}\n",
+            self.state,
+            day(&self.opens),
+            day(&self.due),
+            self.reason,
+            self.reason_en,
+            self.methods.join(", ")
+        )
+    }
+}
+
+impl DueState {
+    /// Why nothing is required, if so.
+    pub fn reason_id(&self) -> Option<&'static str> {
+        match self {
+            Self::NotRequired(reason) => Some(reason.id()),
+            _ => None,
+        }
+    }
+}
+
+/// Stands in for an unknown birth.
+const OLD_ENOUGH: Date = Date::constant(1945, 6, 15);
