@@ -1,15 +1,22 @@
 //! The face of a simulated person: a picture with its landmarks, put before a camera in any pose.
 //!
-//! Where the picture comes from is decided in `drawn`; how it moves is decided here.
+//! `gallery` reads pictures that a set-up step rendered, `drawn` makes one from numbers alone where there is none;
+//! `canvas` completes the bust, `expression` moves lids and jaw, `turned` turns the head, `camera` adds the lens.
 
+mod camera;
+mod canvas;
 mod drawn;
+mod expression;
+mod gallery;
+mod turned;
 
 use crate::{
     person::{Person, Sex},
     photo,
     random::Random,
 };
-use image::{Rgb, RgbImage};
+use canvas::Canvas;
+use image::RgbImage;
 use std::{
     collections::BTreeMap,
     sync::{Arc, LazyLock, Mutex, PoisonError},
@@ -19,7 +26,7 @@ use std::{
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct Pose {
-    /// Degrees; positive turns the nose towards the right side of the picture.
+    /// Degrees; positive turns the nose towards the right side of the picture. Up to 35 either way looks right.
     pub yaw_deg: f32,
     /// Degrees; positive raises the chin.
     pub pitch_deg: f32,
@@ -60,59 +67,71 @@ impl Default for Pose {
 
 /// A face, ready to be drawn in any pose.
 pub struct Portrait {
-    texture: RgbImage,
+    canvas: Canvas,
+    from_gallery: bool,
 }
 
 impl Portrait {
-    /// The portrait of a person, made once for each person and kept.
+    /// The portrait of a person; the last few are kept.
     pub(crate) fn of(person: &Person) -> Arc<Self> {
         static KEPT: LazyLock<Mutex<BTreeMap<(u64, u32), Arc<Portrait>>>> = LazyLock::new(Mutex::default);
         let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() > KEPT_MAX {
+            kept.clear();
+        }
         kept.entry((person.seed, person.index)).or_insert_with(|| Arc::new(Self::make(person))).clone()
     }
 
     fn make(person: &Person) -> Self {
-        let mut random = Random::of(&[person.seed, u64::from(person.rank()), u64::from(person.sex == Sex::Male), FACE]);
-        Self { texture: drawn::face(&mut random) }
+        let male = person.sex == Sex::Male;
+        if let Some(source) = gallery::face(male, person.seed, person.rank()) {
+            return Self { canvas: Canvas::new(&source), from_gallery: true };
+        }
+        let mut random = Random::of(&[person.seed, u64::from(person.rank()), u64::from(male), FACE]);
+        Self { canvas: Canvas::new(&drawn::face(&mut random, male)), from_gallery: false }
+    }
+
+    /// Whether the face was rendered by the set-up step; a drawn one is no subject for face recognition.
+    pub fn from_gallery(&self) -> bool {
+        self.from_gallery
     }
 
     /// The formal portrait, 480 x 600 pixels.
     pub fn picture(&self) -> RgbImage {
-        self.view(&Pose::default(), 480, 600, [225, 232, 240])
+        let view = turned::View { width: 480, height: 600, eyes_at: (240.0, 262.0), eye_distance: 112.0 };
+        turned::draw(&self.canvas, &Pose::default(), &view, |_, _| [226.0, 233.0, 240.0])
     }
 
     /// A camera frame, 640 x 480 pixels; `noise_seed` decides the sensor noise of this frame.
     pub fn frame(&self, pose: &Pose, noise_seed: u64) -> RgbImage {
-        let mut frame = self.view(pose, FRAME_WIDTH, FRAME_HEIGHT, [188, 190, 184]);
-        let mut random = Random::of(&[noise_seed, NOISE]);
-        for sample in frame.iter_mut() {
-            *sample = (f32::from(*sample) * pose.light + 2.0 * random.bell()).clamp(0.0, 255.0) as u8;
-        }
+        let view = turned::View {
+            width: FRAME_WIDTH,
+            height: FRAME_HEIGHT,
+            eyes_at: (320.0 + pose.dx, 196.0 + pose.dy),
+            eye_distance: 70.0 * pose.scale.clamp(0.05, 4.0),
+        };
+        let canvas = expression::apply(&self.canvas, pose.eyes_open, pose.mouth_open);
+        let mut frame = turned::draw(&canvas, pose, &view, camera::wall);
+        camera::expose(&mut frame, pose, noise_seed);
         frame
     }
 
     /// The portrait on the card, 102 x 126 pixels, in the stand-in codec.
     pub(crate) fn card_photo_block(&self) -> [u8; 1024] {
-        let picture = image::imageops::resize(&self.picture(), photo::WIDTH, photo::HEIGHT, image::imageops::FilterType::Triangle);
-        photo::encode(&picture)
+        photo::encode(&self.picture())
     }
+}
 
-    fn view(&self, pose: &Pose, width: u32, height: u32, wall: [u8; 3]) -> RgbImage {
-        let side = self.texture.width() as f32;
-        let zoom = side / (0.9 * width.min(height) as f32 * pose.scale.max(0.05));
-        let (sin, cos) = pose.roll_deg.to_radians().sin_cos();
-        RgbImage::from_fn(width, height, |x, y| {
-            let u = (x as f32 - width as f32 / 2.0 - pose.dx) * zoom / pose.yaw_deg.to_radians().cos();
-            let v = (y as f32 - height as f32 / 2.0 - pose.dy) * zoom;
-            let (s, t) = (cos * u + sin * v + side / 2.0, cos * v - sin * u + side / 2.0);
-            if s < 0.0 || t < 0.0 || s >= side || t >= side { Rgb(wall) } else { *self.texture.get_pixel(s as u32, t as u32) }
-        })
-    }
+/// A frontal picture of a face with a transparent ground.
+struct Source {
+    pixels: image::RgbaImage,
+    /// The usual 68 points, in pixels.
+    landmarks: [[f32; 2]; 68],
 }
 
 /// Width of a camera frame in pixels.
 pub const FRAME_WIDTH: u32 = 640;
 /// Height of a camera frame in pixels.
 pub const FRAME_HEIGHT: u32 = 480;
+const KEPT_MAX: usize = 64;
 const FACE: u64 = 21;
-const NOISE: u64 = 22;

@@ -1,0 +1,67 @@
+"""Renders the portraits of simulated people: faces of nobody, made by a generator network.
+
+    python3 render.py WHEEL_FOLDER OUT_FOLDER
+
+WHEEL_FOLDER holds the unpacked wheel `random-face` 2021.7.21.1 (Apache-2.0; MobileStyleGAN, arXiv 2104.04767).
+Needs the packages openvino, numpy and opencv-python-headless. For each line of styles.txt (name, scale, 512 signed
+bytes in base64, 68 landmarks) it writes OUT_FOLDER/NAME.png, 512 x 512 with a transparent ground, and NAME.txt.
+"""
+import base64
+import pathlib
+import sys
+
+import cv2
+import numpy as np
+import openvino
+
+
+def style(scale, text):
+    """The point in the generator's style space."""
+    return np.frombuffer(base64.b64decode(text), np.int8).astype(np.float32)[None] * np.float32(scale)
+
+
+def picture(network, point):
+    """Blue, green, red; 512 x 512."""
+    raw = network([point])[0][0].transpose(1, 2, 0)[:, :, ::-1]
+    large = np.clip((raw + 1) * 127.5 + 0.5, 0, 255).astype(np.uint8)
+    return cv2.resize(large, (512, 512), interpolation=cv2.INTER_AREA)
+
+
+def opacity(image, points):
+    """Separates the person from the ground: sure inside the face and below it, unsure around, else ground."""
+    mask = np.full(image.shape[:2], cv2.GC_PR_BGD, np.uint8)
+    left, right = points[0], points[16]
+    chin, eyes = points[8], (points[36] + points[45]) / 2
+    half = (right[0] - left[0]) / 2
+    middle = (int(eyes[0]), int(eyes[1]))
+    cv2.ellipse(mask, middle, (int(half * 1.5), int((chin[1] - eyes[1]) * 1.35)), 0, 0, 360, cv2.GC_PR_FGD, -1)
+    mask[int(chin[1]) + 40:, int(eyes[0] - 2.2 * half):int(eyes[0] + 2.2 * half)] = cv2.GC_PR_FGD
+    cv2.fillPoly(mask, [cv2.convexHull(points.astype(np.int32))], cv2.GC_FGD)
+    mask[int(chin[1]):, int(eyes[0] - half * 0.5):int(eyes[0] + half * 0.5)] = cv2.GC_FGD
+    mask[:8], mask[:int(chin[1]), :8], mask[:int(chin[1]), -8:] = cv2.GC_BGD, cv2.GC_BGD, cv2.GC_BGD
+    cv2.grabCut(image, mask, None, np.zeros((1, 65)), np.zeros((1, 65)), 6, cv2.GC_INIT_WITH_MASK)
+    person = np.isin(mask, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
+    person = cv2.morphologyEx(person, cv2.MORPH_CLOSE, np.ones((15, 15), np.uint8))
+    person = cv2.morphologyEx(person, cv2.MORPH_OPEN, np.ones((9, 9), np.uint8))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(person)
+    person = (labels == 1 + stats[1:, cv2.CC_STAT_AREA].argmax()).astype(np.float32)
+    soft = cv2.GaussianBlur(person, (0, 0), 2.0)
+    return np.clip((soft - 0.45) / 0.5 * 255, 0, 255).astype(np.uint8)
+
+
+def main():
+    wheel, out = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+    out.mkdir(parents=True, exist_ok=True)
+    core = openvino.Core()
+    model = core.read_model(wheel / "random_face" / "data" / "SynthesisNetwork.xml")
+    network = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    for line in (pathlib.Path(__file__).parent / "styles.txt").read_text().splitlines():
+        name, scale, text, *numbers = line.split()
+        points = np.array(numbers, np.float32).reshape(68, 2)
+        image = picture(network, style(scale, text))
+        cv2.imwrite(str(out / f"{name}.png"), np.dstack([image, opacity(image, points)]))
+        (out / f"{name}.txt").write_text("\n".join(f"{x:.1f} {y:.1f}" for x, y in points) + "\n")
+        print(name)
+
+
+main()
