@@ -1,6 +1,9 @@
 //! One network: verified weights, a fixed input shape, optimised once, run often.
 //! Repairs the graphs that the runtime cannot optimise as they were exported.
 
+mod convolution;
+mod kernels;
+
 use std::{path::Path, sync::Arc};
 
 use tract_onnx::{
@@ -88,12 +91,16 @@ impl Network {
 }
 
 fn build(bytes: &[u8], shape: &[usize]) -> TractResult<Arc<TypedRunnableModel>> {
-    let mut model = tract_onnx::onnx()
-        .with_ignore_output_shapes(true)
+    let mut onnx = tract_onnx::onnx().with_ignore_output_shapes(true);
+    convolution::register(&mut onnx);
+    let mut model = onnx
         .model_for_read(&mut std::io::Cursor::new(bytes))?
         .with_input_fact(0, f32::fact(shape).into())?
         .into_typed()?;
     replace_tiles(&mut model)?;
+    // Biases come through casts; a convolution is fused only where all is known.
+    model.prop_consts()?;
+    convolution::fuse(&mut model)?;
     SimplePlan::new(model.into_optimized()?)
 }
 
