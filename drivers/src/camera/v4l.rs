@@ -1,0 +1,329 @@
+//! A V4L2 camera: chooses its best mode, sets it up for faces, streams through mapped
+//! buffers, and opens it anew by its path after a stall or an unplugging.
+
+use std::io;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use tracing::{debug, info};
+use v4l::buffer::Type;
+use v4l::control::{Control, Description, MenuItem, Value};
+use v4l::frameinterval::FrameIntervalEnum;
+use v4l::io::traits::CaptureStream;
+use v4l::prelude::MmapStream;
+use v4l::video::Capture;
+use v4l::video::capture::Parameters;
+use v4l::{Device, FourCC};
+
+use super::pixels::{self, PixelFormat};
+use super::pump::{Pump, RawFrame, Source, Timing};
+use super::{Camera, CameraError, Frame, Rotation};
+
+/// A camera of the kernel.
+pub struct V4lCamera {
+    pump: Pump,
+    rotation: Rotation,
+}
+
+/// Which camera, and what is wished of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct V4lSettings {
+    /// Device file; one under `/dev/v4l/by-path` stays the same after replugging.
+    pub path: PathBuf,
+    /// How its picture is turned upright.
+    pub rotation: Rotation,
+    /// Wished size in pixels, before rotation.
+    pub size: (u32, u32),
+    /// Wished frames a second.
+    pub frames_per_s: u32,
+}
+
+impl V4lSettings {
+    /// A camera for faces at `path`, 1280 x 720 at 30 frames a second.
+    pub fn at(path: impl AsRef<Path>) -> Self {
+        Self {
+            path: path.as_ref().to_owned(),
+            rotation: Rotation::None,
+            size: (1280, 720),
+            frames_per_s: 30,
+        }
+    }
+}
+
+impl V4lCamera {
+    /// Starts the camera. One that is not there yet is waited for.
+    pub fn start(settings: V4lSettings) -> Self {
+        let rotation = settings.rotation;
+        let pump = Pump::start(move || V4lSource::open(&settings), TIMING);
+        Self { pump, rotation }
+    }
+}
+
+impl Camera for V4lCamera {
+    fn latest(&mut self, deadline: Instant) -> Result<Frame, CameraError> {
+        let mut was_damaged = false;
+        loop {
+            let raw = match self.pump.take(deadline) {
+                Ok(raw) => raw,
+                Err(CameraError::Stalled) if was_damaged => return Err(CameraError::Damaged),
+                Err(error) => return Err(error),
+            };
+            let (width, height) = (raw.width, raw.height);
+            let rgb = pixels::to_rgb(raw.format, &raw.bytes, width, height, raw.stride);
+            let Some(rgb) = rgb else {
+                was_damaged = true;
+                continue;
+            };
+            return Ok(Frame {
+                image: pixels::rotate(rgb, self.rotation),
+                captured_ms: raw.captured_ms,
+                index: raw.index,
+            });
+        }
+    }
+}
+
+/// A way a camera can stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Mode {
+    format: PixelFormat,
+    width: u32,
+    height: u32,
+    frames_per_s: u32,
+}
+
+/// The mode nearest to the wish. Too slow is worse than too small, too small is worse
+/// than too large, and a compressed format is worse than a plain one of the same size.
+fn choose(modes: &[Mode], settings: &V4lSettings) -> Option<Mode> {
+    let wished = u64::from(settings.size.0) * u64::from(settings.size.1);
+    let cost = |mode: &&Mode| {
+        let pixels = u64::from(mode.width) * u64::from(mode.height);
+        let is_slow = mode.frames_per_s < settings.frames_per_s.min(FRAMES_PER_S_ENOUGH);
+        let is_small = mode.width < settings.size.0 || mode.height < settings.size.1;
+        let is_compressed = mode.format == PixelFormat::Mjpeg;
+        let slowness = settings.frames_per_s.saturating_sub(mode.frames_per_s);
+        (is_slow, is_small, pixels.abs_diff(wished), is_compressed, slowness)
+    };
+    modes.iter().min_by_key(cost).copied()
+}
+
+struct V4lSource {
+    stream: Option<MmapStream<'static>>,
+    mode: Mode,
+    stride: usize,
+    patience: Duration,
+}
+
+impl V4lSource {
+    fn open(settings: &V4lSettings) -> Result<Self, CameraError> {
+        let device = Device::with_path(&settings.path).map_err(CameraError::Unplugged)?;
+        let modes = modes(&device).map_err(CameraError::Unplugged)?;
+        let wished = choose(&modes, settings).ok_or(CameraError::NoFormat)?;
+        let mut format = device.format().map_err(CameraError::Unplugged)?;
+        (format.width, format.height) = (wished.width, wished.height);
+        format.fourcc = fourcc(wished.format);
+        let format = device.set_format(&format).map_err(CameraError::Unplugged)?;
+        if format.fourcc != fourcc(wished.format) {
+            return Err(CameraError::NoFormat);
+        }
+        // The kernel may round; what it says then counts.
+        let mode = Mode {
+            width: format.width,
+            height: format.height,
+            ..wished
+        };
+        // Some cameras know one speed only.
+        let _ = device.set_params(&Parameters::with_fps(mode.frames_per_s));
+        set_up_for_faces(&device);
+        let stream = MmapStream::with_buffers(&device, Type::VideoCapture, BUFFERS);
+        info!(?mode, "camera mode");
+        Ok(Self {
+            stream: Some(stream.map_err(CameraError::Unplugged)?),
+            mode,
+            stride: format.stride as usize,
+            patience: Duration::ZERO,
+        })
+    }
+}
+
+impl Source for V4lSource {
+    fn next(&mut self, patience: Duration) -> io::Result<RawFrame> {
+        let stream = self.stream.as_mut().ok_or(io::ErrorKind::NotConnected)?;
+        if self.patience != patience {
+            stream.set_timeout(patience);
+            self.patience = patience;
+        }
+        let (bytes, meta) = CaptureStream::next(stream)?;
+        let n = bytes.len().min(meta.bytesused as usize);
+        let at = Duration::new(
+            u64::try_from(meta.timestamp.sec).unwrap_or(0),
+            u32::try_from(meta.timestamp.usec).unwrap_or(0) * 1000,
+        );
+        Ok(RawFrame {
+            format: self.mode.format,
+            width: self.mode.width,
+            height: self.mode.height,
+            stride: self.stride,
+            bytes: bytes[..n].to_vec(),
+            captured_ms: at.as_millis() as u64,
+            index: 0,
+        })
+    }
+}
+
+impl Drop for V4lSource {
+    fn drop(&mut self) {
+        let stream = self.stream.take();
+        // The crate's stream panics on drop when the device refuses to stop, which a
+        // camera does that is being pulled out.
+        let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(stream)));
+    }
+}
+
+fn modes(device: &Device) -> io::Result<Vec<Mode>> {
+    let mut modes = Vec::new();
+    for description in device.enum_formats()? {
+        let Some(format) = format_of(description.fourcc) else {
+            continue;
+        };
+        for size in device.enum_framesizes(description.fourcc)? {
+            for size in size.size.to_discrete() {
+                modes.push(Mode {
+                    format,
+                    width: size.width,
+                    height: size.height,
+                    frames_per_s: fastest(device, description.fourcc, size.width, size.height),
+                });
+            }
+        }
+    }
+    Ok(modes)
+}
+
+/// Fastest frames a second of a size; 30 where the driver does not say.
+fn fastest(device: &Device, fourcc: FourCC, width: u32, height: u32) -> u32 {
+    let intervals = device.enum_frameintervals(fourcc, width, height);
+    let rates = intervals.unwrap_or_default().into_iter().map(|interval| {
+        let shortest = match interval.interval {
+            FrameIntervalEnum::Discrete(fraction) => fraction,
+            FrameIntervalEnum::Stepwise(stepwise) => stepwise.min,
+        };
+        shortest.denominator / shortest.numerator.max(1)
+    });
+    rates.max().unwrap_or(30)
+}
+
+fn format_of(fourcc: FourCC) -> Option<PixelFormat> {
+    match &fourcc.repr {
+        b"YUYV" => Some(PixelFormat::Yuyv),
+        b"NV12" => Some(PixelFormat::Nv12),
+        b"MJPG" => Some(PixelFormat::Mjpeg),
+        _ => None,
+    }
+}
+
+fn fourcc(format: PixelFormat) -> FourCC {
+    FourCC::new(match format {
+        PixelFormat::Yuyv => b"YUYV",
+        PixelFormat::Nv12 => b"NV12",
+        PixelFormat::Mjpeg => b"MJPG",
+    })
+}
+
+/// Automatic exposure and white balance, mains flicker of 50 Hz, light for a face before
+/// a window. A camera without a control simply lacks it.
+fn set_up_for_faces(device: &Device) {
+    let controls = device.query_controls().unwrap_or_default();
+    for (id, wish) in FACE_CONTROLS {
+        let Some(control) = controls.iter().find(|c| c.id == *id) else {
+            continue;
+        };
+        let value = match wish {
+            Wish::On => Value::Boolean(true),
+            Wish::Menu(names) => match menu_index(control, names) {
+                Some(index) => Value::Integer(index),
+                None => continue,
+            },
+            Wish::Middle => Value::Integer((control.minimum + control.maximum) / 2),
+        };
+        let set = device.set_control(Control { id: *id, value });
+        debug!(control = control.name, done = set.is_ok(), "camera control");
+    }
+}
+
+fn menu_index(control: &Description, names: &[&str]) -> Option<i64> {
+    let items = control.items.as_ref()?;
+    names.iter().find_map(|name| {
+        let is_it = |item: &MenuItem| matches!(item, MenuItem::Name(n) if n.contains(name));
+        let found = items.iter().find(|(_, item)| is_it(item))?;
+        Some(i64::from(found.0))
+    })
+}
+
+enum Wish {
+    On,
+    /// The first of these menu words that the camera has.
+    Menu(&'static [&'static str]),
+    Middle,
+}
+
+/// Control ids of `linux/v4l2-controls.h`.
+const FACE_CONTROLS: &[(u32, Wish)] = &[
+    // Exposure, automatic.
+    (0x009a_0901, Wish::Menu(&["Auto Mode", "Aperture Priority"])),
+    // White balance, automatic.
+    (0x0098_090c, Wish::On),
+    // Power line frequency.
+    (0x0098_0918, Wish::Menu(&["50 Hz"])),
+    // Backlight compensation.
+    (0x0098_091c, Wish::Middle),
+];
+const BUFFERS: u32 = 4;
+const FRAMES_PER_S_ENOUGH: u32 = 15;
+const TIMING: Timing = Timing {
+    stall: Duration::from_secs(2),
+    reopen: Duration::from_secs(1),
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use PixelFormat::{Mjpeg, Nv12, Yuyv};
+
+    #[test]
+    fn the_mode_nearest_to_the_wish_is_chosen() {
+        // A usual USB camera: plain frames are too slow at the wished size.
+        let usb = [
+            mode(Yuyv, 640, 480, 30),
+            mode(Yuyv, 1280, 720, 10),
+            mode(Mjpeg, 1280, 720, 30),
+            mode(Mjpeg, 1920, 1080, 30),
+        ];
+        check(&usb, Some(mode(Mjpeg, 1280, 720, 30)));
+        check(&[mode(Mjpeg, 1280, 720, 30), mode(Nv12, 1280, 720, 30)], Some(mode(Nv12, 1280, 720, 30)));
+        check(&[mode(Yuyv, 640, 480, 30), mode(Yuyv, 1920, 1080, 30)], Some(mode(Yuyv, 1920, 1080, 30)));
+        check(&[mode(Yuyv, 640, 480, 30), mode(Yuyv, 1920, 1080, 5)], Some(mode(Yuyv, 640, 480, 30)));
+        check(&[], None);
+    }
+
+    #[test]
+    fn a_camera_that_is_not_there_is_told() {
+        let mut camera = V4lCamera::start(V4lSettings::at("no-such-camera"));
+        let told = loop {
+            match camera.latest(Instant::now()) {
+                Err(CameraError::Unplugged(_)) => break true,
+                _ => std::thread::yield_now(),
+            }
+        };
+        assert!(told);
+    }
+
+    fn mode(format: PixelFormat, width: u32, height: u32, frames_per_s: u32) -> Mode {
+        Mode { format, width, height, frames_per_s }
+    }
+
+    fn check(modes: &[Mode], expected: Option<Mode>) {
+        assert_eq!(choose(modes, &V4lSettings::at("x")), expected);
+    }
+}

@@ -1,0 +1,12 @@
+//! The devices of a counter: ID-card reader, fingerprint module, camera, receipt
+//! printer and the card-photo decoder. Nothing here knows what a pension is, and
+//! nothing here decides about a person: a driver gives blocks, images, answers
+//! ("do not move the card") and faults with a stable code.
+
+pub mod camera;
+pub mod fingerprint;
+pub mod id_card;
+pub mod link;
+pub mod photo;
+pub mod printer;
+pub mod selftest;
