@@ -99,7 +99,7 @@ impl Painter {
     pub(crate) fn picture_of_card(&mut self, app: &AppWindow, picture: Option<&RgbImage>) {
         self.has_card_picture = picture.is_some();
         let api = app.global::<Api>();
-        api.set_card_picture(picture.map(|p| picture::shown(p, false)).unwrap_or_default());
+        api.set_card_picture(picture.map(picture::portrait).unwrap_or_default());
         let mut item = api.get_item();
         item.has_picture = self.has_card_picture;
         api.set_item(item);
@@ -129,7 +129,8 @@ fn page_item(page: &Page) -> (PageKind, PageItem) {
     match page {
         Page::SignIn(page) | Page::Witness(page) => (PageKind::SignIn, sign_in(page)),
         Page::Waiting(page) => {
-            (PageKind::Waiting, PageItem { prompt: plain(page.prompt), ..PageItem::default() })
+            let landed = page.prompt != Id::LayCard;
+            (PageKind::Waiting, PageItem { prompt: plain(page.prompt), good: landed, ..PageItem::default() })
         }
         Page::Person(page) => (PageKind::Person, person(page)),
         Page::Consent(page) => {
@@ -162,6 +163,7 @@ fn page_item(page: &Page) -> (PageKind, PageItem) {
             let item = PageItem {
                 title: plain(Id::DocumentTitle),
                 prompt: words(&page.prompt),
+                step_words: step_words("ui-picture", page.step),
                 ..steps(Some(page.step))
             };
             (PageKind::Document, item)
@@ -239,13 +241,17 @@ fn delivery_step(delivery: Delivery) -> (Words, Tone) {
 }
 
 fn steps(step: Option<(u8, u8)>) -> PageItem {
-    let Some((step, n_steps)) = step else { return PageItem::default() };
+    let Some(step) = step else { return PageItem::default() };
     PageItem {
-        step: step.into(),
-        n_steps: n_steps.into(),
-        step_words: chrome_words("ui-step", &[Arg::Number(step.into()), Arg::Number(n_steps.into())]),
+        step: step.0.into(),
+        n_steps: step.1.into(),
+        step_words: step_words("ui-step", step),
         ..PageItem::default()
     }
+}
+
+fn step_words(name: &str, (step, n_steps): (u8, u8)) -> Words {
+    chrome_words(name, &[Arg::Number(step.into()), Arg::Number(n_steps.into())])
 }
 
 fn lines(page: &Page) -> Vec<Words> {
@@ -292,7 +298,7 @@ fn records(page: &Page) -> Vec<RecordItem> {
 fn record(line: &OutboxLine) -> RecordItem {
     let (delivery, tone) = delivery_step(line.delivery);
     RecordItem {
-        seq: format!("No. {}", line.seq).into(),
+        seq: line.seq.to_string().into(),
         outcome: plain(line.outcome),
         day: shown(catalogue::day(line.day)),
         delivery,

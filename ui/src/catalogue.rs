@@ -108,7 +108,7 @@ const MONTHS: [&str; 12] =
 
 /// Every `ui-…` message that the screens use.
 #[cfg(test)]
-const CHROME: [&str; 17] = [
+const CHROME: [&str; 18] = [
     "ui-erase",
     "ui-enter",
     "ui-close",
@@ -120,6 +120,7 @@ const CHROME: [&str; 17] = [
     "ui-waiting",
     "ui-held",
     "ui-step",
+    "ui-picture",
     "ui-age",
     "ui-due",
     "ui-not-yet",

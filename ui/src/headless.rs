@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use slint::platform::software_renderer::{MinimalSoftwareWindow, RepaintBufferType};
 use slint::platform::{Platform, PlatformError, SetPlatformError, WindowAdapter};
-use slint::{PhysicalSize, Rgb8Pixel};
+use slint::{PhysicalSize, Rgb8Pixel, SharedPixelBuffer};
 
 /// Memory that is drawn into, and the clock that runs for it.
 pub(crate) struct Headless {
     window: Rc<MinimalSoftwareWindow>,
     shared: Rc<Shared>,
-    size: PhysicalSize,
-    pixels: RefCell<Vec<Rgb8Pixel>>,
+    pixels: RefCell<SharedPixelBuffer<Rgb8Pixel>>,
 }
 
 impl Headless {
@@ -29,24 +28,24 @@ impl Headless {
         let made = make()?;
         let window = shared.newest.borrow_mut().take().expect("a new component asks for a window");
         window.set_size(size);
-        let n_pixels = size.width as usize * size.height as usize;
-        let pixels = RefCell::new(vec![Rgb8Pixel::default(); n_pixels]);
-        Ok((Self { window, shared, size, pixels }, made))
+        let pixels = RefCell::new(SharedPixelBuffer::new(size.width, size.height));
+        Ok((Self { window, shared, pixels }, made))
     }
 
     /// Runs timers and bindings that wait, and draws what has changed.
     pub(crate) fn paint(&self) {
         slint::platform::update_timers_and_animations();
-        let width = self.size.width as usize;
         self.window.draw_if_needed(|renderer| {
-            renderer.render(&mut self.pixels.borrow_mut(), width);
+            let mut pixels = self.pixels.borrow_mut();
+            let width = pixels.width() as usize;
+            renderer.render(pixels.make_mut_slice(), width);
         });
         slint::platform::update_timers_and_animations();
     }
 
     /// What is drawn.
     pub(crate) fn picture(&self) -> image::RgbImage {
-        crate::picture::drawn(&self.pixels.borrow(), self.size.width, self.size.height)
+        crate::picture::drawn(&self.pixels.borrow())
     }
 
     /// Lets time pass on the clock of this thread's screens.

@@ -1,6 +1,7 @@
 //! Pictures between the `image` crate and Slint.
 
 use image::RgbImage;
+use image::imageops::{self, FilterType};
 use slint::{Image, Rgb8Pixel, SharedPixelBuffer};
 
 /// The picture as Slint shows it; mirrored where the person coaches themselves, as a mirror would.
@@ -15,11 +16,21 @@ pub(crate) fn shown(picture: &RgbImage, mirrored: bool) -> Image {
     Image::from_rgb8(buffer)
 }
 
-/// Pixels of a drawn screen as a picture.
-pub(crate) fn drawn(pixels: &[Rgb8Pixel], width: u32, height: u32) -> RgbImage {
-    let bytes = pixels.iter().flat_map(|pixel| [pixel.r, pixel.g, pixel.b]).collect();
-    RgbImage::from_raw(width, height, bytes).expect("three bytes a pixel were collected")
+/// A chip photo (102x126 pixels), enlarged smoothly: the renderer only repeats pixels.
+pub(crate) fn portrait(picture: &RgbImage) -> Image {
+    let height = picture.height().max(1);
+    let width = (picture.width() * PORTRAIT_HEIGHT / height).max(1);
+    shown(&imageops::resize(picture, width, PORTRAIT_HEIGHT, FilterType::CatmullRom), false)
 }
+
+/// A drawn screen as a picture.
+pub(crate) fn drawn(pixels: &SharedPixelBuffer<Rgb8Pixel>) -> RgbImage {
+    RgbImage::from_raw(pixels.width(), pixels.height(), pixels.as_bytes().to_vec())
+        .expect("a buffer of pixels has three bytes for each")
+}
+
+/// Pixels, as `CardPicture` in pages/person.slint shows it at 1280x800.
+const PORTRAIT_HEIGHT: u32 = 248;
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@ use kiosk_core::outcome::Tone;
 use kiosk_core::view::*;
 
 /// Every sample with its name.
-pub fn all() -> Vec<(&'static str, View)> {
+pub(crate) fn all() -> Vec<(&'static str, View)> {
     vec![
         ("sign-in", sign_in(None, 0, None)),
         ("sign-in-pin", sign_in(Some("02"), 3, None)),
@@ -43,7 +43,7 @@ pub fn all() -> Vec<(&'static str, View)> {
 }
 
 /// A header with everything in it.
-pub fn troubled(view: View) -> View {
+pub(crate) fn troubled(view: View) -> View {
     let trouble = |what, err| Trouble { what, err };
     let header = Header {
         site: "桂花坪镇社会保障和医疗保障综合服务中心便民大厅".into(),

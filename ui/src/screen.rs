@@ -9,7 +9,7 @@ use std::time::Duration;
 use image::RgbImage;
 use kiosk_core::view::{Page, Tap, View};
 use slint::platform::{PointerEventButton, SetPlatformError, WindowEvent};
-use slint::{ComponentHandle, LogicalPosition, PhysicalSize};
+use slint::{ComponentHandle, LogicalPosition, PhysicalSize, Rgb8Pixel, SharedPixelBuffer};
 
 use crate::adapter::Painter;
 use crate::generated::{Api, AppWindow, Theme};
@@ -123,8 +123,11 @@ impl Screen {
             return Ok(headless.picture());
         }
         let taken = self.inner.app.window().take_snapshot()?;
-        let opaque: Vec<_> = taken.as_slice().iter().map(|p| slint::Rgb8Pixel::new(p.r, p.g, p.b)).collect();
-        Ok(picture::drawn(&opaque, taken.width(), taken.height()))
+        let mut opaque = SharedPixelBuffer::new(taken.width(), taken.height());
+        for (to, from) in opaque.make_mut_slice().iter_mut().zip(taken.as_slice()) {
+            *to = Rgb8Pixel::new(from.r, from.g, from.b);
+        }
+        Ok(picture::drawn(&opaque))
     }
 
     /// Presses the button that carries this tap with real pointer events at its middle.

@@ -34,15 +34,15 @@ fn every_button_is_large_inside_apart_and_labelled() {
 fn every_screen_is_drawn() {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("screens");
     std::fs::create_dir_all(&folder).expect("the target's temporary folder");
+    let (live, card) = (portrait(640, 480), portrait(102, 126));
     for size in SIZES {
         let screen = Screen::headless(size.0, size.1).expect("a headless screen");
         for (name, view) in with_troubles(samples::all()) {
             screen.show(&view);
-            screen.preview(&portrait(640, 480));
-            screen.picture_of_card(Some(&portrait(102, 126)));
+            screen.preview(&live);
+            screen.picture_of_card(Some(&card));
             let picture = screen.snapshot().expect("drawn in memory");
-            let n_colors = colors(&picture);
-            assert!(n_colors > 8, "{name} shows only {n_colors} colors");
+            assert!(has_drawing(&picture), "{name} is blank");
             let file = folder.join(format!("{name}-{}x{}.png", size.0, size.1));
             picture.save(&file).expect("a picture can be written");
         }
@@ -308,6 +308,8 @@ fn portrait(width: u32, height: u32) -> RgbImage {
     })
 }
 
-fn colors(picture: &RgbImage) -> usize {
-    picture.pixels().map(|p| p.0).collect::<std::collections::HashSet<_>>().len()
+/// Smooth text alone brings more colors than this.
+fn has_drawing(picture: &RgbImage) -> bool {
+    let mut seen = std::collections::HashSet::new();
+    picture.pixels().any(|pixel| seen.insert(pixel.0) && seen.len() > 40)
 }
