@@ -121,7 +121,7 @@ impl Intake {
         batch: &Id,
         signed: &[u8],
     ) -> Result<Result<Manifest, Refusal>, StoreError> {
-        let payload = match self.verified(device, signed, ContentType::Manifest)? {
+        let payload = match verified(&self.store, &device.id, signed, ContentType::Manifest)? {
             Ok(payload) => payload,
             Err(fault) => return Ok(Err(cose_code(fault).refuse(400, chain(&fault)))),
         };
@@ -161,7 +161,7 @@ impl Intake {
         if claim.digest != digest {
             return self.refuse(device, record_conflict(), &id_text(id), now_ms);
         }
-        match self.read_record(device, id, &claim, envelope)? {
+        match read_record(&self.store, &self.opening, &device.id, id, &claim, envelope)? {
             Ok(record) => self.store.keep(&record, &claim, envelope, now_ms)?,
             Err(refusal) => {
                 self.store
@@ -180,44 +180,6 @@ impl Intake {
             Some(_) => record_conflict(),
             None => Code::NotAnnounced.refuse(400, "no manifest announced this record"),
         })
-    }
-
-    fn read_record(
-        &self,
-        device: &Device,
-        id: &Id,
-        claim: &Claim,
-        envelope: &[u8],
-    ) -> Result<Result<Record, Refusal>, StoreError> {
-        let unreadable = |fault: CoseError| cose_code(fault).refuse(422, chain(&fault));
-        let signed = match self.opening.open(envelope, ContentType::Record) {
-            Ok(signed) => signed,
-            Err(fault) => return Ok(Err(unreadable(fault))),
-        };
-        let payload = match self.verified(device, &signed, ContentType::Record)? {
-            Ok(payload) => payload,
-            Err(fault) => return Ok(Err(unreadable(fault))),
-        };
-        Ok(Record::read(payload)
-            .map_err(|fault| record_code(fault).refuse(422, chain(&fault)))
-            .and_then(|record| check_record(record, device, id, claim, envelope)))
-    }
-
-    /// The payload of something this device signed.
-    fn verified<'a>(
-        &self,
-        device: &Device,
-        signed: &'a [u8],
-        content_type: ContentType,
-    ) -> Result<Result<&'a [u8], CoseError>, StoreError> {
-        let signed = match Signed::read(signed, content_type) {
-            Ok(signed) => signed,
-            Err(fault) => return Ok(Err(fault)),
-        };
-        let key = self.store.device_key(&device.id, &signed.kid())?;
-        Ok(key
-            .ok_or(CoseError::UnknownKey)
-            .and_then(|key| signed.verify(&key)))
     }
 
     /// Takes a piece of an announced picture.
@@ -357,9 +319,49 @@ impl Intake {
     }
 }
 
+/// Opens, verifies and reads an envelope that `device` announced as `claim`.
+pub(crate) fn read_record(
+    store: &Store,
+    opening: &OpeningKey,
+    device: &str,
+    id: &Id,
+    claim: &Claim,
+    envelope: &[u8],
+) -> Result<Result<Record, Refusal>, StoreError> {
+    let unreadable = |fault: CoseError| cose_code(fault).refuse(422, chain(&fault));
+    let signed = match opening.open(envelope, ContentType::Record) {
+        Ok(signed) => signed,
+        Err(fault) => return Ok(Err(unreadable(fault))),
+    };
+    let payload = match verified(store, device, &signed, ContentType::Record)? {
+        Ok(payload) => payload,
+        Err(fault) => return Ok(Err(unreadable(fault))),
+    };
+    Ok(Record::read(payload)
+        .map_err(|fault| record_code(fault).refuse(422, chain(&fault)))
+        .and_then(|record| check_record(record, device, id, claim, envelope)))
+}
+
+/// The payload of something this device signed.
+fn verified<'a>(
+    store: &Store,
+    device: &str,
+    signed: &'a [u8],
+    content_type: ContentType,
+) -> Result<Result<&'a [u8], CoseError>, StoreError> {
+    let signed = match Signed::read(signed, content_type) {
+        Ok(signed) => signed,
+        Err(fault) => return Ok(Err(fault)),
+    };
+    let key = store.device_key(device, &signed.kid())?;
+    Ok(key
+        .ok_or(CoseError::UnknownKey)
+        .and_then(|key| signed.verify(&key)))
+}
+
 fn check_record(
     record: Record,
-    device: &Device,
+    device: &str,
     id: &Id,
     claim: &Claim,
     envelope: &[u8],
@@ -368,7 +370,7 @@ fn check_record(
     pictures.sort();
     if record.id != *id {
         Err(Code::WrongId.refuse(422, "the record inside has another id"))
-    } else if record.device != device.id {
+    } else if record.device != device {
         Err(Code::WrongDevice.refuse(422, "the record inside is of another device"))
     } else if pictures != claim.pictures {
         Err(Code::WrongPictures.refuse(422, "the record names other pictures than its manifest"))

@@ -75,7 +75,7 @@ impl Keys {
     pub fn make(&self, hosts: &[String]) -> Result<(), KeyError> {
         files::private_folder(&self.folder).map_err(|fault| file_fault("keys", fault))?;
         for signer in [Signer::Receipt, Signer::Down, Signer::Policy] {
-            self.make_if_missing(signer.file(), || new_signing_key())?;
+            self.make_if_missing(signer.file(), new_signing_key)?;
         }
         self.make_if_missing(ENC_KEY, || Ok(hex::encode(&random::<32>()?)))?;
         self.make_if_missing(CA_KEY, || Ok(KeyPair::generate()?.serialize_pem()))?;

@@ -3,6 +3,7 @@
 //! It is a stand-in for tests and desks; it never runs on a terminal.
 
 pub mod cbor;
+pub mod check;
 pub mod cose;
 mod door;
 pub mod fault;

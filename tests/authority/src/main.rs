@@ -13,11 +13,12 @@ use std::{
 };
 
 use authority::{
+    check::check,
     fault::Faults,
     keys::{Keys, Signer},
     provision::{Order, provision, sign_file},
     refusal::chain,
-    report::{RecordLine, Status},
+    report::{EventLine, RecordLine, Status},
     server::{Authority, Config},
     store::Store,
 };
@@ -121,6 +122,24 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print what was refused and what somebody should look into.
+    Events {
+        /// The authority's data.
+        #[arg(long)]
+        data: PathBuf,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Open, verify and hash all that is stored; fail if anything is not what it was.
+    Check {
+        /// The authority's data.
+        #[arg(long)]
+        data: PathBuf,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Revoke a terminal for good.
     Revoke {
         /// The authority's data.
@@ -201,6 +220,19 @@ fn run(command: Command) -> Outcome {
             print(json, &records, |records| {
                 records.iter().for_each(|record| println!("{record}"))
             })?;
+        }
+        Command::Events { data, json } => {
+            let events = EventLine::all(&Store::open_to_read(&data)?)?;
+            print(json, &events, |events| {
+                events.iter().for_each(|event| println!("{event}"))
+            })?;
+        }
+        Command::Check { data, json } => {
+            let findings = check(&data)?;
+            print(json, &findings, |findings| print!("{findings}"))?;
+            if !findings.faults.is_empty() {
+                return Err(format!("{} faults were found", findings.faults.len()).into());
+            }
         }
         Command::Revoke { data, device } => revoke(&data, &device)?,
     }

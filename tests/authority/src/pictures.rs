@@ -21,7 +21,22 @@ impl Pictures {
     pub(crate) fn at(data: &Path) -> io::Result<Self> {
         let folder = data.join("pictures");
         files::private_folder(&folder.join(PARTS))?;
+        // The folders' own names must be durable too, or the pictures go with them.
+        File::open(data)?.sync_all()?;
+        File::open(&folder)?.sync_all()?;
         Ok(Self { folder })
+    }
+
+    /// The pictures below `data`, for reading alone.
+    pub(crate) fn beside(data: &Path) -> Self {
+        Self {
+            folder: data.join("pictures"),
+        }
+    }
+
+    /// All bytes of a whole picture.
+    pub(crate) fn read_whole(&self, digest: &Digest) -> io::Result<Vec<u8>> {
+        fs::read(self.whole(digest))
     }
 
     /// How many bytes of a picture are kept for a device that is sending it.
@@ -62,7 +77,6 @@ impl Pictures {
     pub(crate) fn settle(&self, device: &str, digest: &Digest) -> io::Result<()> {
         let whole = self.whole(digest);
         files::private_folder(whole.parent().expect("a whole picture has a folder"))?;
-        // The folder's own name must be durable too, or the picture goes with it.
         File::open(&self.folder)?.sync_all()?;
         files::settle(&self.part(device, digest), &whole)
     }

@@ -90,6 +90,25 @@ pub struct RecordLine {
     pub content: serde_json::Value,
 }
 
+/// One line of `authority events`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EventLine {
+    /// The device that did it.
+    pub device: String,
+    /// The code of the refusal, or `chain-gap`.
+    pub code: String,
+    /// The record, picture or batch, hexadecimal, or nothing.
+    pub about: String,
+    /// Whether somebody should look into it.
+    pub security: bool,
+    /// How often.
+    pub times: u64,
+    /// When first, Unix milliseconds.
+    pub first_ms: i64,
+    /// When last, Unix milliseconds.
+    pub last_ms: i64,
+}
+
 impl Status {
     /// The status now.
     pub fn read(store: &Store) -> Result<Self, StoreError> {
@@ -160,6 +179,39 @@ impl RecordLine {
             receipt_no: row.get::<_, Option<Count>>("receipt_no")?.map(|no| no.0),
             content: serde_json::from_str(&summary).unwrap_or_default(),
         })
+    }
+}
+
+impl EventLine {
+    /// All events, the oldest first.
+    pub fn all(store: &Store) -> Result<Vec<Self>, StoreError> {
+        let mut query = store.connection().prepare(
+            "SELECT device, code, about, security, times, first_ms, last_ms FROM event
+             ORDER BY first_ms, device, code, about",
+        )?;
+        let rows = query.query_map([], |row| {
+            Ok(Self {
+                device: row.get(0)?,
+                code: row.get(1)?,
+                about: row.get(2)?,
+                security: row.get(3)?,
+                times: row.get::<_, Count>(4)?.0,
+                first_ms: row.get(5)?,
+                last_ms: row.get(6)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+impl fmt::Display for EventLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mark = if self.security { "!" } else { " " };
+        write!(
+            f,
+            "{mark} {} {} {} times {}",
+            self.device, self.code, self.times, self.about
+        )
     }
 }
 

@@ -22,7 +22,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post, put},
 };
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::{
     cbor::Writer,
@@ -162,6 +162,13 @@ struct Desk {
     dice: Mutex<Dice>,
     faults: Faults,
     busy: Mutex<HashMap<String, usize>>,
+    room: Arc<Semaphore>,
+}
+
+/// A body that was read, and its place in the memory that all bodies share.
+struct Load {
+    bytes: Vec<u8>,
+    _room: OwnedSemaphorePermit,
 }
 
 /// One request of a device under way; dropping it makes room for the next.
@@ -177,6 +184,7 @@ impl Desk {
             dice: Mutex::new(Dice::new(config.fault_seed)),
             faults: config.faults,
             busy: Mutex::default(),
+            room: Arc::new(Semaphore::new(ROOM_KIB)),
         }
     }
 
@@ -198,6 +206,24 @@ impl Desk {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .falls(share)
+    }
+
+    /// The whole body, at most `max` bytes of it, once there is room for them.
+    async fn read(&self, body: Body, max: usize) -> Result<Load, Refusal> {
+        let announced = body
+            .size_hint()
+            .upper()
+            .and_then(|length| usize::try_from(length).ok());
+        let kib = announced.unwrap_or(max).min(max) / 1024 + 1;
+        let kib = u32::try_from(kib).expect("a body's bound is some MiB");
+        let room = tokio::time::timeout(ROOM_WAIT, Arc::clone(&self.room).acquire_many_owned(kib));
+        let Ok(Ok(room)) = room.await else {
+            return Err(busy());
+        };
+        Ok(Load {
+            bytes: read(body, max).await?,
+            _room: room,
+        })
     }
 
     fn turn(self: &Arc<Self>, device: &str) -> Result<Turn, Refusal> {
@@ -254,7 +280,11 @@ async fn admit(
             request.extensions_mut().insert(device);
             (next.run(request).await, Some(turn))
         }
-        Err(fault) => (Reply::from(fault).into_response(), None),
+        Err(fault) => {
+            // A client that still sends its body does not hear why it is turned away.
+            let _ = read(request.into_body(), 0).await;
+            (Reply::from(fault).into_response(), None)
+        }
     };
     tokio::time::sleep(desk.faults.slow).await;
     if desk.falls(desk.faults.drop_replies) {
@@ -299,9 +329,9 @@ async fn offer(
     body: Body,
 ) -> Result<Reply, Reply> {
     let batch = path_bytes(&batch)?;
-    let signed = read(body, MANIFEST_BYTES_MAX).await?;
+    let signed = desk.read(body, MANIFEST_BYTES_MAX).await?;
     let answer = with_intake(&desk, move |intake, now_ms| {
-        intake.offer(&device, &batch, &signed, now_ms)
+        intake.offer(&device, &batch, &signed.bytes, now_ms)
     })
     .await?;
     Ok(Reply::cbor(200, answer_body(&answer)))
@@ -314,7 +344,7 @@ async fn keep(
     body: Body,
 ) -> Result<Reply, Reply> {
     let id = path_bytes(&id)?;
-    let envelope = read(body, ENVELOPE_BYTES_MAX).await?;
+    let envelope = desk.read(body, ENVELOPE_BYTES_MAX).await?;
     if desk.falls(desk.faults.refuse_records) {
         return Err(busy().into());
     }
@@ -324,7 +354,7 @@ async fn keep(
             .into());
     }
     let kept = with_intake(&desk, move |intake, now_ms| {
-        intake.keep(&device, &id, &envelope, now_ms)
+        intake.keep(&device, &id, &envelope.bytes, now_ms)
     })
     .await?;
     Ok(Reply::empty(if kept == Kept::New { 201 } else { 200 }))
@@ -339,9 +369,9 @@ async fn append(
 ) -> Result<Reply, Reply> {
     let digest = path_bytes(&digest)?;
     let offset = offset(&uri)?;
-    let bytes = read(body, PIECE_BYTES_MAX).await?;
+    let piece = desk.read(body, PIECE_BYTES_MAX).await?;
     let piece = with_intake(&desk, move |intake, now_ms| {
-        intake.append(&device, &digest, offset, &bytes, now_ms)
+        intake.append(&device, &digest, offset, &piece.bytes, now_ms)
     })
     .await?;
     let next = |status, next| Reply::cbor(status, Writer::new().map(1).int(0).uint(next).done());
@@ -563,9 +593,12 @@ const MANIFEST_BYTES_MAX: usize = 512 << 10;
 const ENVELOPE_BYTES_MAX: usize = 4 << 20;
 const PIECE_BYTES_MAX: usize = 1 << 20;
 /// How much of a body that is too large is still read and thrown away.
-const DRAINED_MAX: usize = 4 << 20;
+const DRAINED_MAX: usize = 5 << 20;
 /// Requests of one device at a time.
 const REQUESTS_MAX: usize = 4;
+/// Memory for the bodies of all requests under way, in KiB.
+const ROOM_KIB: usize = 64 << 10;
+const ROOM_WAIT: Duration = Duration::from_secs(10);
 const RETRY_AFTER_S: &str = "1";
 const NOISE_BYTES: usize = 64;
 const WORKERS: usize = 2;

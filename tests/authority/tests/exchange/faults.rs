@@ -10,6 +10,7 @@ use std::{
 };
 
 use authority::{
+    check::check,
     cose::{ContentType, Signed, sha256},
     intake::{Intake, IntakeError},
     report::Status,
@@ -125,6 +126,7 @@ fn keep_receipts(
 }
 
 fn check_nothing_is_lost_or_doubled(data: &Path, learnt: &[Learnt], records: u64) {
+    assert_eq!(check(data).expect("a check").faults, Vec::<String>::new());
     let status = Status::read(&Store::open_to_read(data).expect("a store")).expect("a status");
     assert_eq!(
         (status.records, status.receipts, status.receipt_no_last),
@@ -242,7 +244,7 @@ fn an_authority_killed_at_any_moment_loses_nothing_and_doubles_nothing() {
     }
     assert!(kills > 5, "only {kills} kills at seed {seed}");
     drop(process);
-    check_nothing_is_lost_or_doubled(data.path(), &learnt, RECORDS as u64);
+    check_nothing_is_lost_or_doubled(data.path(), &learnt, RECORDS.unsigned_abs());
     assert_eq!(
         fs::read_dir(data.path().join("pictures/parts"))
             .expect("a folder")
@@ -297,7 +299,7 @@ fn no_bytes_make_the_intake_panic_or_keep_anything() {
     for _ in 0..300 {
         let bent = bend(&parcel.envelope, &mut dice);
         let taken = intake.keep(&device, &parcel.id, &bent, 1);
-        assert!(matches!(taken, Err(IntakeError::Refused(_))) || bent == parcel.envelope);
+        assert!(matches!(taken, Err(IntakeError::Refused(_))));
     }
     let digest = sha256(&parcel.picture);
     for _ in 0..100 {
@@ -341,5 +343,10 @@ fn bend(honest: &[u8], dice: &mut Seeded) -> Vec<u8> {
             }
         }
     }
-    bytes
+    // A byte may have been set to what it was.
+    if bytes == honest {
+        bend(honest, dice)
+    } else {
+        bytes
+    }
 }

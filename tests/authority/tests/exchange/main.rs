@@ -1,6 +1,7 @@
 //! The whole exchange against a running authority, by a terminal that tests can bend.
 
 mod bent;
+mod command;
 mod exchange;
 mod faults;
 mod paper;

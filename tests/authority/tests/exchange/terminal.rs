@@ -50,6 +50,9 @@ pub(crate) struct Reply {
     pub(crate) body: Vec<u8>,
 }
 
+/// Needed records, needed pictures, and refused records with their codes.
+type Answer = (Vec<Vec<u8>>, Vec<Vec<u8>>, Vec<(Vec<u8>, String)>);
+
 /// A sealed record with its picture, ready to be sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Parcel {
@@ -254,7 +257,7 @@ impl Reply {
     }
 
     /// Needed records, needed pictures, refused records with their codes.
-    pub(crate) fn answer(&self) -> (Vec<Vec<u8>>, Vec<Vec<u8>>, Vec<(Vec<u8>, String)>) {
+    pub(crate) fn answer(&self) -> Answer {
         let mut decoder = Decoder::new(&self.body);
         assert_eq!(decoder.map().expect("a map"), Some(3));
         let key = |decoder: &mut Decoder<'_>| decoder.u8().expect("a key");
