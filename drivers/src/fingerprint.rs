@@ -308,11 +308,13 @@ impl Sensor {
     fn raise_speed(&mut self) -> Result<(), Trouble> {
         self.parameters = self.wire.parameters()?;
         if self.parameters.packet_size < PACKET_SIZE_MAX {
-            self.wire.command(Command::SetPacketSize(PACKET_SIZE_MAX_CODE))?;
+            self.wire
+                .command(Command::SetPacketSize(PACKET_SIZE_MAX_CODE))?;
         }
         let fastest_hz = self.settings.profile.baud_max_hz;
         if self.wire.baud_hz < fastest_hz {
-            let n = u8::try_from(fastest_hz / BAUD_STEP_HZ).expect("profiles hold at most 24 steps");
+            let n =
+                u8::try_from(fastest_hz / BAUD_STEP_HZ).expect("profiles hold at most 24 steps");
             // The ack still comes at the old speed.
             self.wire.command(Command::SetBaud(n))?;
             self.wire.set_baud(fastest_hz).map_err(Trouble::Link)?;
@@ -367,7 +369,11 @@ impl Sensor {
                 _ => {}
             }
             if self.wire.link.now() >= deadline {
-                let retry = if self.must_lift { Retry::LiftFirst } else { Retry::NoFinger };
+                let retry = if self.must_lift {
+                    Retry::LiftFirst
+                } else {
+                    Retry::NoFinger
+                };
                 return Ok(Err(retry));
             }
             self.wire.link.pause(FINGER_POLL);
@@ -542,7 +548,9 @@ impl Wire {
         };
         let on_wire = wire_time(packet.len() + 32, self.baud_hz);
         let deadline = self.link.now() + patience + on_wire;
-        self.link.write_all(&packet, deadline).map_err(Trouble::Link)?;
+        self.link
+            .write_all(&packet, deadline)
+            .map_err(Trouble::Link)?;
         loop {
             let packet = self.packet(deadline)?;
             if packet.kind == Kind::Ack && command.accepts(&packet.payload) {

@@ -496,7 +496,9 @@ impl Wire {
         let frame = command.frame();
         let on_wire = wire_time(frame.len() + command.reply_size_max(), self.baud_hz);
         let deadline = limit.min(self.link.now() + command.patience() + on_wire);
-        self.link.write_all(&frame, deadline).map_err(Trouble::Link)?;
+        self.link
+            .write_all(&frame, deadline)
+            .map_err(Trouble::Link)?;
         let reply = self.reply(command, deadline)?;
         let saw_junk = self.parser.take_saw_junk();
         self.saw_noise |= saw_junk;

@@ -67,7 +67,9 @@ pub enum PrinterError {
 impl Printer {
     /// Opens the link. Whether a printer is there shows at the first question.
     pub fn open(link: &LinkConfig, settings: Settings) -> Result<Self, PrinterError> {
-        let link = link.open(settings.baud_hz).map_err(PrinterError::Unplugged)?;
+        let link = link
+            .open(settings.baud_hz)
+            .map_err(PrinterError::Unplugged)?;
         Ok(Self::over(link, settings))
     }
 

@@ -165,7 +165,10 @@ mod tests {
         assert_eq!(camera(&mut Grey(Some(120))).outcome, Outcome::Works);
         assert_eq!(camera(&mut Grey(Some(3))).outcome.code(), "camera-dark");
         assert_eq!(camera(&mut Grey(Some(250))).outcome.code(), "camera-bright");
-        assert_eq!(camera(&mut Grey(None)).outcome, Outcome::Fails("camera-stalled"));
+        assert_eq!(
+            camera(&mut Grey(None)).outcome,
+            Outcome::Fails("camera-stalled")
+        );
     }
 
     #[test]

@@ -55,7 +55,9 @@ impl Pump {
             }
         };
         let thread = thread::Builder::new().name("camera".into());
-        let thread = thread.spawn(run).expect("a process can start one more thread");
+        let thread = thread
+            .spawn(run)
+            .expect("a process can start one more thread");
         Self {
             shared,
             thread: Some(thread),

@@ -103,7 +103,13 @@ fn choose(modes: &[Mode], settings: &V4lSettings) -> Option<Mode> {
         let is_small = mode.width < settings.size.0 || mode.height < settings.size.1;
         let is_compressed = mode.format == PixelFormat::Mjpeg;
         let slowness = settings.frames_per_s.saturating_sub(mode.frames_per_s);
-        (is_slow, is_small, pixels.abs_diff(wished), is_compressed, slowness)
+        (
+            is_slow,
+            is_small,
+            pixels.abs_diff(wished),
+            is_compressed,
+            slowness,
+        )
     };
     modes.iter().min_by_key(cost).copied()
 }
@@ -301,9 +307,18 @@ mod tests {
             mode(Mjpeg, 1920, 1080, 30),
         ];
         check(&usb, Some(mode(Mjpeg, 1280, 720, 30)));
-        check(&[mode(Mjpeg, 1280, 720, 30), mode(Nv12, 1280, 720, 30)], Some(mode(Nv12, 1280, 720, 30)));
-        check(&[mode(Yuyv, 640, 480, 30), mode(Yuyv, 1920, 1080, 30)], Some(mode(Yuyv, 1920, 1080, 30)));
-        check(&[mode(Yuyv, 640, 480, 30), mode(Yuyv, 1920, 1080, 5)], Some(mode(Yuyv, 640, 480, 30)));
+        check(
+            &[mode(Mjpeg, 1280, 720, 30), mode(Nv12, 1280, 720, 30)],
+            Some(mode(Nv12, 1280, 720, 30)),
+        );
+        check(
+            &[mode(Yuyv, 640, 480, 30), mode(Yuyv, 1920, 1080, 30)],
+            Some(mode(Yuyv, 1920, 1080, 30)),
+        );
+        check(
+            &[mode(Yuyv, 640, 480, 30), mode(Yuyv, 1920, 1080, 5)],
+            Some(mode(Yuyv, 640, 480, 30)),
+        );
         check(&[], None);
     }
 
@@ -320,7 +335,12 @@ mod tests {
     }
 
     fn mode(format: PixelFormat, width: u32, height: u32, frames_per_s: u32) -> Mode {
-        Mode { format, width, height, frames_per_s }
+        Mode {
+            format,
+            width,
+            height,
+            frames_per_s,
+        }
     }
 
     fn check(modes: &[Mode], expected: Option<Mode>) {

@@ -143,7 +143,9 @@ impl Kind {
 }
 
 fn sum(bytes: &[u8]) -> u16 {
-    bytes.iter().fold(0, |sum, b| sum.wrapping_add(u16::from(*b)))
+    bytes
+        .iter()
+        .fold(0, |sum, b| sum.wrapping_add(u16::from(*b)))
 }
 
 const START: [u8; 2] = [0xEF, 0x01];
@@ -164,7 +166,10 @@ mod tests {
     #[test]
     fn packets_are_the_published_bytes() {
         let verify = encode(ANY, Kind::Command, &[0x13, 0, 0, 0, 0]);
-        assert_eq!(verify, *b"\xEF\x01\xFF\xFF\xFF\xFF\x01\x00\x07\x13\0\0\0\0\0\x1B");
+        assert_eq!(
+            verify,
+            *b"\xEF\x01\xFF\xFF\xFF\xFF\x01\x00\x07\x13\0\0\0\0\0\x1B"
+        );
         let image = encode(ANY, Kind::Command, &[0x01]);
         assert_eq!(image, *b"\xEF\x01\xFF\xFF\xFF\xFF\x01\x00\x03\x01\x00\x05");
         let ack = encode(ANY, Kind::Ack, &[0]);

@@ -275,7 +275,9 @@ fn some(text: String) -> Option<String> {
 /// UTF-16LE without its padding of spaces or zeroes; a surrogate whose partner was cut
 /// off by the width of the field becomes U+FFFD.
 fn text(field: &[u8]) -> String {
-    let units = field.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]]));
+    let units = field
+        .chunks_exact(2)
+        .map(|b| u16::from_le_bytes([b[0], b[1]]));
     let written = char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER));
     let written: String = written.collect();
     written.trim_matches([' ', '\0']).to_owned()
@@ -299,11 +301,62 @@ const YEAR_MIN: u16 = 1850;
 
 /// GB/T 3304, code 1 first.
 const ETHNIC_NAMES: [&str; 56] = [
-    "汉", "蒙古", "回", "藏", "维吾尔", "苗", "彝", "壮", "布依", "朝鲜", "满", "侗", "瑶", "白",
-    "土家", "哈尼", "哈萨克", "傣", "黎", "傈僳", "佤", "畲", "高山", "拉祜", "水", "东乡", "纳西",
-    "景颇", "柯尔克孜", "土", "达斡尔", "仫佬", "羌", "布朗", "撒拉", "毛南", "仡佬", "锡伯", "阿昌",
-    "普米", "塔吉克", "怒", "乌孜别克", "俄罗斯", "鄂温克", "德昂", "保安", "裕固", "京", "塔塔尔",
-    "独龙", "鄂伦春", "赫哲", "门巴", "珞巴", "基诺",
+    "汉",
+    "蒙古",
+    "回",
+    "藏",
+    "维吾尔",
+    "苗",
+    "彝",
+    "壮",
+    "布依",
+    "朝鲜",
+    "满",
+    "侗",
+    "瑶",
+    "白",
+    "土家",
+    "哈尼",
+    "哈萨克",
+    "傣",
+    "黎",
+    "傈僳",
+    "佤",
+    "畲",
+    "高山",
+    "拉祜",
+    "水",
+    "东乡",
+    "纳西",
+    "景颇",
+    "柯尔克孜",
+    "土",
+    "达斡尔",
+    "仫佬",
+    "羌",
+    "布朗",
+    "撒拉",
+    "毛南",
+    "仡佬",
+    "锡伯",
+    "阿昌",
+    "普米",
+    "塔吉克",
+    "怒",
+    "乌孜别克",
+    "俄罗斯",
+    "鄂温克",
+    "德昂",
+    "保安",
+    "裕固",
+    "京",
+    "塔塔尔",
+    "独龙",
+    "鄂伦春",
+    "赫哲",
+    "门巴",
+    "珞巴",
+    "基诺",
 ];
 
 #[cfg(test)]
@@ -410,10 +463,13 @@ mod tests {
                 unit[0] = 0;
             }
         }
-        assert_eq!(decode(&block), decode(&citizen("王建国", "长期")).map(|mut c| {
-            c.name_raw = block[..30].to_vec();
-            c
-        }));
+        assert_eq!(
+            decode(&block),
+            decode(&citizen("王建国", "长期")).map(|mut c| {
+                c.name_raw = block[..30].to_vec();
+                c
+            })
+        );
     }
 
     #[test]

@@ -132,7 +132,13 @@ impl ReplayLink {
 impl Link for ReplayLink {
     fn read(&mut self, into: &mut [u8], deadline: Instant) -> Result<usize, LinkError> {
         let now = self.now();
-        let Some(Move { bytes, t, sent: false, .. }) = self.moves.front_mut() else {
+        let Some(Move {
+            bytes,
+            t,
+            sent: false,
+            ..
+        }) = self.moves.front_mut()
+        else {
             self.advance_to(deadline);
             return Ok(0);
         };

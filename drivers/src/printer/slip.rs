@@ -62,7 +62,8 @@ impl Slip {
     /// Adds a picture, centred; `is_black(x, y)` gives its dots. For what the printer's own
     /// font cannot show, such as rare characters of a name.
     pub fn picture(mut self, width: u32, height: u32, is_black: impl Fn(u32, u32) -> bool) -> Self {
-        self.parts.push(Part::Raster(Raster::from_fn(width, height, is_black)));
+        self.parts
+            .push(Part::Raster(Raster::from_fn(width, height, is_black)));
         self
     }
 
