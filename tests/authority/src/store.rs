@@ -757,18 +757,19 @@ fn has_picture(db: &Connection, digest: &Digest) -> Result<bool, StoreError> {
     )?)
 }
 
+/// Beyond so many events of a device, what they are about is let go: they are still counted.
 fn note(db: &Connection, event: Event<'_>, now_ms: i64) -> Result<(), StoreError> {
+    let Count(events) = db.query_row(
+        "SELECT count(*) FROM event WHERE device = ?1",
+        [event.device],
+        |row| row.get(0),
+    )?;
+    let about = if events < EVENTS_MAX { event.about } else { "" };
     db.execute(
         "INSERT INTO event (device, code, about, security, times, first_ms, last_ms)
          VALUES (?1, ?2, ?3, ?4, 1, ?5, ?5)
          ON CONFLICT (device, code, about) DO UPDATE SET times = times + 1, last_ms = ?5",
-        params![
-            event.device,
-            event.code,
-            event.about,
-            event.security,
-            now_ms
-        ],
+        params![event.device, event.code, about, event.security, now_ms],
     )?;
     Ok(())
 }
@@ -778,6 +779,7 @@ pub(crate) const CHAIN_GAP: &str = "chain-gap";
 /// The counter of records that came again with the same bytes.
 pub(crate) const DUPLICATES: &str = "duplicates";
 
+const EVENTS_MAX: u64 = 1_000;
 const FILE: &str = "authority.db";
 const SCHEMA_VERSION: i64 = 1;
 const BUSY: Duration = Duration::from_secs(10);

@@ -13,9 +13,9 @@ use authority::{
     check::check,
     cose::{ContentType, Signed, sha256},
     intake::{Intake, IntakeError},
-    report::Status,
+    report::{EventLine, Status},
     server::{Authority, Config},
-    store::{Device, Store},
+    store::{Device, Event, Store},
 };
 use p256::ecdsa::VerifyingKey;
 
@@ -165,6 +165,55 @@ fn lost_replies_and_lying_receipts_end_in_one_receipt_for_each_record() {
     let learnt = deliver(&mut terminal, &parcels, paper::id(70), |_| ());
     assert!(learnt.requests > 20, "the faults did not happen");
     check_nothing_is_lost_or_doubled(data.path(), &[learnt], 6);
+}
+
+#[test]
+fn terminals_that_send_at_once_share_one_row_of_receipt_numbers() {
+    let data = house();
+    let authority = Authority::start(Config::new(data.path().to_owned())).expect("an authority");
+    let terminals: Vec<_> = (1..=4)
+        .map(|n| Terminal::provisioned(data.path(), &format!("K-{n}"), authority.address()))
+        .collect();
+    let learnt: Vec<Learnt> = thread::scope(|scope| {
+        let sending: Vec<_> = (1_u64..)
+            .zip(terminals)
+            .map(|(n, mut terminal)| {
+                scope.spawn(move || {
+                    let parcels: Vec<_> = (1..=3).map(|seq| terminal.parcel(seq, n)).collect();
+                    deliver(&mut terminal, &parcels, paper::id(700 + n), |_| ())
+                })
+            })
+            .collect();
+        sending
+            .into_iter()
+            .map(|sent| sent.join().expect("no panic"))
+            .collect()
+    });
+    check_nothing_is_lost_or_doubled(data.path(), &learnt, 12);
+}
+
+#[test]
+fn events_of_one_device_are_counted_without_end_and_listed_with_one() {
+    let data = house();
+    let nowhere = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
+    Terminal::provisioned(data.path(), "K-1", nowhere);
+    let mut store = Store::open(data.path()).expect("a store");
+    for n in 0..1_200 {
+        let about = n.to_string();
+        let event = Event {
+            device: "K-1",
+            code: "bad-signature",
+            about: &about,
+            security: true,
+        };
+        store.note(event, n).expect("an event");
+    }
+    let listed = EventLine::all(&store).expect("a list").len();
+    assert_eq!(listed, 1_001);
+    assert_eq!(
+        Status::read(&store).expect("a status").security_events,
+        1_200
+    );
 }
 
 /// An authority in a process of its own, which can be killed.
