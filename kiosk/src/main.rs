@@ -1,2 +1,93 @@
-//! Entry.
-fn main() {}
+//! The terminal's program: `kiosk run` on the appliance, `kiosk demo` on a desk, and the small commands beside them.
+
+mod clock;
+mod config;
+#[cfg(feature = "desk")]
+mod desk;
+mod happening;
+mod hex;
+mod ids;
+mod operators;
+mod policy;
+mod rooms;
+mod shell;
+mod tray;
+mod vault;
+mod window;
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing::error;
+use tracing_subscriber::EnvFilter;
+
+/// 常青 Changqing: proves, without a phone, that an old person is alive and is who they say.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves people: the appliance.
+    Run {
+        /// Settings; the folder of the same name with `.d` adds to them.
+        #[arg(long, default_value = "/etc/kiosk/kiosk.toml")]
+        config: PathBuf,
+    },
+    /// Explains policy packs.
+    Policy {
+        #[command(subcommand)]
+        command: policy::Command,
+    },
+    /// Makes the hash of a PIN for the settings; the PIN comes from standard input.
+    HashPin,
+    /// Shows whole visits with simulated people and devices.
+    #[cfg(feature = "desk")]
+    Demo(desk::demo::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    log_to_stderr();
+    let done = match arguments.command {
+        Command::Run { config } => window::run(&config).map(|()| ExitCode::SUCCESS),
+        Command::Policy { command } => policy::run(command),
+        Command::HashPin => hash_pin().map(|()| ExitCode::SUCCESS),
+        #[cfg(feature = "desk")]
+        Command::Demo(arguments) => desk::demo::run(&arguments),
+    };
+    done.unwrap_or_else(|problem| {
+        error!("{}", chain(&*problem));
+        ExitCode::FAILURE
+    })
+}
+
+/// The journal takes standard error. `KIOSK_LOG=debug` says more.
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_env("KIOSK_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("info,i_slint_core=warn,tract_core=warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+fn hash_pin() -> Result<(), Box<dyn Error>> {
+    let mut pin = String::new();
+    std::io::stdin().read_line(&mut pin)?;
+    println!("{}", operators::hash(pin.trim())?);
+    Ok(())
+}
+
+/// An error with all its sources in one line.
+fn chain(problem: &dyn Error) -> String {
+    let mut text = problem.to_string();
+    let mut source = problem.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,206 @@
+//! `/etc/kiosk/kiosk.toml`, then `/etc/kiosk/kiosk.d/*.toml` in order. Unknown keys are refused with file and line.
+
+use std::path::{Path, PathBuf};
+
+use kiosk_core::operator::Operator;
+use serde::Deserialize;
+
+/// Everything a terminal is told about the place it stands in.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where things are.
+    pub terminal: TerminalConfig,
+    /// The central authority.
+    pub authority: AuthorityConfig,
+    /// Serial line of the ID-card reader.
+    pub id_card: Option<IdCardConfig>,
+    /// Serial line of the fingerprint module.
+    pub fingerprint: Option<FingerprintConfig>,
+    /// Serial line of the receipt printer.
+    pub printer: Option<PrinterConfig>,
+    /// The camera that sees the person.
+    pub camera: Option<CameraConfig>,
+    /// Who may sign in.
+    #[serde(default)]
+    pub operator: Vec<OperatorConfig>,
+}
+
+/// See [`Config::terminal`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TerminalConfig {
+    /// Name of the site, shown and printed.
+    pub site_name: String,
+    /// Writable: store, keys.
+    pub state: PathBuf,
+    /// What the authority gave this terminal (`kiosk/sync/PROTOCOL.md`).
+    pub provisioned: PathBuf,
+    /// Weights, as `models fetch` left them.
+    pub models: PathBuf,
+    /// Width and height of the screen in pixels.
+    #[serde(default = "screen_size")]
+    pub screen: (u32, u32),
+}
+
+/// See [`Config::authority`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthorityConfig {
+    /// `https://HOST:PORT`.
+    pub url: Option<String>,
+    /// A file that holds `HOST:PORT`, read again at each attempt.
+    pub address_file: Option<PathBuf>,
+    /// Seconds between attempts when nothing new was recorded.
+    #[serde(default = "sync_every_s")]
+    pub every_s: u64,
+}
+
+/// See [`Config::id_card`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdCardConfig {
+    /// Device node.
+    pub port: PathBuf,
+    /// Program that decodes the photo block, with its arguments. None: the visit goes on without the chip photo.
+    #[serde(default)]
+    pub photo_decoder: Vec<String>,
+}
+
+/// See [`Config::fingerprint`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FingerprintConfig {
+    /// Device node.
+    pub port: PathBuf,
+    /// Name of the module's profile.
+    #[serde(default = "finger_profile")]
+    pub profile: String,
+}
+
+/// See [`Config::printer`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrinterConfig {
+    /// Device node.
+    pub port: PathBuf,
+    /// Line speed in baud.
+    #[serde(default = "printer_baud_hz")]
+    pub baud_hz: u32,
+    /// Dots across the paper: 384 for 58 mm, 576 for 80 mm.
+    #[serde(default = "printer_width_dots")]
+    pub width_dots: u32,
+}
+
+/// See [`Config::camera`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CameraConfig {
+    /// Device node.
+    pub device: PathBuf,
+    /// Degrees clockwise that make the picture upright.
+    #[serde(default)]
+    pub rotation: u16,
+}
+
+/// Somebody who may sign in here.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OperatorConfig {
+    /// Who they are and what they may do.
+    pub who: Operator,
+    /// Argon2id hash of their PIN (PHC string), made by `kiosk hash-pin`.
+    pub pin_hash: String,
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {0}")]
+    Read(PathBuf, #[source] std::io::Error),
+    /// The file says something that is not understood; the source names line and key.
+    #[error("{0} is not right")]
+    Parse(PathBuf, #[source] Box<toml::de::Error>),
+    /// A value cannot be used.
+    #[error("{0}")]
+    Value(String),
+}
+
+impl Config {
+    /// Reads a file and the `*.toml` files of the folder beside it that has its name with `.d` instead of `.toml`.
+    ///
+    /// A table of a later file replaces the same table of an earlier one.
+    pub fn read(file: &Path) -> Result<Self, ConfigError> {
+        let mut merged = parse(file)?;
+        for part in parts(file)? {
+            merged.extend(parse(&part)?);
+        }
+        let text = toml::to_string(&merged).expect("a table that was parsed can be written");
+        let config: Self =
+            toml::from_str(&text).map_err(|e| ConfigError::Parse(file.into(), Box::new(e)))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        if self.authority.url.is_none() && self.authority.address_file.is_none() {
+            return Err(ConfigError::Value("[authority] needs url or address_file".into()));
+        }
+        if self.operator.is_empty() {
+            return Err(ConfigError::Value("no [[operator]]: nobody could sign in".into()));
+        }
+        Ok(())
+    }
+}
+
+fn parse(file: &Path) -> Result<toml::Table, ConfigError> {
+    let text = std::fs::read_to_string(file).map_err(|e| ConfigError::Read(file.into(), e))?;
+    // Parsed twice: once alone, so that an unknown key is told with this file's own line.
+    if file.extension().is_some_and(|e| e == "toml") && !file.parent().is_some_and(is_part_folder) {
+        toml::from_str::<Config>(&text)
+            .map_err(|e| ConfigError::Parse(file.into(), Box::new(e)))?;
+    }
+    toml::from_str(&text).map_err(|e| ConfigError::Parse(file.into(), Box::new(e)))
+}
+
+fn is_part_folder(folder: &Path) -> bool {
+    folder.extension().is_some_and(|e| e == "d")
+}
+
+fn parts(file: &Path) -> Result<Vec<PathBuf>, ConfigError> {
+    let folder = file.with_extension("d");
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let read = |e| ConfigError::Read(folder.clone(), e);
+    let mut parts = Vec::new();
+    for entry in std::fs::read_dir(&folder).map_err(read)? {
+        let path = entry.map_err(read)?.path();
+        if path.extension().is_some_and(|e| e == "toml") {
+            parts.push(path);
+        }
+    }
+    parts.sort();
+    Ok(parts)
+}
+
+fn screen_size() -> (u32, u32) {
+    (1280, 800)
+}
+
+fn sync_every_s() -> u64 {
+    300
+}
+
+fn finger_profile() -> String {
+    "as608".into()
+}
+
+fn printer_baud_hz() -> u32 {
+    9600
+}
+
+fn printer_width_dots() -> u32 {
+    576
+}

@@ -1,0 +1,151 @@
+//! The people of the demonstration: what the operator presses and what the visitor does, page by page.
+
+use std::io;
+
+use kiosk_core::event::Action;
+use kiosk_core::message::Id;
+use kiosk_core::view::{Delivery, Page, SignIn, SlipState, Tap, View};
+
+use super::stage::Devices;
+use super::{Purpose, Visitor};
+use crate::desk::camera::{Scene, SharedSeat};
+
+/// Plays one visitor and the operator who serves them.
+pub struct Clerk {
+    visitor: Visitor,
+    seat: SharedSeat,
+    devices: Devices,
+    card_lies: bool,
+    finger_lies: bool,
+    impression: u32,
+    over: bool,
+}
+
+impl Clerk {
+    /// For one visitor.
+    pub fn new(visitor: Visitor, seat: SharedSeat, devices: Devices) -> Self {
+        Self {
+            visitor,
+            seat,
+            devices,
+            card_lies: false,
+            finger_lies: false,
+            // The roster's template was made of impressions 0 to 2.
+            impression: 3,
+            over: false,
+        }
+    }
+
+    /// The visitor has left.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// What the people do when this is on the screen: something with the devices, and perhaps a button.
+    pub fn act(&mut self, view: &View) -> io::Result<Option<Tap>> {
+        Ok(match &view.page {
+            Page::SignIn(page) => sign_in(page, OPERATOR.0, OPERATOR.1),
+            Page::Waiting(_) if self.card_lies => None,
+            Page::Waiting(_) => {
+                self.seat.take(self.visitor.sitter.clone(), self.visitor.holder.clone());
+                self.devices.order(&format!("CARD {}", self.visitor.holder.index))?;
+                self.card_lies = true;
+                None
+            }
+            Page::Person(_) => Some(match self.visitor.purpose {
+                Purpose::ReEnrol => Tap::ReEnrolFace,
+                Purpose::Finger => Tap::CertifyFinger,
+                Purpose::Appeal => Tap::CertifyFace,
+                Purpose::NothingDue => Tap::Done,
+            }),
+            Page::Consent(_) => Some(Tap::Agree),
+            Page::Document(page) if page.prompt.id == page.which => {
+                self.seat.play(match page.which {
+                    Id::DocumentFront => Scene::CardFront,
+                    Id::DocumentBack => Scene::CardBack,
+                    _ => Scene::CardInHand,
+                });
+                Some(Tap::TakePicture)
+            }
+            Page::Face(page) => {
+                self.pose(page.prompt.id);
+                None
+            }
+            Page::Finger(page) => {
+                self.finger(page.prompt.id, page.finger)?;
+                None
+            }
+            Page::Judge(page) => {
+                let offered = |tap: &Tap| page.buttons.iter().any(|b| b.enabled && b.tap == *tap);
+                let ways = match self.visitor.purpose {
+                    Purpose::Appeal => [Tap::Appeal, Tap::TryAgain, Tap::Done],
+                    _ => [Tap::TryAgain, Tap::Appeal, Tap::Done],
+                };
+                ways.into_iter().find(offered)
+            }
+            Page::Appeal(_) => Some(Tap::AppealReason(Id::AppealReasonAged)),
+            Page::Witness(page) => sign_in(page, SUPERVISOR.0, SUPERVISOR.1),
+            Page::Result(page) => {
+                self.lift_finger()?;
+                let known = matches!(page.delivery, Delivery::CentreHasIt(_) | Delivery::Held);
+                if !known || page.slip == SlipState::Printing {
+                    return Ok(None);
+                }
+                self.devices.order("CARD OFF")?;
+                self.over = true;
+                Some(Tap::Done)
+            }
+            Page::Document(_) | Page::Saving | Page::Outbox(_) => None,
+        })
+    }
+
+    fn pose(&self, prompt: Id) {
+        match prompt {
+            Id::FaceBlink => self.seat.play(Scene::Acting(Action::Blink)),
+            Id::FaceOpenMouth => self.seat.play(Scene::Acting(Action::OpenMouth)),
+            Id::FaceTurn => self.seat.play(Scene::Acting(Action::Turn)),
+            // Whoever is told to come closer is already on the way; see `Scene::Arriving`.
+            Id::FaceComeCloser => {}
+            _ => self.seat.play_unless_arriving(Scene::Sitting),
+        }
+    }
+
+    fn finger(&mut self, prompt: Id, finger: u8) -> io::Result<()> {
+        match prompt {
+            Id::FingerHold => Ok(()),
+            Id::FingerPlace if self.finger_lies => Ok(()),
+            Id::FingerPlace => {
+                let holder = self.visitor.sitter.index;
+                let impression = self.impression;
+                self.impression += 1;
+                self.finger_lies = true;
+                self.devices.order(&format!("FINGER {holder} {finger} {impression}"))
+            }
+            _ => self.lift_finger(),
+        }
+    }
+
+    fn lift_finger(&mut self) -> io::Result<()> {
+        if self.finger_lies {
+            self.finger_lies = false;
+            self.devices.order("FINGER OFF")?;
+        }
+        Ok(())
+    }
+}
+
+/// Picks the name, then digit by digit, then enters.
+fn sign_in(page: &SignIn, id: &str, pin: &str) -> Option<Tap> {
+    if page.picked.as_deref() != Some(id) {
+        return Some(Tap::PickOperator(id.into()));
+    }
+    match pin.as_bytes().get(usize::from(page.n_digits)) {
+        Some(digit) => Some(Tap::Digit(digit - b'0')),
+        None => Some(Tap::EnterPin),
+    }
+}
+
+/// Id and PIN of the operator of the demonstration.
+pub const OPERATOR: (&str, &str) = ("op-1", "135790");
+/// Id and PIN of the supervisor of the demonstration.
+pub const SUPERVISOR: (&str, &str) = ("sv-1", "246802");

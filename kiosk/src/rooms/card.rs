@@ -1,0 +1,187 @@
+//! The ID-card reader: polls, decodes the chip's text and photo, and tells core who lies there.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use drivers::id_card::fields::{self, CardText};
+use drivers::id_card::{CardBlocks, Poll, Reader, ReaderError, Settings};
+use drivers::link::LinkConfig;
+use drivers::photo::PhotoDecoder;
+use jiff::civil::Date;
+use kiosk_core::event::{CardEvent, Event};
+use kiosk_core::identity::{
+    CardIdentity, IdNumber, IdentitySource, PersonName, Sex, ValidTo,
+};
+use kiosk_core::message::Id;
+use tracing::{info, warn};
+
+use crate::config::IdCardConfig;
+use crate::happening::Teller;
+use crate::ids::Ids;
+use crate::tray::SharedTray;
+
+/// What the room is asked to do.
+pub enum Order {
+    /// Poll until a card was read.
+    Await,
+}
+
+/// The room.
+pub struct CardRoom {
+    config: IdCardConfig,
+    teller: Teller,
+    tray: SharedTray,
+    ids: Ids,
+    reader: Option<Reader>,
+    awaiting: bool,
+    told: Option<Told>,
+}
+
+/// What the person was told last, so that it is said once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    HoldStill,
+    Unusable(Id),
+}
+
+impl CardRoom {
+    /// A room that is not yet open.
+    pub fn new(config: IdCardConfig, teller: Teller, tray: SharedTray, ids: Ids) -> Self {
+        Self { config, teller, tray, ids, reader: None, awaiting: false, told: None }
+    }
+
+    /// Works until nobody gives orders any more.
+    pub fn run(mut self, orders: &Receiver<Order>) {
+        loop {
+            match orders.recv_timeout(POLL_EVERY) {
+                Ok(Order::Await) => self.start(),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            self.turn();
+        }
+    }
+
+    fn start(&mut self) {
+        self.awaiting = true;
+        self.told = None;
+    }
+
+    fn turn(&mut self) {
+        match self.poll() {
+            Ok(found) => {
+                self.teller.device(Id::DeviceIdCard, None);
+                if self.awaiting {
+                    self.tell(found);
+                }
+            }
+            Err(error) => {
+                warn!(code = error.code(), "id-card reader");
+                self.teller.device(Id::DeviceIdCard, Some(reader_fault(&error)));
+            }
+        }
+    }
+
+    fn poll(&mut self) -> Result<Poll, ReaderError> {
+        if self.reader.is_none() {
+            let settings = Settings { with_additional_address: true, ..Settings::default() };
+            self.reader = Some(Reader::open(&LinkConfig::serial(&self.config.port), settings)?);
+        }
+        let reader = self.reader.as_mut().expect("opened above");
+        reader.poll()
+    }
+
+    fn tell(&mut self, found: Poll) {
+        match found {
+            Poll::NoCard => self.told = None,
+            // A card that stayed after a visit belongs to somebody who is leaving.
+            Poll::SameCardStillThere => {}
+            Poll::HoldStill => self.tell_once(Told::HoldStill, CardEvent::HoldStill),
+            Poll::Unverifiable(_) => self.unusable(Id::ErrCardUnverifiable),
+            Poll::Card(blocks) => self.read(&blocks),
+        }
+    }
+
+    fn read(&mut self, blocks: &CardBlocks) {
+        let identity = fields::decode(&blocks.text).ok().and_then(|text| identity(text, blocks));
+        let Some(mut card) = identity else {
+            return self.unusable(Id::ErrCardUnreadable);
+        };
+        self.teller.event(Event::Card(CardEvent::Reading));
+        let photo = self.decode_photo(&blocks.photo);
+        card.has_photo = photo.is_some();
+        let mut tray = self.tray.open();
+        tray.number = Some(card.number.clone());
+        tray.chip_block = Some(blocks.photo.clone());
+        tray.chip_photo = photo;
+        drop(tray);
+        self.awaiting = false;
+        let (visit, record) = self.ids.visit_and_record();
+        info!(photo = card.has_photo, "card read");
+        let card = Box::new(card);
+        self.teller.event(Event::Card(CardEvent::Read { card, visit, record }));
+    }
+
+    fn decode_photo(&self, block: &[u8]) -> Option<image::RgbImage> {
+        if self.config.photo_decoder.is_empty() {
+            return None;
+        }
+        let decoder = PhotoDecoder::new(self.config.photo_decoder.clone());
+        let decoded = decoder.decode(block);
+        if let Err(error) = &decoded {
+            warn!(code = error.code(), "chip photo");
+        }
+        decoded.ok()
+    }
+
+    fn unusable(&mut self, err: Id) {
+        self.tell_once(Told::Unusable(err), CardEvent::Unusable(err));
+    }
+
+    fn tell_once(&mut self, told: Told, event: CardEvent) {
+        if self.told != Some(told) {
+            self.told = Some(told);
+            self.teller.event(Event::Card(event));
+        }
+    }
+}
+
+/// The card's own words as core's nouns. None when the number or the birth date cannot be used.
+fn identity(text: CardText, blocks: &CardBlocks) -> Option<CardIdentity> {
+    let newer = blocks.additional_address.as_ref().map(fields::decode_address);
+    let address = newer.filter(|a| !a.is_empty()).or(text.address).unwrap_or_default();
+    Some(CardIdentity {
+        name: PersonName(text.name),
+        sex: match text.sex {
+            fields::Sex::Male => Sex::Male,
+            fields::Sex::Female => Sex::Female,
+            _ => Sex::Unstated,
+        },
+        birth: date(text.birth)?,
+        number: IdNumber::parse(&text.number).ok()?,
+        address,
+        issuer: text.issuer.unwrap_or_default(),
+        valid_from: date(text.valid_from),
+        valid_to: match text.valid_to {
+            fields::ValidTo::Date(day) => ValidTo::Day(date(day)?),
+            fields::ValidTo::Open => ValidTo::Open,
+        },
+        source: IdentitySource::Chip,
+        has_photo: false,
+    })
+}
+
+fn date((year, month, day): fields::Date) -> Option<Date> {
+    let year = i16::try_from(year).ok()?;
+    Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
+}
+
+fn reader_fault(error: &ReaderError) -> Id {
+    match error {
+        ReaderError::SamDead | ReaderError::SamUnauthorised => Id::ErrIdCardDead,
+        _ => Id::ErrIdCardSilent,
+    }
+}
+
+/// Kiosks in the field poll three times a second.
+const POLL_EVERY: Duration = Duration::from_millis(300);

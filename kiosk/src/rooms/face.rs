@@ -1,0 +1,235 @@
+//! The camera and the face networks: preview and coaching while it happens, the best frames kept, liveness shown
+//! gently first, then compared.
+
+mod session;
+
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::{Duration, Instant};
+
+use drivers::camera::{Camera, Frame};
+use image::RgbImage;
+use kiosk_core::event::{Action, Event, FaceEvent, FacePurpose, Picture};
+use kiosk_core::message::Id;
+use models::Manifest;
+use models::face::FaceEngine;
+use tracing::{info, warn};
+
+use crate::happening::{Happening, Teller};
+use crate::tray::SharedTray;
+use session::{Session, Step};
+
+/// What the room is asked to do.
+pub enum Order {
+    /// Watch a face.
+    Watch {
+        /// Verify or enrol.
+        purpose: FacePurpose,
+        /// Actions to ask for if the passive score does not convince.
+        actions: Vec<Action>,
+        /// Time for each action.
+        action_time: Duration,
+    },
+    /// Show the camera, for documents.
+    Preview,
+    /// Keep the next sharp frame under this role.
+    Take(Picture),
+    /// Stop.
+    Stop,
+}
+
+/// Opens a camera. The desk build puts a simulated one here.
+pub type OpenCamera = Box<dyn Fn() -> Result<Box<dyn Camera>, Id> + Send>;
+
+/// The room.
+pub struct FaceRoom {
+    open_camera: OpenCamera,
+    camera: Option<Box<dyn Camera>>,
+    models: PathBuf,
+    engine: Option<(FaceEngine, Manifest)>,
+    teller: Teller,
+    tray: SharedTray,
+    doing: Doing,
+}
+
+enum Doing {
+    Nothing,
+    Preview,
+    Taking(Picture, Instant),
+    Watching(Box<Session>),
+}
+
+impl FaceRoom {
+    /// A room whose networks are not loaded yet.
+    pub fn new(open_camera: OpenCamera, models: PathBuf, teller: Teller, tray: SharedTray) -> Self {
+        Self {
+            open_camera,
+            camera: None,
+            models,
+            engine: None,
+            teller,
+            tray,
+            doing: Doing::Nothing,
+        }
+    }
+
+    /// Works until nobody gives orders any more.
+    pub fn run(mut self, orders: &Receiver<Order>) {
+        self.load();
+        loop {
+            let order = match self.doing {
+                Doing::Nothing => match orders.recv() {
+                    Ok(order) => Some(order),
+                    Err(_) => return,
+                },
+                _ => match orders.try_recv() {
+                    Ok(order) => Some(order),
+                    Err(TryRecvError::Empty) => None,
+                    Err(TryRecvError::Disconnected) => return,
+                },
+            };
+            match order {
+                Some(order) => self.obey(order),
+                None => self.turn(),
+            }
+        }
+    }
+
+    /// A kiosk without face networks still serves by finger and by appeal, and says so.
+    fn load(&mut self) {
+        let started = Instant::now();
+        let loaded = Manifest::built_in()
+            .and_then(|manifest| Ok((FaceEngine::load(&self.models, &manifest)?, manifest)));
+        match loaded {
+            Ok(engine) => {
+                info!(ms = started.elapsed().as_millis(), "face networks loaded");
+                self.engine = Some(engine);
+                self.teller.device(Id::DeviceModels, None);
+            }
+            Err(error) => {
+                warn!(%error, "face networks");
+                self.teller.device(Id::DeviceModels, Some(Id::ErrFaceModelMissing));
+            }
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        self.doing = match order {
+            Order::Stop => Doing::Nothing,
+            Order::Preview => Doing::Preview,
+            Order::Take(role) => Doing::Taking(role, Instant::now() + TAKE_TIME),
+            Order::Watch { purpose, actions, action_time } => match &self.engine {
+                None => {
+                    self.teller.event(Event::Face(FaceEvent::Failed(Id::ErrFaceModelMissing)));
+                    Doing::Nothing
+                }
+                Some((engine, manifest)) => {
+                    let references = session::references(engine, &self.tray);
+                    let session =
+                        Session::new(purpose, actions, action_time, references, manifest, engine);
+                    Doing::Watching(Box::new(session))
+                }
+            },
+        };
+    }
+
+    fn turn(&mut self) {
+        let frame = match self.frame() {
+            Ok(frame) => frame,
+            Err(err) => return self.camera_failed(err),
+        };
+        self.teller.tell(Happening::Preview(frame.image.clone()));
+        match std::mem::replace(&mut self.doing, Doing::Nothing) {
+            Doing::Nothing => {}
+            Doing::Preview => self.doing = Doing::Preview,
+            Doing::Taking(role, by) => self.take(role, by, frame.image),
+            Doing::Watching(session) => self.watch(session, &frame),
+        }
+    }
+
+    fn frame(&mut self) -> Result<Frame, Id> {
+        if self.camera.is_none() {
+            self.camera = Some((self.open_camera)()?);
+        }
+        let camera = self.camera.as_mut().expect("opened above");
+        let frame = camera.latest(Instant::now() + FRAME_TIME);
+        match frame {
+            Ok(frame) => {
+                self.teller.device(Id::DeviceCamera, None);
+                Ok(frame)
+            }
+            Err(error) => {
+                warn!(code = error.code(), "camera");
+                Err(Id::ErrCameraSilent)
+            }
+        }
+    }
+
+    /// The camera is opened anew at the next order; meanwhile the visit has other ways.
+    fn camera_failed(&mut self, err: Id) {
+        self.camera = None;
+        self.teller.device(Id::DeviceCamera, Some(err));
+        match std::mem::replace(&mut self.doing, Doing::Nothing) {
+            Doing::Watching(_) => self.teller.event(Event::Face(FaceEvent::Failed(err))),
+            Doing::Taking(..) => self.teller.event(Event::Document(Err(err))),
+            Doing::Preview | Doing::Nothing => {}
+        }
+    }
+
+    fn take(&mut self, role: Picture, by: Instant, picture: RgbImage) {
+        if sharpness(&picture) >= SHARP_MIN {
+            self.tray.open().keep(role, picture);
+            self.teller.event(Event::Document(Ok(())));
+            self.doing = Doing::Preview;
+        } else if Instant::now() >= by {
+            self.teller.event(Event::Document(Err(Id::FaceHoldStill)));
+            self.doing = Doing::Preview;
+        } else {
+            self.doing = Doing::Taking(role, by);
+        }
+    }
+
+    fn watch(&mut self, mut session: Box<Session>, frame: &Frame) {
+        let (engine, _) = self.engine.as_ref().expect("a session starts only with networks");
+        match session.see(engine, &frame.image) {
+            Ok(Step::More { coaching, progress }) => {
+                self.teller.event(Event::Face(FaceEvent::Seen { coaching, progress }));
+                self.doing = Doing::Watching(session);
+            }
+            Ok(Step::Done(taken)) => {
+                let mut tray = self.tray.open();
+                tray.keep(Picture::LiveFace, taken.best);
+                if taken.reference.is_some() {
+                    tray.new_face = taken.reference;
+                }
+                drop(tray);
+                self.teller.event(Event::Face(FaceEvent::Taken(taken.comparisons)));
+            }
+            Ok(Step::TimedOut(why)) => self.teller.event(Event::Face(FaceEvent::TimedOut(why))),
+            Err(error) => {
+                warn!(%error, "face networks");
+                self.teller.event(Event::Face(FaceEvent::Failed(Id::ErrFaceModelMissing)));
+            }
+        }
+    }
+}
+
+/// Mean absolute difference of neighbouring grey values, 0 to 255: low when the picture is blurred or empty.
+fn sharpness(picture: &RgbImage) -> f32 {
+    let grey = image::imageops::grayscale(picture);
+    let row = grey.width() as usize;
+    let pixels = grey.as_raw();
+    let sum: u64 = pixels
+        .chunks_exact(row)
+        .flat_map(|line| line.windows(2))
+        .map(|pair| u64::from(pair[0].abs_diff(pair[1])))
+        .sum();
+    sum as f32 / pixels.len().max(1) as f32
+}
+
+/// A camera that gives nothing for so long has stalled.
+const FRAME_TIME: Duration = Duration::from_secs(3);
+/// How long a document may be held before the person is told to hold still.
+const TAKE_TIME: Duration = Duration::from_secs(5);
+/// Below this a document picture is blurred: a printed card at 640 × 480 measures 3 to 8.
+const SHARP_MIN: f32 = 1.2;

@@ -1,0 +1,222 @@
+//! Sealing and keeping: pictures and record are signed, encrypted to the authority and durable before anybody is told.
+
+use std::io::Cursor;
+use std::sync::mpsc::Receiver;
+use std::time::Instant;
+
+use image::{ExtendedColorType, ImageEncoder, RgbImage};
+use kiosk_core::decision::Modality;
+use kiosk_core::event::{Event, Picture, SealOrder};
+use kiosk_core::identity::IdNumber;
+use kiosk_core::message::Id;
+use kiosk_core::record::{SealedRecord, TemplateRecord};
+use kiosk_store::{AuditLine, Commit, NewReference, StoreError, Success};
+use kiosk_sync::{SealError, Sealer};
+use models::iso19794::{self, FingerPosition, FingerRecord, FingerView};
+use tracing::{error, info};
+
+use super::roster::{FACE_FORMAT, FINGER_FORMAT};
+use crate::happening::{Happening, Teller};
+use crate::tray::{SharedTray, Tray};
+use crate::vault::Vault;
+
+/// The room.
+pub struct KeepRoom {
+    vault: Vault,
+    sealer: Sealer,
+    teller: Teller,
+    tray: SharedTray,
+}
+
+/// Why a visit could not be kept. It stays open and is tried again.
+#[derive(Debug, thiserror::Error)]
+enum KeepError {
+    #[error("the record could not be sealed")]
+    Seal(#[from] SealError),
+    #[error("the record could not be stored")]
+    Store(#[from] StoreError),
+    #[error("a picture could not be encoded")]
+    Picture(#[from] image::ImageError),
+}
+
+impl KeepRoom {
+    /// A room over the store and the terminal's keys.
+    pub fn new(vault: Vault, sealer: Sealer, teller: Teller, tray: SharedTray) -> Self {
+        Self { vault, sealer, teller, tray }
+    }
+
+    /// Works until nobody gives orders any more.
+    pub fn run(self, orders: &Receiver<Box<SealOrder>>) {
+        while let Ok(order) = orders.recv() {
+            self.keep(*order);
+        }
+    }
+
+    fn keep(&self, order: SealOrder) {
+        let started = Instant::now();
+        let id = order.record.id;
+        match self.seal_and_commit(order) {
+            Ok(()) => {
+                info!(record = %id, ms = started.elapsed().as_millis(), "record sealed");
+                self.teller.event(Event::Sealed(id));
+                self.tell_outbox();
+            }
+            Err(problem) => {
+                error!(%problem, "record not kept");
+                self.teller.event(Event::SealFailed(problem.id()));
+            }
+        }
+    }
+
+    fn seal_and_commit(&self, order: SealOrder) -> Result<(), KeepError> {
+        let SealOrder { mut record, pictures, templates, successes } = order;
+        let tray = self.tray.open();
+        record.templates = template_records(&tray, &templates);
+        let pictures = encode_pictures(&tray, &pictures)?;
+        drop(tray);
+        let sealed = self.sealer.seal(&mut record, pictures)?;
+        let references = record.templates.iter().map(reference).collect();
+        let successes = successes.into_iter().map(|(pack, success)| Success {
+            pack,
+            method: success.method.id().into(),
+            captured: record.captured,
+        });
+        let audit = AuditLine {
+            at: record.captured,
+            actor: record.operators.join("+"),
+            event: "visit-sealed".into(),
+            detail: format!("{} {}", record.id, record.outcome.code()),
+        };
+        let number = record.subject.number.clone();
+        self.commit(sealed, &number, record.visit, audit, references, successes.collect())
+    }
+
+    fn commit(
+        &self,
+        record: SealedRecord,
+        number: &IdNumber,
+        visit: [u8; 16],
+        audit: AuditLine,
+        references: Vec<NewReference>,
+        successes: Vec<Success>,
+    ) -> Result<(), KeepError> {
+        let subject = self.vault.key.subject(number);
+        let commit = Commit { record, subject, visit, audit, references, successes };
+        self.vault.store().commit(commit)?;
+        Ok(())
+    }
+
+    fn tell_outbox(&self) {
+        if let Ok(summary) = self.vault.store().outbox_summary() {
+            let waiting = u32::try_from(summary.waiting).unwrap_or(u32::MAX);
+            let held = u32::try_from(summary.held).unwrap_or(u32::MAX);
+            self.teller.tell(Happening::Outbox(waiting, held));
+        }
+    }
+}
+
+impl KeepError {
+    fn id(&self) -> Id {
+        match self {
+            Self::Seal(_) | Self::Picture(_) => Id::ErrSealFault,
+            Self::Store(error) if error.code() == "store-disk-full" => Id::ErrStoreFull,
+            Self::Store(_) => Id::ErrStoreFault,
+        }
+    }
+}
+
+fn reference(template: &TemplateRecord) -> NewReference {
+    NewReference {
+        modality: template.modality.clone(),
+        format: template.format.clone(),
+        extractor: template.extractor.clone(),
+        bytes: template.template.clone(),
+        quality: template.quality,
+        origin: "this-terminal".into(),
+    }
+}
+
+fn template_records(tray: &Tray, wanted: &[Modality]) -> Vec<TemplateRecord> {
+    wanted
+        .iter()
+        .filter_map(|modality| match modality {
+            Modality::Face => face_record(tray),
+            Modality::Finger => finger_record(tray),
+        })
+        .collect()
+}
+
+fn face_record(tray: &Tray) -> Option<TemplateRecord> {
+    let (template, quality) = tray.new_face.as_ref()?;
+    Some(TemplateRecord {
+        modality: Modality::Face.name().into(),
+        format: FACE_FORMAT.into(),
+        extractor: template.model().into(),
+        template: template.to_bytes(),
+        quality: *quality,
+    })
+}
+
+fn finger_record(tray: &Tray) -> Option<TemplateRecord> {
+    let extractor = tray.new_fingers.first()?.2.extractor.clone();
+    let view = |(number, (finger, quality, template)): (usize, &(u8, u8, _))| {
+        Some(FingerView {
+            position: FingerPosition::from_code(*finger)?,
+            number: u8::try_from(number).ok()?,
+            impression: 0,
+            quality: *quality,
+            template: models::finger::FingerTemplate::clone(template),
+        })
+    };
+    let views = tray.new_fingers.iter().enumerate().filter_map(view).collect();
+    let template = iso19794::encode(&FingerRecord { device: 0, views }).ok()?;
+    let quality = tray.new_fingers.iter().map(|(_, quality, _)| *quality).max()?;
+    Some(TemplateRecord {
+        modality: Modality::Finger.name().into(),
+        format: FINGER_FORMAT.into(),
+        extractor,
+        template,
+        quality,
+    })
+}
+
+/// Pictures as they go to the centre. A role without a picture is left out; a chip photo that could not be decoded
+/// goes raw, since the centre has the licensed decoder.
+fn encode_pictures(tray: &Tray, roles: &[Picture]) -> Result<Vec<kiosk_sync::Picture>, image::ImageError> {
+    let mut encoded = Vec::new();
+    for role in roles {
+        let bytes = match (role, tray.picture(*role), &tray.finger, &tray.chip_block) {
+            (Picture::ChipPhoto, _, _, Some(block)) => Some(block.clone()),
+            (Picture::Finger, _, Some(finger), _) => Some(grey_png(finger)?),
+            (_, Some(picture), _, _) => Some(jpeg(picture)?),
+            _ => None,
+        };
+        if let Some(bytes) = bytes {
+            encoded.push(kiosk_sync::Picture { role: role.role().into(), bytes });
+        }
+    }
+    Ok(encoded)
+}
+
+fn jpeg(picture: &RgbImage) -> Result<Vec<u8>, image::ImageError> {
+    let mut bytes = Vec::new();
+    let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY);
+    encoder.write_image(
+        picture.as_raw(),
+        picture.width(),
+        picture.height(),
+        ExtendedColorType::Rgb8,
+    )?;
+    Ok(bytes)
+}
+
+/// A fingerprint is kept without loss: minutiae must not be invented by a codec.
+fn grey_png(finger: &models::finger::GreyImage) -> Result<Vec<u8>, image::ImageError> {
+    let mut bytes = Vec::new();
+    let encoder = image::codecs::png::PngEncoder::new(Cursor::new(&mut bytes));
+    encoder.write_image(&finger.pixels, finger.width, finger.height, ExtendedColorType::L8)?;
+    Ok(bytes)
+}
+
+/// A 640 × 480 face has about 60 KB at this quality.
+const JPEG_QUALITY: u8 = 85;

@@ -1,0 +1,451 @@
+//! The one event loop: everything that happens becomes an event for core, everything core wants goes to a room.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::Duration;
+
+use drivers::camera::Camera;
+use drivers::camera::{Rotation, v4l};
+use image::RgbImage;
+use kiosk_core::event::{Effect, Event, SealOrder, Slip};
+use kiosk_core::message::Id;
+use kiosk_core::moment::Doubt;
+use kiosk_core::policy::{Pack, PackSet};
+use kiosk_core::terminal::Terminal;
+use kiosk_core::view::{Delivery, Header, OutboxLine, Page, Trouble, View};
+use kiosk_core::visit::Place;
+use kiosk_store::RecordState;
+use kiosk_sync::{Https, Identity, Sealer};
+use sha2::{Digest, Sha256};
+use tracing::{error, info, warn};
+
+use crate::clock::Clock;
+use crate::config::{CameraConfig, Config};
+use crate::happening::{Happening, Teller};
+use crate::ids::Ids;
+use crate::operators;
+use crate::rooms::face::OpenCamera;
+use crate::rooms::{card, face, finger, keep, paper, roster, send};
+use crate::tray::SharedTray;
+use crate::vault::{Provisioned, Vault, VaultError};
+
+/// Whatever shows views: a window, a bare screen, or memory.
+pub trait Display {
+    /// Shows this view.
+    fn show(&mut self, view: &View);
+    /// Shows the camera's picture.
+    fn preview(&mut self, picture: RgbImage);
+    /// Shows the chip's photo on the person's page.
+    fn picture_of_card(&mut self, picture: Option<RgbImage>);
+}
+
+/// What differs between a desk and the field.
+pub struct Outside {
+    /// The clocks.
+    pub clock: Clock,
+    /// Where identities come from.
+    pub ids: Ids,
+    /// Opens the camera.
+    pub open_camera: OpenCamera,
+}
+
+/// Why the terminal cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Store, keys or signed files.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The roster cannot be used at all.
+    #[error(transparent)]
+    Roster(#[from] roster::RosterError),
+    /// The line to the authority cannot be set up.
+    #[error("the line to the authority cannot be set up")]
+    Transport(#[from] kiosk_sync::TransportError),
+    /// A file cannot be read.
+    #[error("cannot read {0}")]
+    Read(std::path::PathBuf, #[source] std::io::Error),
+}
+
+/// The program's middle: core, the rooms, and what is known of the devices.
+pub struct Shell {
+    terminal: Terminal,
+    config: Config,
+    clock: Clock,
+    vault: Vault,
+    tray: SharedTray,
+    inbox: Receiver<Happening>,
+    teller: Teller,
+    orders: Orders,
+    troubles: BTreeMap<&'static str, Trouble>,
+    outbox: (u32, u32),
+    shown: Option<View>,
+}
+
+/// A way to each room that there is.
+struct Orders {
+    card: Option<Sender<card::Order>>,
+    face: Sender<face::Order>,
+    finger: Option<Sender<finger::Order>>,
+    keep: Sender<Box<SealOrder>>,
+    paper: Sender<Box<Slip>>,
+    send: Sender<send::Order>,
+}
+
+/// What one turn of the loop was about.
+pub enum Turn {
+    /// Nothing happened in time.
+    Quiet,
+    /// Core heard this.
+    Heard(Event),
+    /// Something that core does not need to hear.
+    Aside,
+    /// The program is to end.
+    Stop,
+}
+
+impl Shell {
+    /// Opens the store, checks what was provisioned, and starts every room.
+    pub fn start(config: Config, outside: Outside) -> Result<Self, StartError> {
+        let vault = Vault::open(&config.terminal.state)?;
+        let provisioned = Provisioned::read(&config.terminal.provisioned)?;
+        if let Err(problem) = roster::import(&vault, &provisioned) {
+            // The roster from before stays in force; without any, everybody is unknown and still served.
+            error!(%problem, "roster");
+        }
+        let (packs, policy_fault) = policy(&provisioned);
+        let place = place(&config, &provisioned, packs);
+        let (sender, inbox) = mpsc::channel();
+        let teller = Teller::new(sender);
+        let tray = SharedTray::default();
+        let clock = outside.clock.clone();
+        let orders = open_rooms(&config, &provisioned, &vault, &tray, &teller, outside)?;
+        let mut shell = Self {
+            terminal: Terminal::new(place),
+            config,
+            clock,
+            vault,
+            tray,
+            inbox,
+            teller,
+            orders,
+            troubles: BTreeMap::new(),
+            outbox: (0, 0),
+            shown: None,
+        };
+        if policy_fault {
+            shell.note_device(Id::StateDue, Some(Id::ErrPolicyMissing));
+        }
+        shell.count_outbox();
+        Ok(shell)
+    }
+
+    /// A wire into this loop, for taps and for the end.
+    pub fn teller(&self) -> Teller {
+        self.teller.clone()
+    }
+
+    /// What is on the screen.
+    pub fn view(&self) -> View {
+        self.terminal.view()
+    }
+
+    /// The store, to count what it holds.
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// Runs until the program is asked to end.
+    pub fn run(&mut self, display: &mut dyn Display) {
+        self.refresh(display);
+        loop {
+            if let Turn::Stop = self.turn(display, TICK) {
+                return;
+            }
+        }
+    }
+
+    /// Waits for one happening, lets core decide, gives the orders, and shows what changed.
+    pub fn turn(&mut self, display: &mut dyn Display, wait: Duration) -> Turn {
+        let turn = match self.inbox.recv_timeout(wait) {
+            Ok(Happening::Event(event)) => {
+                self.hear(event.clone());
+                Turn::Heard(event)
+            }
+            Ok(Happening::Preview(picture)) => {
+                display.preview(picture);
+                return Turn::Aside;
+            }
+            Ok(Happening::Device(what, trouble)) => {
+                self.note_device(what, trouble);
+                Turn::Aside
+            }
+            Ok(Happening::Outbox(waiting, held)) => {
+                self.outbox = (waiting, held);
+                self.status();
+                Turn::Aside
+            }
+            Ok(Happening::Stop) | Err(RecvTimeoutError::Disconnected) => return Turn::Stop,
+            Err(RecvTimeoutError::Timeout) => {
+                self.status();
+                Turn::Quiet
+            }
+        };
+        self.refresh(display);
+        turn
+    }
+
+    fn hear(&mut self, event: Event) {
+        let effects = self.terminal.handle(event, self.clock.now());
+        for effect in effects {
+            self.obey(effect);
+        }
+    }
+
+    fn obey(&mut self, effect: Effect) {
+        let now = self.clock.now();
+        match effect {
+            Effect::CheckPin { operator, pin } => {
+                let check = operators::check(&self.config.operator, &self.vault, &operator, &pin, now);
+                self.teller.event(Event::PinChecked(check));
+            }
+            Effect::AwaitCard => order(self.orders.card.as_ref(), card::Order::Await),
+            Effect::Find(number) => {
+                let lookup = roster::find(&self.vault, &self.tray, &number);
+                self.teller.event(Event::Found(Box::new(lookup)));
+            }
+            Effect::WatchFace { purpose, actions, action_s } => {
+                let action_time = Duration::from_secs(action_s.into());
+                order(Some(&self.orders.face), face::Order::Watch { purpose, actions, action_time });
+            }
+            Effect::ScanFinger { purpose, finger } => match &self.orders.finger {
+                Some(room) => order(Some(room), finger::Order::Scan { purpose, finger }),
+                None => {
+                    let failed = kiosk_core::event::FingerEvent::Failed(Id::ErrFingerSilent);
+                    self.teller.event(Event::Finger(failed));
+                }
+            },
+            Effect::PreviewDocument => order(Some(&self.orders.face), face::Order::Preview),
+            Effect::TakeDocument(role) => order(Some(&self.orders.face), face::Order::Take(role)),
+            Effect::StopSensors => {
+                order(Some(&self.orders.face), face::Order::Stop);
+                order(self.orders.finger.as_ref(), finger::Order::Stop);
+            }
+            Effect::Seal(sealing) => order(Some(&self.orders.keep), sealing),
+            Effect::Forget => self.tray.clear(),
+            Effect::Print(slip) => order(Some(&self.orders.paper), slip),
+            Effect::Speak(prompt) => info!(prompt = prompt.name(), "speak"),
+            Effect::Send => order(Some(&self.orders.send), send::Order::Send),
+            Effect::ListOutbox => self.list_outbox(),
+        }
+    }
+
+    fn list_outbox(&self) {
+        let records = self.vault.store().records(OUTBOX_LINES_MAX);
+        match records {
+            Ok(lines) => {
+                let lines = lines.into_iter().map(outbox_line).collect();
+                self.teller.event(Event::Outbox(lines));
+            }
+            Err(problem) => warn!(code = problem.code(), "outbox"),
+        }
+    }
+
+    fn note_device(&mut self, what: Id, trouble: Option<Id>) {
+        let before = self.troubles.get(what.name()).map(|trouble| trouble.err);
+        if before == trouble {
+            return;
+        }
+        match trouble {
+            Some(err) => {
+                warn!(device = what.name(), code = err.name(), "trouble");
+                self.troubles.insert(what.name(), Trouble { what, err });
+            }
+            None => {
+                info!(device = what.name(), "works");
+                self.troubles.remove(what.name());
+            }
+        }
+        self.status();
+    }
+
+    fn count_outbox(&mut self) {
+        if let Ok(summary) = self.vault.store().outbox_summary() {
+            let count = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+            self.outbox = (count(summary.waiting), count(summary.held));
+        }
+        self.status();
+    }
+
+    fn status(&mut self) {
+        let now = self.clock.now();
+        let header = Header {
+            today: Some(now.date()),
+            clock_doubtful: now.doubt != Doubt::None,
+            waiting: self.outbox.0,
+            held: self.outbox.1,
+            troubles: self.troubles.values().copied().collect(),
+            ..Header::default()
+        };
+        self.hear(Event::Status(header));
+    }
+
+    fn refresh(&mut self, display: &mut dyn Display) {
+        let view = self.terminal.view();
+        if self.shown.as_ref() == Some(&view) {
+            return;
+        }
+        if matches!(view.page, Page::Person(_)) {
+            display.picture_of_card(self.tray.open().chip_photo.clone());
+        }
+        display.show(&view);
+        self.shown = Some(view);
+    }
+}
+
+/// A room that is gone has ended the program already; its last words are in the journal.
+fn order<T>(room: Option<&Sender<T>>, order: T) {
+    if room.is_some_and(|room| room.send(order).is_err()) {
+        warn!("a room is closed");
+    }
+}
+
+fn outbox_line(line: kiosk_store::RecordLine) -> OutboxLine {
+    let name = format!("outcome-{}", line.outcome.to_ascii_lowercase().replace('_', "-"));
+    OutboxLine {
+        seq: line.seq.0,
+        outcome: Id::named(&name).unwrap_or(Id::OutcomeReferred),
+        day: line.captured.date(),
+        delivery: match line.state {
+            RecordState::Waiting => Delivery::SavedHere,
+            RecordState::Held(_) => Delivery::Held,
+            RecordState::Delivered { receipt_no } => Delivery::CentreHasIt(receipt_no),
+        },
+    }
+}
+
+/// All packs whose signature, schema and examples hold. A bad one is told and left out.
+fn policy(provisioned: &Provisioned) -> (PackSet, bool) {
+    let mut packs = Vec::new();
+    let mut fault = false;
+    for (file, text) in provisioned.policy_texts() {
+        let parsed = text.map_err(|e| e.to_string()).and_then(|text| {
+            Pack::parse(&text).map_err(|faults| format!("{} faults in the pack", faults.len()))
+        });
+        match parsed {
+            Ok(pack) => packs.push(pack),
+            Err(problem) => {
+                error!(file = %file.display(), problem, "policy pack");
+                fault = true;
+            }
+        }
+    }
+    fault |= packs.is_empty();
+    (PackSet::from_packs(packs), fault)
+}
+
+fn place(config: &Config, provisioned: &Provisioned, packs: PackSet) -> Place {
+    let notice = [Id::ConsentBody, Id::ConsentAlternatives].map(|id| ui::catalogue::plain(id).zh);
+    Place {
+        device: provisioned.keys.device.clone(),
+        site: provisioned.keys.site.clone(),
+        site_name: config.terminal.site_name.clone(),
+        packs,
+        operators: config.operator.iter().map(|operator| operator.who.clone()).collect(),
+        notice: NOTICE_VERSION.into(),
+        notice_digest: Sha256::digest(notice.join("\n")).into(),
+    }
+}
+
+fn open_rooms(
+    config: &Config,
+    provisioned: &Provisioned,
+    vault: &Vault,
+    tray: &SharedTray,
+    teller: &Teller,
+    outside: Outside,
+) -> Result<Orders, StartError> {
+    let models = config.terminal.models.clone();
+    let sealer = Sealer::new(Box::new(provisioned.sign_key()?), provisioned.keys.enc.clone());
+    let keep = keep::KeepRoom::new(vault.clone(), sealer, teller.clone(), tray.clone());
+    let paper = paper::PaperRoom::new(config.printer.clone(), teller.clone());
+    let sending = send::SendRoom {
+        config: config.authority.clone(),
+        vault: vault.clone(),
+        authority: provisioned.keys.clone(),
+        key: Box::new(provisioned.sign_key()?),
+        transport: transport(config, provisioned)?,
+        clock: outside.clock.clone(),
+        teller: teller.clone(),
+    };
+    let face = face::FaceRoom::new(outside.open_camera, models.clone(), teller.clone(), tray.clone());
+    let ids = outside.ids;
+    let card = config.id_card.clone().map(|settings| {
+        let room = card::CardRoom::new(settings, teller.clone(), tray.clone(), ids);
+        spawn("card", teller, move |orders| room.run(orders))
+    });
+    let finger = config.fingerprint.clone().map(|settings| {
+        let room = finger::FingerRoom::new(settings, models, teller.clone(), tray.clone());
+        spawn("finger", teller, move |orders| room.run(orders))
+    });
+    Ok(Orders {
+        card,
+        face: spawn("face", teller, move |orders| face.run(orders)),
+        finger,
+        keep: spawn("keep", teller, move |orders| keep.run(orders)),
+        paper: spawn("paper", teller, move |orders| paper.run(orders)),
+        send: spawn("send", teller, move |orders| sending.run(orders)),
+    })
+}
+
+/// Starts a room on a thread of its own. A room that panics ends the program: the visit is taken up from the store.
+fn spawn<T: Send + 'static>(
+    name: &'static str,
+    teller: &Teller,
+    run: impl FnOnce(&Receiver<T>) + Send + 'static,
+) -> Sender<T> {
+    let (sender, orders) = mpsc::channel();
+    let teller = teller.clone();
+    let body = move || {
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&orders)));
+        if ended.is_err() {
+            error!(room = name, "a room fell over");
+            teller.tell(Happening::Stop);
+        }
+    };
+    let builder = thread::Builder::new().name(name.into());
+    builder.spawn(body).expect("the system has a thread to give at start");
+    sender
+}
+
+fn transport(config: &Config, provisioned: &Provisioned) -> Result<Https, StartError> {
+    let read = |name: &str| {
+        let file = provisioned.file(name);
+        std::fs::read_to_string(&file).map_err(|e| StartError::Read(file, e))
+    };
+    let (ca, cert, key) = (read("ca.pem")?, read("tls.pem")?, read("tls.key.pem")?);
+    let identity = Identity { ca_pem: &ca, cert_pem: &cert, key_pem: &key };
+    let base = config.authority.url.clone().unwrap_or_else(|| NOWHERE.into());
+    Ok(Https::new(&base, &identity)?)
+}
+
+/// Opens the camera of the settings.
+pub fn real_camera(config: Option<&CameraConfig>) -> Result<Box<dyn Camera>, Id> {
+    let config = config.ok_or(Id::ErrCameraSilent)?;
+    let rotation = Rotation::from_degrees(config.rotation).unwrap_or_default();
+    open_v4l(&config.device, rotation)
+}
+
+fn open_v4l(device: &Path, rotation: Rotation) -> Result<Box<dyn Camera>, Id> {
+    let settings = v4l::V4lSettings { rotation, ..v4l::V4lSettings::at(device) };
+    Ok(Box::new(v4l::V4lCamera::start(settings)))
+}
+
+/// The clock in the header is looked at so often.
+const TICK: Duration = Duration::from_secs(20);
+const OUTBOX_LINES_MAX: usize = 200;
+/// The words of the consent notice are in the catalogue; their digest goes into each record.
+const NOTICE_VERSION: &str = "2026-11";
+/// Until the address file is there: a port that answers nobody.
+const NOWHERE: &str = "https://127.0.0.1:9";

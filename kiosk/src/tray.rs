@@ -1,0 +1,66 @@
+//! The bytes of the visit under way: pictures and templates that core names but never sees.
+//!
+//! They live in memory only, and are gone when the visit is.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use image::RgbImage;
+use kiosk_core::event::Picture;
+use kiosk_core::identity::IdNumber;
+use models::face::FaceTemplate;
+use models::finger::{FingerTemplate, GreyImage};
+
+/// See the module's head.
+#[derive(Default)]
+pub struct Tray {
+    /// Number of the person, to find their references.
+    pub number: Option<IdNumber>,
+    /// Raw photo block of the chip, 1024 bytes, kept even when it cannot be decoded.
+    pub chip_block: Option<Vec<u8>>,
+    /// The chip's photo, 102 × 126, RGB.
+    pub chip_photo: Option<RgbImage>,
+    /// Pictures taken, by role.
+    pub pictures: Vec<(Picture, RgbImage)>,
+    /// The best fingerprint image.
+    pub finger: Option<GreyImage>,
+    /// Face references on file: how they are called in a record, and the template.
+    pub faces: Vec<(String, FaceTemplate)>,
+    /// Finger references on file: how they are called, ISO position, template.
+    pub fingers: Vec<(String, u8, FingerTemplate)>,
+    /// A face reference built in this visit, with its quality 0 to 100.
+    pub new_face: Option<(FaceTemplate, u8)>,
+    /// Placements of a finger reference built in this visit: position, quality 0 to 100, template.
+    pub new_fingers: Vec<(u8, u8, FingerTemplate)>,
+}
+
+impl Tray {
+    /// Keeps a picture; a newer one of the same role replaces it.
+    pub fn keep(&mut self, role: Picture, picture: RgbImage) {
+        self.pictures.retain(|(kept, _)| *kept != role);
+        self.pictures.push((role, picture));
+    }
+
+    /// A picture by its role.
+    pub fn picture(&self, role: Picture) -> Option<&RgbImage> {
+        match role {
+            Picture::ChipPhoto => self.chip_photo.as_ref(),
+            _ => self.pictures.iter().find(|(kept, _)| *kept == role).map(|(_, picture)| picture),
+        }
+    }
+}
+
+/// The tray as the rooms share it.
+#[derive(Clone, Default)]
+pub struct SharedTray(Arc<Mutex<Tray>>);
+
+impl SharedTray {
+    /// The tray, for a moment.
+    pub fn open(&self) -> MutexGuard<'_, Tray> {
+        self.0.lock().expect("a room that panics ends the program")
+    }
+
+    /// Forgets the person.
+    pub fn clear(&self) {
+        *self.open() = Tray::default();
+    }
+}

@@ -1,0 +1,144 @@
+//! The store as the rooms share it, and what the authority gave this terminal.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use kiosk_store::{Store, StoreError, StoreKey};
+use kiosk_sync::{AuthorityKeys, ContentType, FileKey, KeyError, OpenError, open_signed};
+use zeroize::Zeroizing;
+
+/// The one store of this terminal.
+#[derive(Clone)]
+pub struct Vault {
+    store: Arc<Mutex<Store>>,
+    /// Key of the store; it names people in its index.
+    pub key: Arc<StoreKey>,
+}
+
+/// Why the terminal cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum VaultError {
+    /// A file that must be there is not, or cannot be read.
+    #[error("cannot read {0}")]
+    Read(PathBuf, #[source] std::io::Error),
+    /// A file cannot be written.
+    #[error("cannot write {0}")]
+    Write(PathBuf, #[source] std::io::Error),
+    /// The key file does not hold a key.
+    #[error("{0} does not hold a key of 32 bytes")]
+    Key(PathBuf),
+    /// The store does not open.
+    #[error("the store does not open")]
+    Store(#[from] StoreError),
+    /// A provisioned key is not right.
+    #[error("the provisioned keys are not right")]
+    Provisioned(#[from] KeyError),
+    /// A signed file is not what its signature says.
+    #[error("{0} is not signed by the authority")]
+    Signed(PathBuf, #[source] OpenError),
+}
+
+impl Vault {
+    /// Opens the store under `state`; makes its key at the first start.
+    pub fn open(state: &Path) -> Result<Self, VaultError> {
+        fs::create_dir_all(state).map_err(|e| VaultError::Write(state.into(), e))?;
+        let key = store_key(&state.join("store.key"))?;
+        let store = Store::open(&state.join("store"), &key)?;
+        Ok(Self { store: Arc::new(Mutex::new(store)), key: Arc::new(key) })
+    }
+
+    /// The store, for a moment.
+    pub fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().expect("a room that panics ends the program")
+    }
+}
+
+/// What the authority gave this terminal.
+pub struct Provisioned {
+    dir: PathBuf,
+    /// Public keys of the authority, and who we are.
+    pub keys: AuthorityKeys,
+}
+
+impl Provisioned {
+    /// Reads the provisioned directory.
+    pub fn read(dir: &Path) -> Result<Self, VaultError> {
+        let text = read_text(&dir.join("authority.toml"))?;
+        Ok(Self { dir: dir.into(), keys: AuthorityKeys::from_toml(&text)? })
+    }
+
+    /// The terminal's signing key.
+    pub fn sign_key(&self) -> Result<FileKey, VaultError> {
+        let pem = Zeroizing::new(read_text(&self.dir.join("sign.key.pem"))?);
+        Ok(FileKey::from_pem(&pem)?)
+    }
+
+    /// The path of a provisioned file.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    /// The roster's payload, if one came and its signature holds.
+    pub fn roster(&self) -> Result<Option<Vec<u8>>, VaultError> {
+        let file = self.dir.join("roster.cose");
+        if !file.exists() {
+            return Ok(None);
+        }
+        let bytes = fs::read(&file).map_err(|e| VaultError::Read(file.clone(), e))?;
+        let payload = open_signed(ContentType::Roster, &self.keys.down, &bytes);
+        payload.map(|p| Some(p.to_vec())).map_err(|e| VaultError::Signed(file, e))
+    }
+
+    /// The texts of all policy packs whose signature holds, with their file names.
+    pub fn policy_texts(&self) -> Vec<(PathBuf, Result<String, VaultError>)> {
+        let folder = self.dir.join("policy");
+        let Ok(entries) = fs::read_dir(&folder) else {
+            return Vec::new();
+        };
+        let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        files.retain(|file| file.extension().is_some_and(|e| e == "cose"));
+        files.sort();
+        files.into_iter().map(|file| (file.clone(), self.policy_text(&file))).collect()
+    }
+
+    fn policy_text(&self, file: &Path) -> Result<String, VaultError> {
+        let bytes = fs::read(file).map_err(|e| VaultError::Read(file.into(), e))?;
+        let payload = open_signed(ContentType::Policy, &self.keys.policy, &bytes)
+            .map_err(|e| VaultError::Signed(file.into(), e))?;
+        String::from_utf8(payload.to_vec()).map_err(|e| {
+            VaultError::Read(file.into(), std::io::Error::new(std::io::ErrorKind::InvalidData, e))
+        })
+    }
+}
+
+fn read_text(file: &Path) -> Result<String, VaultError> {
+    fs::read_to_string(file).map_err(|e| VaultError::Read(file.into(), e))
+}
+
+/// A software key in a file only this user can read. A TPM or the firmware's key takes its place on a real box.
+fn store_key(file: &Path) -> Result<StoreKey, VaultError> {
+    if file.exists() {
+        let bytes = Zeroizing::new(fs::read(file).map_err(|e| VaultError::Read(file.into(), e))?);
+        let bytes: [u8; 32] =
+            bytes.as_slice().try_into().map_err(|_| VaultError::Key(file.into()))?;
+        return Ok(StoreKey::from_bytes(bytes));
+    }
+    let write = |e| VaultError::Write(file.into(), e);
+    let key = StoreKey::generate().map_err(|e| write(std::io::Error::other(e)))?;
+    let fresh = file.with_extension("new");
+    let mut out = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&fresh)
+        .map_err(write)?;
+    out.write_all(key.as_bytes()).and_then(|()| out.sync_all()).map_err(write)?;
+    fs::rename(&fresh, file).map_err(write)?;
+    let parent = file.parent().unwrap_or(Path::new("."));
+    fs::File::open(parent).and_then(|folder| folder.sync_all()).map_err(write)?;
+    Ok(key)
+}

@@ -1,0 +1,61 @@
+//! `kiosk run`: the loop on a thread of its own, the window or the bare screen on the main one.
+
+use std::error::Error;
+use std::path::Path;
+use std::thread;
+
+use image::RgbImage;
+use kiosk_core::event::Event;
+use kiosk_core::view::View;
+use ui::{Proxy, Screen};
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::happening::Happening;
+use crate::ids::Ids;
+use crate::shell::{Display, Outside, Shell, real_camera};
+
+/// Serves people until the window is closed.
+pub fn run(config: &Path) -> Result<(), Box<dyn Error>> {
+    let config = Config::read(config)?;
+    let clock = Clock::system();
+    let camera = config.camera.clone();
+    let outside = Outside {
+        ids: Ids::random(clock.clone()),
+        clock,
+        open_camera: Box::new(move || real_camera(camera.as_ref())),
+    };
+    let mut shell = Shell::start(config, outside)?;
+    let screen = Screen::window()?;
+    let teller = shell.teller();
+    screen.on_tap(move |tap| teller.event(Event::Tapped(tap)));
+    let teller = shell.teller();
+    let mut proxy = WindowDisplay(screen.proxy());
+    let loop_thread = thread::Builder::new().name("loop".into()).spawn(move || {
+        shell.run(&mut proxy);
+        proxy.0.quit();
+    })?;
+    screen.run()?;
+    teller.tell(Happening::Stop);
+    if loop_thread.join().is_err() {
+        return Err("the event loop fell over; the visit is taken up again at the next start".into());
+    }
+    Ok(())
+}
+
+/// A window on another thread.
+pub struct WindowDisplay(pub Proxy);
+
+impl Display for WindowDisplay {
+    fn show(&mut self, view: &View) {
+        self.0.show(view.clone());
+    }
+
+    fn preview(&mut self, picture: RgbImage) {
+        self.0.preview(picture);
+    }
+
+    fn picture_of_card(&mut self, picture: Option<RgbImage>) {
+        self.0.picture_of_card(picture);
+    }
+}
