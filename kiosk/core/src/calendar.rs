@@ -3,8 +3,10 @@
 //! Civil dates only. A success fills the period in which it falls; a period runs from its own opening to the
 //! day before the next one opens, so a late success still fills the period that was missed.
 
-use jiff::civil::Date;
 use jiff::ToSpan;
+use jiff::civil::Date;
+
+use crate::benefit::vocabulary;
 
 /// The calendar of one benefit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,13 +58,25 @@ pub enum Schedule {
     HalfYear,
 }
 
-/// Which of a person's dates gives the month of [`Schedule::BirthMonth`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Anchor {
-    /// Birth.
-    Birth,
-    /// First day of the entitlement.
-    Retirement,
+vocabulary! {
+    /// Names of the schedule kinds in a pack.
+    Kind {
+        Rolling = "rolling", "滚动有效期", "rolling validity";
+        CalendarYear = "calendar_year", "自然年度", "natural year";
+        Windows = "windows", "窗口期", "windows";
+        Monthly = "monthly", "每月", "monthly";
+        Deadline = "deadline", "年度截止日", "yearly deadline";
+        BirthMonth = "birth_month", "出生月或退休月", "month of birth or retirement";
+        HalfYear = "half_year", "每半年", "half year";
+    }
+}
+
+vocabulary! {
+    /// Which of a person's dates gives the month of [`Schedule::BirthMonth`].
+    Anchor {
+        Birth = "birth", "出生", "birth";
+        Retirement = "retirement", "退休", "retirement";
+    }
 }
 
 /// A day in any year.
@@ -145,6 +159,21 @@ impl Window {
     fn in_year(self, year: i16) -> Period {
         let closing_year = if self.closes < self.opens { year.saturating_add(1) } else { year };
         Period { opens: self.opens.in_year(year), due: self.closes.in_year(closing_year) }
+    }
+}
+
+impl Schedule {
+    /// Its kind.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Rolling { .. } => Kind::Rolling,
+            Self::CalendarYear { .. } => Kind::CalendarYear,
+            Self::Windows(_) => Kind::Windows,
+            Self::Monthly { .. } => Kind::Monthly,
+            Self::Deadline(_) => Kind::Deadline,
+            Self::BirthMonth { .. } => Kind::BirthMonth,
+            Self::HalfYear => Kind::HalfYear,
+        }
     }
 }
 

@@ -8,6 +8,7 @@ pub mod calendar;
 pub mod decision;
 pub mod decoder;
 pub mod event;
+pub mod folding;
 pub mod identity;
 pub mod message;
 pub mod moment;

@@ -16,6 +16,7 @@ mod report;
 mod set;
 mod words;
 
+pub(crate) use assess::full_years;
 pub use assess::{Assessment, DueState, NotRequiredReason};
 pub use example::Example;
 pub use parse::PackFault;
@@ -487,4 +488,4 @@ impl Pack {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

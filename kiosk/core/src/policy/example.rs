@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use super::assess::{Assessment, DueState};
 use super::read::{Book, Section};
 use super::{Pack, Words};
-use crate::benefit::{Abode, Entitlement, Method, Stage, Success};
+use crate::benefit::{Abode, Entitlement, Method, Stage, Success, Word};
 use crate::moment::Doubt;
 
 /// One test case of a pack.
@@ -36,12 +36,18 @@ pub struct Example {
     pub rules: Vec<String>,
 }
 
-crate::benefit::vocabulary! {
-    /// Doubt as a pack writes it.
-    DoubtWord {
-        None = "none", "可信", "trusted";
-        Doubtful = "doubtful", "存疑", "doubtful";
-        Unknown = "unknown", "未知", "unknown";
+/// Doubt as a pack writes it.
+impl Word for Doubt {
+    fn all() -> &'static [Self] {
+        &[Self::None, Self::Doubtful, Self::Unknown]
+    }
+
+    fn id(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Doubtful => "doubtful",
+            Self::Unknown => "unknown",
+        }
     }
 }
 
@@ -60,17 +66,12 @@ pub(super) fn read(s: &Section<'_, '_>) -> Option<Example> {
         abode: s.word_or_none::<Abode>("abode").unwrap_or_default(),
         duplicate: s.flag("duplicate", false),
     };
-    let doubt = match s.word_or_none("doubt") {
-        None | Some(DoubtWord::None) => Doubt::None,
-        Some(DoubtWord::Doubtful) => Doubt::Doubtful,
-        Some(DoubtWord::Unknown) => Doubt::Unknown,
-    };
     Some(Example {
         at: s.start(),
         note: s.text_or_none("note"),
         entitlement,
         born: born.unwrap_or(DEFAULT_BIRTH),
-        doubt,
+        doubt: s.word_or_none("doubt").unwrap_or_default(),
         by: s.word_or_none("by"),
         expect: expected(s),
         reason: s.text_or_none("reason"),

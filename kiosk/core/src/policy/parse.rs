@@ -10,7 +10,7 @@ use super::{
     Notify, Pack, PreApproval, Repeat, Scope, Site, Sms, Words, example,
 };
 use crate::benefit::Insurance;
-use crate::calendar::{Anchor, Calendar, MonthDay, Override, Schedule, Window};
+use crate::calendar::{Anchor, Calendar, Kind, MonthDay, Override, Schedule, Window};
 
 /// What is wrong with a pack, for the person who wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -179,27 +179,6 @@ fn calendar(s: &Section<'_, '_>) -> Option<Calendar> {
     Some(Calendar { schedule, overrides })
 }
 
-crate::benefit::vocabulary! {
-    /// Names of the schedule kinds in a pack.
-    Kind {
-        Rolling = "rolling", "滚动", "rolling";
-        CalendarYear = "calendar_year", "自然年度", "calendar year";
-        Windows = "windows", "窗口期", "windows";
-        Monthly = "monthly", "每月", "monthly";
-        Deadline = "deadline", "截止日", "deadline";
-        BirthMonth = "birth_month", "出生月", "birth month";
-        HalfYear = "half_year", "半年", "half year";
-    }
-}
-
-crate::benefit::vocabulary! {
-    /// Names of the dates that give a month.
-    AnchorWord {
-        Birth = "birth", "出生", "birth";
-        Retirement = "retirement", "退休", "retirement";
-    }
-}
-
 fn schedule(s: &Section<'_, '_>) -> Option<Schedule> {
     Some(match s.word::<Kind>("kind")? {
         Kind::Rolling => Schedule::Rolling {
@@ -215,10 +194,7 @@ fn schedule(s: &Section<'_, '_>) -> Option<Schedule> {
         Kind::Monthly => monthly(s),
         Kind::Deadline => Schedule::Deadline(until(s)?),
         Kind::BirthMonth => Schedule::BirthMonth {
-            anchor: match s.word_or_none("anchor") {
-                Some(AnchorWord::Retirement) => Anchor::Retirement,
-                Some(AnchorWord::Birth) | None => Anchor::Birth,
-            },
+            anchor: s.word_or_none("anchor").unwrap_or(Anchor::Birth),
             months_before: small(s.number_or("months_before", 0..=5, 0)),
             months_after: small(s.number_or("months_after", 0..=5, 0)),
             half_yearly: s.flag("half_yearly", false),

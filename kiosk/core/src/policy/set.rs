@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
+
 use super::{Pack, PackFault};
 
-/// Packs by name.
+/// Packs by name, each with its editions.
 #[derive(Clone, Debug, Default)]
 pub struct PackSet {
-    packs: BTreeMap<String, Pack>,
+    /// Never empty, in the order of their versions.
+    packs: BTreeMap<String, Vec<Pack>>,
 }
 
 /// What the program found about a pack's signature.
@@ -45,9 +48,11 @@ pub enum Offer {
 }
 
 impl PackSet {
-    /// Packs whose signatures were checked before. Of two editions the newer one stays.
+    /// Packs whose signatures were checked before.
     pub fn from_packs(packs: impl IntoIterator<Item = Pack>) -> Self {
         let mut set = Self::default();
+        let mut packs: Vec<Pack> = packs.into_iter().collect();
+        packs.sort_by_key(|pack| pack.version);
         for pack in packs {
             set.keep_newer(pack);
         }
@@ -72,21 +77,30 @@ impl PackSet {
     }
 
     fn keep_newer(&mut self, pack: Pack) -> Option<u32> {
-        if let Some(known) = self.packs.get(&pack.id).filter(|known| known.version >= pack.version) {
+        let editions = self.packs.entry(pack.id.clone()).or_default();
+        if let Some(known) = editions.last().filter(|known| known.version >= pack.version) {
             return Some(known.version);
         }
-        self.packs.insert(pack.id.clone(), pack);
+        editions.push(pack);
+        let surplus = editions.len().saturating_sub(EDITIONS_MAX);
+        editions.drain(..surplus);
         None
     }
 
-    /// The pack of this name.
+    /// The newest edition of this name.
     pub fn get(&self, id: &str) -> Option<&Pack> {
-        self.packs.get(id)
+        self.packs.get(id)?.last()
     }
 
-    /// All of them, by name.
+    /// The edition in force on a day: the newest that has begun, else the oldest, since somebody has to be served.
+    pub fn on(&self, id: &str, day: Date) -> Option<&Pack> {
+        let editions = self.packs.get(id)?;
+        editions.iter().rev().find(|pack| pack.valid_from <= day).or(editions.first())
+    }
+
+    /// The newest edition of each, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Pack> {
-        self.packs.values()
+        self.packs.values().filter_map(|editions| editions.last())
     }
 
     /// Whether there is none.
@@ -94,3 +108,6 @@ impl PackSet {
         self.packs.is_empty()
     }
 }
+
+/// Editions kept of one pack: the one in force, one to come, and two to look back.
+const EDITIONS_MAX: usize = 4;

@@ -52,6 +52,186 @@ fn check_list(expect: &Expect) {
     expect.assert_eq(&lines.collect::<String>());
 }
 
+const NEI_MENGGU: &str = PACKS[4];
+
+#[test]
+fn an_author_is_told_every_fault_with_its_line() {
+    check_faults(&[("repeat = ", "repaet = ")], &expect![[r#"
+        25 unknown-key: [schedule] 没有 repaet 这一项，是否想写 repeat | repaet = "allow_no_effect"                    # C2 "at least once"
+    "#]]);
+    check_faults(&[("valid_from = \"2019-08-01\"", "valid_from = \"2019-02-29\"")], &expect![[r#"
+        8 wrong-date: valid_from 不是存在的日期：2019-02-29，应写作 2019-10-31 | valid_from = "2019-02-29"                     # R25
+    "#]]);
+    check_faults(&[("deadline = \"10-31\"", "deadline = \"10-32\"")], &expect![[r#"
+        24 wrong-date: deadline 不是月-日：10-32，应写作 10-31 | deadline = "10-32"                            # R24
+        29 unknown-key: [schedule] 没有 overrides 这一项 | [[schedule.overrides]]
+    "#]]);
+    check_faults(&[("kind = \"deadline\"", "kind = \"dedline\"")], &expect![[r#"
+        22 unknown-word: kind 不认识“dedline”，是否想写 deadline；可用：rolling、calendar_year、windows、monthly、deadline、birth_month、half_year | kind = "dedline"                             # R24 C1
+        23 unknown-key: [schedule] 没有 start 这一项 | start = "01-01"                               # R24 start is free
+        24 unknown-key: [schedule] 没有 deadline 这一项 | deadline = "10-31"                            # R24
+        29 unknown-key: [schedule] 没有 overrides 这一项 | [[schedule.overrides]]
+    "#]]);
+    check_faults(&[("max_uploads = 3", "max_uploads = 300"), ("rules = [\"R24\"]", "rules = [\"R240\"]")], &expect![[r#"
+        27 unknown-rule: 没有编号为 R240 的规则 | rules = ["R240"]
+        88 out-of-range: max_uploads 应在 1 至 20 之间 | max_uploads = 300                               # R75 C8
+    "#]]);
+    check_faults(&[("agency = ", "# agency = "), ("suspend = true", "suspend = \"yes\"")], &expect![[r#"
+        12 missing-key: [scope] 缺少 agency | [scope]
+        42 wrong-type: suspend 应为 true 或 false | suspend = "yes"                                # R26
+    "#]]);
+    check_faults(&[("due = \"2020-10-31\"", "due = \"2020-10-30\"")], &expect![[r#"
+        146 example-fails: 算例不符：due 应为 2020-10-30，算得 2020-10-31 | [[examples]]
+    "#]]);
+    check_faults(&[("expect = \"done\"", "expect = \"finished\"")], &expect![[r#"
+        150 unknown-word: expect 不认识“finished”；可用：not_required, under_review, done, not_open, due, due_soon, overdue, suspended | expect = "finished"
+    "#]]);
+    check_faults(&[("[scope]", "[scope")], &expect![[r#"
+        12 toml-syntax: TOML 写法有误：unclosed table, expected `]` | [scope
+    "#]]);
+    check_faults(&[("id = \"voice\"", "id = \"phone\"")], &expect![[r#"
+        48 twice: 认证方式 phone 写了两次 | [[methods]]
+    "#]]);
+    check_faults(&[("supersedes", "supersedes"), ("version = 3", "version = 3\nsupersedes = 3")], &expect![[r#"
+        6 wrong-value: supersedes 应小于 version | supersedes = 3
+    "#]]);
+}
+
+/// Changes the pack of Inner Mongolia once at each place and shows what its author is told.
+fn check_faults(changes: &[(&str, &str)], expect: &Expect) {
+    let text = changes.iter().fold(NEI_MENGGU.to_owned(), |text, (from, to)| text.replacen(from, to, 1));
+    let report = check(&text);
+    assert!(!report.ok && report.pack.is_none());
+    let lines = report.faults.iter().map(|f| format!("{} {}: {} | {}\n", f.line, f.code, f.zh, f.source));
+    expect.assert_eq(&lines.collect::<String>());
+}
+
+#[test]
+fn overlapping_windows_are_refused() {
+    let text = PACKS[2].replace("[\"11-01\", \"12-31\"]]   # R23\nrepeat", "[\"05-31\", \"12-31\"]]\nrepeat");
+    let faults = Pack::parse(&text).unwrap_err();
+    assert_eq!((faults[0].code, faults.len()), ("windows-overlap", 1));
+}
+
+#[test]
+fn the_author_of_a_good_pack_reads_what_the_terminal_understood() {
+    expect![[r#"
+        内蒙古自治区本级企业职工养老保险（cn.nm.region.enterprise_pension 第3版）
+          依据：内蒙古自治区本级2019年认证通知（S4）
+          日历：每年10月31日前认证一次（R24）
+          年度：2019年 8月1日至10月31日（通知内8月至11月与10月31日两处不一致，取较早者）
+          重复：可再次认证，期限不变
+          方式：人脸与身份证照片比对，有效（R16、R98）
+          方式：人脸与已建模型比对，有效（R78）
+          方式：手机自助认证，有效（R31）
+          方式：声纹，有效（R82、R83、R84）
+          方式：数据比对，有效（R31）
+          方式：窗口认证，有效（R16）
+          方式：上门认证，有效（R15）
+          方式：特殊认证，有效（R91）
+          方式：申诉通过，有效（R89）
+          不通过时：按提示再试一次 → 重新建模 → 改用声纹 → 到窗口认证 → 申诉 → 上门认证 → 特殊认证
+          算例：11 个，全部相符
+    "#]].assert_eq(&check(NEI_MENGGU).text);
+}
+
+#[test]
+fn hostile_text_is_refused_and_breaks_nothing() {
+    for text in ["", "\0", "pack", "[[examples]]\n", "pack = 1\nscope = 2\nschedule = []\nmethods = {}", &"a=1\n".repeat(90_000)] {
+        assert!(!check(text).ok);
+    }
+    for cut in (0..NEI_MENGGU.len()).step_by(97).filter(|at| NEI_MENGGU.is_char_boundary(*at)) {
+        check(&NEI_MENGGU[..cut]);
+    }
+}
+
+#[test]
+fn every_line_of_every_pack_names_its_rule() {
+    for text in PACKS {
+        let mut in_example = false;
+        for (n, line) in text.lines().enumerate() {
+            if line.starts_with('[') {
+                in_example = line.starts_with("[[examples]]");
+            }
+            let Some((key, rest)) = line.split_once(" = ").filter(|_| !in_example && !line.starts_with('#')) else { continue };
+            let plain = ["pack", "version", "title", "title_en", "source", "rules", "name"].contains(&key);
+            let cited = rest.split_once("# ").is_some_and(|(_, why)| why.starts_with(['R', 'C']) || why.starts_with("ours"));
+            assert!(plain || cited, "{}: {}: {line}", text.lines().next().unwrap_or_default(), n + 1);
+        }
+    }
+}
+
+#[test]
+fn a_person_is_explained_to_a_clerk() {
+    let day = |text: &str| text.parse().unwrap();
+    let someone = Question { last: Some(day("2019-10-05")), last_method: Some(Method::FaceModel), ..Question::default() };
+    let pack = all().get("cn.nm.region.enterprise_pension").unwrap();
+    expect![[r#"
+        state    done
+        opens    2020-01-01
+        due      2020-10-31
+        reason   每年10月31日前认证一次（R24）；已于2019年10月5日通过人脸与已建模型比对认证，下次最迟2020年10月31日。
+                 once a year until 31 Oct (R24) done on 2019-10-05 by face against the enrolled model, next by 2020-10-31
+        methods  face_id_photo, face_model, phone, voice, data_match, window, home_visit, special, appeal
+    "#]].assert_eq(&explain(pack, &someone, day("2019-10-20")).to_text());
+    expect![[r#"
+        state    due
+        opens    2019-08-01
+        due      2019-10-31
+        reason   每年10月31日前认证一次（R24）；2019年为8月1日至10月31日：通知内8月至11月与10月31日两处不一致，取较早者；请在2019年10月31日前认证。
+                 once a year until 31 Oct (R24) in 2019: 1 Aug to 31 Oct (通知内8月至11月与10月31日两处不一致，取较早者) due by 2019-10-31
+        methods  face_id_photo, face_model, phone, voice, data_match, window, home_visit, special, appeal
+    "#]].assert_eq(&explain(pack, &Question::default(), day("2019-09-01")).to_text());
+    let late = Question { last: Some(day("2018-10-05")), ..Question::default() };
+    expect![[r#"
+        state    overdue
+        opens    2019-08-01
+        due      2019-10-31
+        reason   每年10月31日前认证一次（R24）；2019年为8月1日至10月31日：通知内8月至11月与10月31日两处不一致，取较早者；已过2019年10月31日，现在仍可认证，认证后恢复发放并补发（R26、C24）。
+                 once a year until 31 Oct (R24) in 2019: 1 Aug to 31 Oct (通知内8月至11月与10月31日两处不一致，取较早者) was due on 2019-10-31 and can still be certified now payment resumes after the success with back pay (R26, C24)
+        methods  face_id_photo, face_model, phone, voice, data_match, window, home_visit, special, appeal
+    "#]].assert_eq(&explain(pack, &late, day("2019-11-01")).to_text());
+    let young = Question { born: Some(day("1999-10-05")), ..Question::default() };
+    expect![[r#"
+        state    not_required
+        opens    -
+        due      -
+        reason   未到领取待遇年龄，不需要认证（R8）。
+                 below the age, nothing is required (R8)
+        methods  face_id_photo, face_model, phone, voice, data_match, window, home_visit, special, appeal
+    "#]].assert_eq(&explain(pack, &young, day("2019-11-01")).to_text());
+    let pack = all().get("cn.sx.province.enterprise_pension").unwrap();
+    expect![[r#"
+        state    due_soon
+        opens    2019-07-07
+        due      2019-10-05
+        reason   认证一次，有效期12个月（R19）；请在2019年10月5日前认证。
+                 one certification is valid for 12 months (R19) due by 2019-10-05
+        methods  face_id_photo, face_model, phone, fingerprint_model, appeal, special, home_visit, data_match, window
+    "#]].assert_eq(&explain(pack, &late, day("2019-10-05")).to_text());
+}
+
+#[test]
+fn the_last_good_pack_stays_until_a_better_one_is_proved() {
+    let mut set = PackSet::default();
+    let good = Signature::Good("agency".to_owned());
+    let next = NEI_MENGGU.replacen("version = 3", "version = 4", 1).replacen("2019-08-01", "2021-01-01", 1);
+    let signed = NEI_MENGGU.replacen("version = 3", "version = 5\nsigner = \"somebody\"", 1);
+    let broken = NEI_MENGGU.replacen("version = 3", "version = 6", 1).replacen("due = \"2020-10-31\"", "due = \"2020-01-01\"", 1);
+    let id = "cn.nm.region.enterprise_pension";
+    let accepted = |version| Offer::Accepted { pack: id.to_owned(), version };
+    assert_eq!(set.offer(NEI_MENGGU, &Signature::Bad), Offer::Unsigned);
+    assert_eq!(set.offer(NEI_MENGGU, &good), accepted(3));
+    assert!(matches!(set.offer(NEI_MENGGU, &good), Offer::Older { in_force: 3, offered: 3, .. }));
+    assert_eq!(set.offer(&signed, &good), Offer::Unsigned);
+    assert!(matches!(set.offer(&broken, &good), Offer::Faulty(faults) if faults[0].code == "example-fails"));
+    assert_eq!(set.offer(&next, &good), accepted(4));
+    assert_eq!(set.get(id).map(|pack| pack.version), Some(4));
+    for (day, version) in [("2019-01-01", 3), ("2020-12-31", 3), ("2021-01-01", 4)] {
+        assert_eq!(set.on(id, day.parse().unwrap()).map(|pack| pack.version), Some(version), "{day}");
+    }
+}
+
 proptest! {
     #[test]
     fn a_success_settles_the_period_in_every_pack(born in day(), on in day(), last in any_last(), doubt in doubt()) {

@@ -56,10 +56,7 @@ pub(super) fn schedule(calendar: &Calendar) -> Words {
 }
 
 fn birth_month(anchor: Anchor, half_yearly: bool) -> Words {
-    let (zh, en) = match anchor {
-        Anchor::Birth => ("出生", "birth"),
-        Anchor::Retirement => ("退休", "retirement"),
-    };
+    let (zh, en) = (anchor.zh(), anchor.en());
     if half_yearly {
         return Words::new(
             format!("每年在{zh}月份及其后第六个月各认证一次"),
