@@ -208,6 +208,7 @@ pub(crate) fn records(hands: &Hands<'_>) -> Vec<Case> {
         "422 wrong-pictures",
         &|r| {
             let picture = Announced {
+                role: "face".to_owned(),
                 digest: [1; 32],
                 len: 10,
             };

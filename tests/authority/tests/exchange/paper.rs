@@ -140,6 +140,7 @@ pub(crate) fn id(number: u64) -> [u8; 16] {
 /// A picture as it is announced.
 #[derive(Debug, Clone)]
 pub(crate) struct Announced {
+    pub(crate) role: String,
     pub(crate) digest: [u8; 32],
     pub(crate) len: usize,
 }
@@ -147,6 +148,7 @@ pub(crate) struct Announced {
 impl Announced {
     pub(crate) fn of(sealed: &[u8]) -> Self {
         Self {
+            role: "face".to_owned(),
             digest: sha256(sealed),
             len: sealed.len(),
         }
@@ -157,7 +159,7 @@ impl Announced {
 pub(crate) fn record(device: &str, record_id: [u8; 16], pictures: &[Announced]) -> Value {
     let pictures = pictures.iter().map(|picture| {
         fields([
-            text("face"),
+            text(&picture.role),
             Value::Bytes(picture.digest.to_vec()),
             Value::Int(i64::try_from(picture.len).expect("a length")),
         ])
@@ -250,7 +252,7 @@ impl Entry {
         let length = |len| Value::Int(i64::try_from(len).expect("a length"));
         let pictures = self.pictures.iter().map(|picture| {
             list([
-                text("face"),
+                text(&picture.role),
                 Value::Bytes(picture.digest.to_vec()),
                 length(picture.len),
             ])

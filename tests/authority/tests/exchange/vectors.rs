@@ -7,9 +7,11 @@ use std::{fmt::Write, fs, path::PathBuf};
 use authority::{
     cose::{ContentType, OpeningKey, public_bytes, sha256},
     hex,
-    intake::{Intake, IntakeError},
+    intake::{Intake, IntakeError, Piece},
     keys::Keys,
+    manifest::Manifest,
     receipt::Receipt,
+    record::{Picture, Record},
     store::{Device, Store},
 };
 use p256::{
@@ -20,7 +22,7 @@ use toml::{Table, Value as Toml};
 
 use super::{
     bent::{self, Case, Hands, flipped},
-    paper::{self, Entry, Head, MANIFEST, PICTURE},
+    paper::{self, Announced, Entry, Head, MANIFEST, PICTURE},
 };
 
 /// The fixed keys of the vectors. They protect nothing.
@@ -55,7 +57,7 @@ impl Fixed {
     fn entry(&self) -> Entry {
         let jpeg = [&[0xff, 0xd8, 0xff, 0xe0][..], b"no real picture"].concat();
         let picture = paper::seal(PICTURE, &self.enc.public(), &jpeg, 5);
-        let announced = [paper::Announced::of(&picture)];
+        let announced = [Announced::of(&picture)];
         let record = paper::record("K-1", paper::id(7), &announced).encode();
         let signed = paper::sign(paper::RECORD, &self.device, &record);
         let envelope = paper::seal(paper::RECORD, &self.enc.public(), &signed, 7);
@@ -306,6 +308,75 @@ fn records_are_judged_as_committed() {
 #[test]
 fn receipts_are_as_committed() {
     check("authority-receipts.toml", &receipts_text(&Fixed::new()));
+}
+
+/// What the terminal's own tests committed, by the same fixed keys.
+fn theirs(name: &str) -> Option<Table> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../kiosk/sync/tests/vectors");
+    let Ok(text) = fs::read_to_string(folder.join(name)) else {
+        eprintln!("skipped: the terminal has committed no {name}");
+        return None;
+    };
+    Some(text.parse().expect("TOML"))
+}
+
+#[test]
+fn the_terminals_manifests_are_taken() {
+    let fixed = Fixed::new();
+    let Some(table) = theirs("manifests.toml") else {
+        return;
+    };
+    let (_data, mut intake, device) = intake(&fixed);
+    for case in table["manifest"].as_array().expect("a list") {
+        let name = text_of(case, "name");
+        let manifest = Manifest::read(&bytes_of(case, "payload")).expect(name);
+        let signed = bytes_of(case, "signed");
+        let answer = intake
+            .offer(&device, &manifest.batch, &signed, 1)
+            .expect(name);
+        assert!(!answer.records.is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn the_terminals_records_and_pictures_are_kept_and_get_receipts() {
+    let fixed = Fixed::new();
+    let Some(table) = theirs("records.toml") else {
+        return;
+    };
+    let (_data, mut intake, device) = intake(&fixed);
+    for (seq, case) in (1_i64..).zip(table["record"].as_array().expect("a list")) {
+        let name = text_of(case, "name");
+        let record = Record::read(&bytes_of(case, "payload")).expect(name);
+        let envelope = bytes_of(case, "envelope");
+        assert_eq!(
+            hex::encode(&sha256(&envelope)),
+            text_of(case, "digest"),
+            "{name}"
+        );
+        let batch = paper::id(1_000 + seq.unsigned_abs());
+        let entry = Entry::of(record.id, seq, &envelope, &announced(&record));
+        let manifest = paper::manifest("K-1", batch, None, &[entry]);
+        let manifest = paper::sign(MANIFEST, &fixed.device, &manifest.encode());
+        intake.offer(&device, &batch, &manifest, 1).expect(name);
+        intake.keep(&device, &record.id, &envelope, 1).expect(name);
+        for picture in &record.pictures {
+            let sealed = bytes_of(case, "picture_sealed");
+            let piece = intake.append(&device, &picture.digest, 0, &sealed, 1);
+            assert_eq!(piece.expect(name), Piece::Whole, "{name}");
+        }
+        let receipts = intake.commit(&device, &batch, 1).expect(name);
+        assert_eq!(receipts.len(), 1, "{name}");
+    }
+}
+
+fn announced(record: &Record) -> Vec<Announced> {
+    let announce = |picture: &Picture| Announced {
+        role: picture.role.clone(),
+        digest: picture.digest,
+        len: usize::try_from(picture.len).expect("a length"),
+    };
+    record.pictures.iter().map(announce).collect()
 }
 
 /// One header for all files, as the terminal's tests read them too.
