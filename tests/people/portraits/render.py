@@ -28,25 +28,30 @@ def picture(network, point):
 
 
 def opacity(image, points):
-    """Separates the person from the ground: sure inside the face and below it, unsure around, else ground."""
-    mask = np.full(image.shape[:2], cv2.GC_PR_BGD, np.uint8)
-    left, right = points[0], points[16]
-    chin, eyes = points[8], (points[36] + points[45]) / 2
-    half = (right[0] - left[0]) / 2
-    middle = (int(eyes[0]), int(eyes[1]))
-    cv2.ellipse(mask, middle, (int(half * 1.5), int((chin[1] - eyes[1]) * 1.35)), 0, 0, 360, cv2.GC_PR_FGD, -1)
-    mask[int(chin[1]) + 40:, int(eyes[0] - 2.2 * half):int(eyes[0] + 2.2 * half)] = cv2.GC_PR_FGD
+    """Separates the person from the ground: the head is sure, its rim of hair is found by colour."""
+    left, right, chin = points[0], points[16], points[8]
+    eyes = (points[36] + points[45]) / 2
+    half, drop = (right[0] - left[0]) / 2, chin[1] - eyes[1]
+    middle = (int((left[0] + right[0]) / 2), int(eyes[1]))
+
+    def oval(mask, width, height, value):
+        cv2.ellipse(mask, middle, (int(half * width), int(drop * height)), 0, 0, 360, value, -1)
+
+    mask = np.full(image.shape[:2], cv2.GC_BGD, np.uint8)
+    oval(mask, 1.62, 1.75, cv2.GC_PR_BGD)
+    oval(mask, 1.36, 1.50, cv2.GC_PR_FGD)
+    oval(mask, 1.10, 1.30, cv2.GC_FGD)
+    below = np.arange(image.shape[0])[:, None] > eyes[1] + drop * 0.5
+    mask[np.logical_and(below, mask != cv2.GC_BGD)] = cv2.GC_PR_BGD
     cv2.fillPoly(mask, [cv2.convexHull(points.astype(np.int32))], cv2.GC_FGD)
-    mask[int(chin[1]):, int(eyes[0] - half * 0.5):int(eyes[0] + half * 0.5)] = cv2.GC_FGD
-    mask[:8], mask[:int(chin[1]), :8], mask[:int(chin[1]), -8:] = cv2.GC_BGD, cv2.GC_BGD, cv2.GC_BGD
-    cv2.grabCut(image, mask, None, np.zeros((1, 65)), np.zeros((1, 65)), 6, cv2.GC_INIT_WITH_MASK)
+    mask[int(chin[1]):, int(middle[0] - half * 0.5):int(middle[0] + half * 0.5)] = cv2.GC_FGD
+    cv2.grabCut(image, mask, None, np.zeros((1, 65)), np.zeros((1, 65)), 4, cv2.GC_INIT_WITH_MASK)
     person = np.isin(mask, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
-    person = cv2.morphologyEx(person, cv2.MORPH_CLOSE, np.ones((15, 15), np.uint8))
-    person = cv2.morphologyEx(person, cv2.MORPH_OPEN, np.ones((9, 9), np.uint8))
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(person)
-    person = (labels == 1 + stats[1:, cv2.CC_STAT_AREA].argmax()).astype(np.float32)
-    soft = cv2.GaussianBlur(person, (0, 0), 2.0)
-    return np.clip((soft - 0.45) / 0.5 * 255, 0, 255).astype(np.uint8)
+    round_brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (25, 25))
+    person = cv2.morphologyEx(cv2.morphologyEx(person, cv2.MORPH_CLOSE, round_brush), cv2.MORPH_OPEN, round_brush)
+    # A soft, smooth outline is kinder than every hair cut out wrongly.
+    soft = cv2.GaussianBlur((cv2.GaussianBlur(person.astype(np.float32), (0, 0), 9) > 0.5).astype(np.float32), (0, 0), 2.5)
+    return np.clip((soft - 0.25) / 0.6 * 255, 0, 255).astype(np.uint8)
 
 
 def main():

@@ -54,7 +54,11 @@ pub(crate) fn of(person: &Person) -> Vec<Benefit> {
     };
     let mut benefits = vec![main];
     if age >= 80 {
-        benefits.push(Benefit { scheme: "old-age-allowance", group: "aged-80", ..benefits[0].clone() });
+        benefits.push(Benefit {
+            scheme: "old-age-allowance",
+            group: "aged-80",
+            ..benefits[0].clone()
+        });
     }
     benefits
 }
@@ -85,10 +89,18 @@ fn main_scheme(person: &Person, age: i16, random: &mut Random) -> &'static str {
 fn last_success(story: Story, random: &mut Random) -> Option<LastSuccess> {
     let day = random.within(1, 28) as u8;
     let (date, method) = match story {
-        Story::Due => return random.chance(50).then_some(LastSuccess { date: (2025, 4, day), method: Method::Paper }),
+        Story::Due => {
+            return random.chance(50).then_some(LastSuccess {
+                date: (2025, 4, day),
+                method: Method::Paper,
+            });
+        }
         Story::DueWithFinger => ((2025, 5, day), Method::Finger),
         Story::FaceSwapped => ((2025, 6, day), Method::Face),
-        Story::NothingDue => ((2026, 10, day), *random.pick(&[Method::Face, Method::Finger, Method::Phone])),
+        Story::NothingDue => (
+            (2026, 10, day),
+            *random.pick(&[Method::Face, Method::Finger, Method::Phone]),
+        ),
         Story::Suspended => ((2024, 2, day), Method::HomeVisit),
     };
     Some(LastSuccess { date, method })

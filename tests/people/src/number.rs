@@ -5,7 +5,11 @@ use crate::person::{Date, Sex};
 /// The check character of the first 17 digits, by ISO 7064 MOD 11-2.
 pub fn check_character(digits: &str) -> char {
     const WEIGHTS: [u32; 17] = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
-    let sum: u32 = digits.chars().zip(WEIGHTS).map(|(digit, weight)| digit.to_digit(10).unwrap_or(0) * weight).sum();
+    let sum: u32 = digits
+        .chars()
+        .zip(WEIGHTS)
+        .map(|(digit, weight)| digit.to_digit(10).unwrap_or(0) * weight)
+        .sum();
     char::from(b"10X98765432"[(sum % 11) as usize])
 }
 

@@ -89,7 +89,10 @@ impl Person {
             birth,
             number,
             ethnic_code,
-            address: format!("{}{}{}{}{house}号", place.province, place.county, place.town, place.village),
+            address: format!(
+                "{}{}{}{}{house}号",
+                place.province, place.county, place.town, place.village
+            ),
             issuer: format!("{}公安局", place.county),
             valid_from,
             valid_to,
@@ -121,7 +124,11 @@ impl Person {
     fn neighbour_of_same_sex(&self) -> Self {
         let next_pair = self.index / 2 * 2 + 2;
         let first = Self::generate(self.seed, next_pair);
-        if first.sex == self.sex { first } else { Self::generate(self.seed, next_pair + 1) }
+        if first.sex == self.sex {
+            first
+        } else {
+            Self::generate(self.seed, next_pair + 1)
+        }
     }
 
     /// The finger that the roster holds a template of, as ISO/IEC 19794-2 numbers it: 2 is the right index finger.
@@ -157,7 +164,13 @@ impl Person {
     /// One impression of a finger (1 right thumb … 10 left little finger), row by row, 8-bit grey at 500 dpi,
     /// dark ridges on light. Another `impression` is the same finger laid down anew.
     pub fn finger_image(&self, finger: u8, impression: u32, width: u32, height: u32) -> Vec<u8> {
-        crate::finger::image(&[self.seed, u64::from(self.index)], finger, impression, width, height)
+        crate::finger::image(
+            &[self.seed, u64::from(self.index)],
+            finger,
+            impression,
+            width,
+            height,
+        )
     }
 
     /// Age in full years on a day.
@@ -181,7 +194,11 @@ impl std::fmt::Debug for Person {
 /// Of each pair of neighbours one is a man and one a woman, in an order that the seed decides.
 fn sex_of(seed: u64, index: u32) -> Sex {
     let flipped = Random::of(&[seed, u64::from(index / 2), SEX]).chance(50);
-    if (index % 2 == 0) ^ flipped { Sex::Male } else { Sex::Female }
+    if (index % 2 == 0) ^ flipped {
+        Sex::Male
+    } else {
+        Sex::Female
+    }
 }
 
 /// Mostly 60 to 95 years old in 2026; now and then somebody younger (survivors, disability) or beyond a hundred.
@@ -191,7 +208,11 @@ fn birth(random: &mut Random, index: u32) -> Date {
         29 => random.within(1920, 1925),
         _ => random.within(1931, 1965),
     };
-    (year as i16, random.within(1, 12) as u8, random.within(1, 28) as u8)
+    (
+        year as i16,
+        random.within(1, 12) as u8,
+        random.within(1, 28) as u8,
+    )
 }
 
 /// Cards issued from the age of 46 on have no end; others hold for twenty years.
@@ -204,3 +225,100 @@ fn validity(random: &mut Random, birth: Date) -> (Date, Option<Date>) {
 
 const PERSON: u64 = 1;
 const SEX: u64 = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_same_seed_gives_the_same_people_on_every_machine() {
+        let list: String = (0..500)
+            .map(|index| Person::generate(2026, index))
+            .map(|p| p.number + &p.name)
+            .collect();
+        // FNV-1a over the whole list.
+        let hash = list.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
+            (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3)
+        });
+        assert_eq!(format!("{hash:016x}"), "c54156fd358b524e");
+    }
+
+    #[test]
+    fn neighbours_have_their_own_numbers() {
+        let numbers: BTreeSet<String> = (0..500)
+            .map(|index| Person::generate(2026, index).number)
+            .collect();
+        assert_eq!(numbers.len(), 500);
+    }
+
+    #[test]
+    fn a_roster_has_names_that_break_careless_programs() {
+        let names: Vec<String> = (0..64)
+            .map(|index| Person::generate(2026, index).name)
+            .collect();
+        assert!(names.iter().any(|name| name.contains('·')));
+        assert!(names.iter().any(|name| name.contains('䶮')));
+        assert!(
+            names
+                .iter()
+                .any(|name| name.encode_utf16().count() > name.chars().count())
+        );
+    }
+
+    #[test]
+    fn each_eight_people_tell_all_stories() {
+        let people: Vec<Person> = (0..8).map(|index| Person::generate(1, index)).collect();
+        let stories: BTreeSet<String> = people
+            .iter()
+            .map(|person| format!("{:?}", person.story()))
+            .collect();
+        assert_eq!(
+            stories.into_iter().collect::<Vec<_>>(),
+            [
+                "Due",
+                "DueWithFinger",
+                "FaceSwapped",
+                "NothingDue",
+                "Suspended"
+            ]
+        );
+        assert!(people.iter().all(|person| !person.benefits().is_empty()));
+        let swapped = &people[2];
+        assert_ne!(swapped.visitor(), *swapped);
+        assert_eq!(swapped.visitor().sex, swapped.sex);
+    }
+
+    #[test]
+    fn no_personal_data_is_printed_for_debugging() {
+        assert_eq!(
+            format!("{:?}", Person::generate(2026, 3)),
+            "Person(#3 of 2026, …)"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_number_agrees_with_its_check_birth_and_sex(seed: u64, index in 0u32..100_000) {
+            let person = Person::generate(seed, index);
+            let number = person.number.as_str();
+            prop_assert_eq!(number.len(), 18);
+            prop_assert_eq!(number.chars().last(), Some(number::check_character(&number[..17])));
+            let (year, month, day) = person.birth;
+            prop_assert_eq!(&number[6..14], format!("{year:04}{month:02}{day:02}"));
+            let odd = number.as_bytes()[16] % 2 == 1;
+            prop_assert_eq!(odd, person.sex == Sex::Male);
+        }
+
+        #[test]
+        fn a_card_has_room_for_what_is_on_it(seed: u64, index in 0u32..100_000) {
+            let person = Person::generate(seed, index);
+            prop_assert!(person.name.encode_utf16().count() <= 15, "name");
+            prop_assert!(person.address.encode_utf16().count() <= 35, "address");
+            prop_assert!(person.issuer.encode_utf16().count() <= 15, "issuer");
+            prop_assert!((35..=110).contains(&person.age_on((2026, 11, 16))));
+            prop_assert!(person.valid_to.is_none_or(|end| end > person.valid_from));
+        }
+    }
+}

@@ -80,23 +80,48 @@ struct Planes {
 
 impl Planes {
     fn of(picture: &RgbImage) -> Self {
-        let picture = image::imageops::resize(picture, WIDTH, HEIGHT, image::imageops::FilterType::Triangle);
+        let picture = image::imageops::resize(
+            picture,
+            WIDTH,
+            HEIGHT,
+            image::imageops::FilterType::Triangle,
+        );
         let difference = |channel: usize| {
-            let full: Vec<f32> = picture.pixels().map(|p| f32::from(p[channel]) - luma(p)).collect();
+            let full: Vec<f32> = picture
+                .pixels()
+                .map(|p| f32::from(p[channel]) - luma(p))
+                .collect();
             shrink(&full)
         };
-        Self { luma: picture.pixels().map(|p| luma(p) - 128.0).collect(), chroma: [difference(0), difference(2)] }
+        Self {
+            luma: picture.pixels().map(|p| luma(p) - 128.0).collect(),
+            chroma: [difference(0), difference(2)],
+        }
     }
 
     fn pack(&self, step_code: u8) -> Vec<u8> {
         let step = step(step_code);
         let mut encoder = coder::Encoder::default();
         let mut model = bands::Model::new();
-        bands::write(&mut encoder, &mut model, &wavelet::forward(&self.luma, LUMA_SIZE), LUMA_SIZE, step, true);
+        bands::write(
+            &mut encoder,
+            &mut model,
+            &wavelet::forward(&self.luma, LUMA_SIZE),
+            LUMA_SIZE,
+            step,
+            true,
+        );
         let mut model = bands::Model::new();
         for plane in &self.chroma {
             let coefficients = wavelet::forward(plane, CHROMA_SIZE);
-            bands::write(&mut encoder, &mut model, &coefficients, CHROMA_SIZE, step * CHROMA_STEP, false);
+            bands::write(
+                &mut encoder,
+                &mut model,
+                &coefficients,
+                CHROMA_SIZE,
+                step * CHROMA_STEP,
+                false,
+            );
         }
         encoder.finish()
     }
@@ -105,10 +130,19 @@ impl Planes {
         let step = step(step_code);
         let mut decoder = coder::Decoder::new(bytes);
         let mut model = bands::Model::new();
-        let luma = wavelet::inverse(&bands::read(&mut decoder, &mut model, LUMA_SIZE, step, true), LUMA_SIZE);
+        let luma = wavelet::inverse(
+            &bands::read(&mut decoder, &mut model, LUMA_SIZE, step, true),
+            LUMA_SIZE,
+        );
         let mut model = bands::Model::new();
         let chroma = [(); 2].map(|()| {
-            let coefficients = bands::read(&mut decoder, &mut model, CHROMA_SIZE, step * CHROMA_STEP, false);
+            let coefficients = bands::read(
+                &mut decoder,
+                &mut model,
+                CHROMA_SIZE,
+                step * CHROMA_STEP,
+                false,
+            );
             wavelet::inverse(&coefficients, CHROMA_SIZE)
         });
         Self { luma, chroma }
@@ -133,8 +167,22 @@ fn luma(pixel: &Rgb<u8>) -> f32 {
 /// The quantiser's step in grey levels: sixteen codes double it.
 fn step(code: u8) -> f32 {
     const ROOTS: [f32; 16] = [
-        1.0, 1.044_273_8, 1.090_507_7, 1.138_788_6, 1.189_207_1, 1.241_857_8, 1.296_839_6, 1.354_255_5, 1.414_213_6,
-        1.476_826_1, 1.542_210_8, 1.610_490_3, 1.681_792_8, 1.756_252_2, 1.834_008_1, 1.915_206_6,
+        1.0,
+        1.044_273_8,
+        1.090_507_7,
+        1.138_788_6,
+        1.189_207_1,
+        1.241_857_8,
+        1.296_839_6,
+        1.354_255_5,
+        1.414_213_6,
+        1.476_826_1,
+        1.542_210_8,
+        1.610_490_3,
+        1.681_792_8,
+        1.756_252_2,
+        1.834_008_1,
+        1.915_206_6,
     ];
     ROOTS[usize::from(code % 16)] * (1u32 << (code / 16)) as f32
 }
@@ -147,7 +195,13 @@ fn shrink(full: &[f32]) -> Vec<f32> {
             let columns = x * 4..(x * 4 + 4).min(WIDTH as usize);
             let rows = y * 4..(y * 4 + 4).min(HEIGHT as usize);
             let n_pixels = (columns.len() * rows.len()) as f32;
-            let sum: f32 = rows.flat_map(|row| columns.clone().map(move |column| full[row * WIDTH as usize + column])).sum();
+            let sum: f32 = rows
+                .flat_map(|row| {
+                    columns
+                        .clone()
+                        .map(move |column| full[row * WIDTH as usize + column])
+                })
+                .sum();
             small[y * width + x] = sum / n_pixels;
         }
     }
@@ -157,15 +211,22 @@ fn shrink(full: &[f32]) -> Vec<f32> {
 fn grow(small: &[f32]) -> Vec<f32> {
     let (width, height) = CHROMA_SIZE;
     let sample = |x: f32, y: f32| {
-        let (x, y) = (x.clamp(0.0, (width - 1) as f32), y.clamp(0.0, (height - 1) as f32));
+        let (x, y) = (
+            x.clamp(0.0, (width - 1) as f32),
+            y.clamp(0.0, (height - 1) as f32),
+        );
         let (left, top) = (x as usize, y as usize);
         let (right, bottom) = ((left + 1).min(width - 1), (top + 1).min(height - 1));
         let (u, v) = (x - left as f32, y - top as f32);
         let at = |x: usize, y: usize| small[y * width + x];
-        (1.0 - v) * ((1.0 - u) * at(left, top) + u * at(right, top)) + v * ((1.0 - u) * at(left, bottom) + u * at(right, bottom))
+        (1.0 - v) * ((1.0 - u) * at(left, top) + u * at(right, top))
+            + v * ((1.0 - u) * at(left, bottom) + u * at(right, bottom))
     };
     let row = |y: u32| (0..WIDTH).map(move |x| ((x as f32 - 1.5) / 4.0, (y as f32 - 1.5) / 4.0));
-    (0..HEIGHT).flat_map(row).map(|(x, y)| sample(x, y)).collect()
+    (0..HEIGHT)
+        .flat_map(row)
+        .map(|(x, y)| sample(x, y))
+        .collect()
 }
 
 /// CRC-16/CCITT over everything except the check itself.
@@ -174,7 +235,11 @@ fn check(block: &[u8; 1024]) -> [u8; 2] {
     for &byte in block[..4].iter().chain(&block[6..]) {
         crc ^= u16::from(byte) << 8;
         for _ in 0..8 {
-            crc = if crc & 0x8000 == 0 { crc << 1 } else { crc << 1 ^ 0x1021 };
+            crc = if crc & 0x8000 == 0 {
+                crc << 1
+            } else {
+                crc << 1 ^ 0x1021
+            };
         }
     }
     crc.to_be_bytes()
@@ -197,7 +262,12 @@ mod tests {
     fn a_picture_survives_the_thousand_bytes() {
         for seed in 0..4 {
             let picture = crate::Person::generate(7, seed).portrait();
-            let small = image::imageops::resize(&picture, WIDTH, HEIGHT, image::imageops::FilterType::Triangle);
+            let small = image::imageops::resize(
+                &picture,
+                WIDTH,
+                HEIGHT,
+                image::imageops::FilterType::Triangle,
+            );
             let back = decode(&encode(&small)).expect("our own block");
             let psnr = psnr(&small, &back);
             assert!(psnr > 27.0, "person {seed}: {psnr:.1} dB");
@@ -207,7 +277,13 @@ mod tests {
     #[test]
     fn even_noise_fits_into_the_block() {
         let mut random = crate::random::Random::of(&[5]);
-        let noise = RgbImage::from_fn(WIDTH, HEIGHT, |_, _| Rgb([random.next() as u8, random.next() as u8, random.next() as u8]));
+        let noise = RgbImage::from_fn(WIDTH, HEIGHT, |_, _| {
+            Rgb([
+                random.next() as u8,
+                random.next() as u8,
+                random.next() as u8,
+            ])
+        });
         assert!(decode(&encode(&noise)).is_ok());
     }
 
@@ -218,7 +294,9 @@ mod tests {
 
     #[test]
     fn a_changed_bit_never_passes() {
-        let block = encode(&RgbImage::from_fn(WIDTH, HEIGHT, |x, y| Rgb([x as u8, y as u8, 90])));
+        let block = encode(&RgbImage::from_fn(WIDTH, HEIGHT, |x, y| {
+            Rgb([x as u8, y as u8, 90])
+        }));
         for bit in 0..8192 {
             let mut changed = block;
             changed[bit / 8] ^= 1 << (bit % 8);
@@ -239,7 +317,11 @@ mod tests {
     }
 
     fn psnr(a: &RgbImage, b: &RgbImage) -> f32 {
-        let squares: f32 = a.pixels().zip(b.pixels()).map(|(p, q)| (luma(p) - luma(q)).powi(2)).sum();
+        let squares: f32 = a
+            .pixels()
+            .zip(b.pixels())
+            .map(|(p, q)| (luma(p) - luma(q)).powi(2))
+            .sum();
         10.0 * (255.0f32.powi(2) * (WIDTH * HEIGHT) as f32 / squares).log10()
     }
 }

@@ -74,21 +74,31 @@ pub struct Portrait {
 impl Portrait {
     /// The portrait of a person; the last few are kept.
     pub(crate) fn of(person: &Person) -> Arc<Self> {
-        static KEPT: LazyLock<Mutex<BTreeMap<(u64, u32), Arc<Portrait>>>> = LazyLock::new(Mutex::default);
+        static KEPT: LazyLock<Mutex<BTreeMap<(u64, u32), Arc<Portrait>>>> =
+            LazyLock::new(Mutex::default);
         let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() > KEPT_MAX {
             kept.clear();
         }
-        kept.entry((person.seed, person.index)).or_insert_with(|| Arc::new(Self::make(person))).clone()
+        kept.entry((person.seed, person.index))
+            .or_insert_with(|| Arc::new(Self::make(person)))
+            .clone()
     }
 
     fn make(person: &Person) -> Self {
         let male = person.sex == Sex::Male;
         if let Some(source) = gallery::face(male, person.seed, person.rank()) {
-            return Self { canvas: Canvas::new(&source), from_gallery: true };
+            return Self {
+                canvas: Canvas::new(&source),
+                from_gallery: true,
+            };
         }
-        let mut random = Random::of(&[person.seed, u64::from(person.rank()), u64::from(male), FACE]);
-        Self { canvas: Canvas::new(&drawn::face(&mut random, male)), from_gallery: false }
+        let mut random =
+            Random::of(&[person.seed, u64::from(person.rank()), u64::from(male), FACE]);
+        Self {
+            canvas: Canvas::new(&drawn::face(&mut random, male)),
+            from_gallery: false,
+        }
     }
 
     /// Whether the face was rendered by the set-up step; a drawn one is no subject for face recognition.
@@ -98,8 +108,15 @@ impl Portrait {
 
     /// The formal portrait, 480 x 600 pixels.
     pub fn picture(&self) -> RgbImage {
-        let view = turned::View { width: 480, height: 600, eyes_at: (240.0, 262.0), eye_distance: 112.0 };
-        turned::draw(&self.canvas, &Pose::default(), &view, |_, _| [226.0, 233.0, 240.0])
+        let view = turned::View {
+            width: 480,
+            height: 600,
+            eyes_at: (240.0, 262.0),
+            eye_distance: 112.0,
+        };
+        turned::draw(&self.canvas, &Pose::default(), &view, |_, _| {
+            [226.0, 233.0, 240.0]
+        })
     }
 
     /// A camera frame, 640 x 480 pixels; `noise_seed` decides the sensor noise of this frame.
@@ -135,3 +152,99 @@ pub const FRAME_WIDTH: u32 = 640;
 pub const FRAME_HEIGHT: u32 = 480;
 const KEPT_MAX: usize = 64;
 const FACE: u64 = 21;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_is_the_same_on_every_call() {
+        let person = Person::generate(3, 1);
+        let pose = Pose {
+            yaw_deg: 12.0,
+            ..Pose::default()
+        };
+        assert!(person.frame(&pose, 5) == person.frame(&pose, 5));
+        assert!(person.frame(&pose, 5) != person.frame(&pose, 6));
+    }
+
+    #[test]
+    fn every_part_of_a_pose_changes_the_frame() {
+        let person = Person::generate(3, 1);
+        let still = person.frame(&Pose::default(), 1);
+        let rest = Pose::default();
+        for (what, pose) in [
+            (
+                "yaw",
+                Pose {
+                    yaw_deg: 15.0,
+                    ..rest
+                },
+            ),
+            (
+                "pitch",
+                Pose {
+                    pitch_deg: 10.0,
+                    ..rest
+                },
+            ),
+            (
+                "roll",
+                Pose {
+                    roll_deg: 10.0,
+                    ..rest
+                },
+            ),
+            (
+                "eyes",
+                Pose {
+                    eyes_open: 0.0,
+                    ..rest
+                },
+            ),
+            (
+                "mouth",
+                Pose {
+                    mouth_open: 1.0,
+                    ..rest
+                },
+            ),
+            ("scale", Pose { scale: 0.5, ..rest }),
+            ("dx", Pose { dx: 30.0, ..rest }),
+            ("dy", Pose { dy: 30.0, ..rest }),
+            ("light", Pose { light: 0.3, ..rest }),
+            ("blur", Pose { blur: 3.0, ..rest }),
+        ] {
+            let changed = person.frame(&pose, 1);
+            let n_changed = changed
+                .iter()
+                .zip(still.iter())
+                .filter(|(a, b)| a.abs_diff(**b) > 8)
+                .count();
+            assert!(n_changed > 200, "{what}: {n_changed} samples");
+        }
+    }
+
+    #[test]
+    fn no_pose_panics() {
+        let person = Person::generate(3, 2);
+        for extreme in [-1.0e6, -90.0, 0.0, 90.0, 1.0e6, f32::NAN, f32::INFINITY] {
+            let pose = Pose {
+                yaw_deg: extreme,
+                pitch_deg: extreme,
+                roll_deg: extreme,
+                eyes_open: extreme,
+                mouth_open: extreme,
+                scale: extreme,
+                dx: extreme,
+                dy: extreme,
+                light: extreme,
+                blur: extreme,
+            };
+            assert_eq!(
+                person.frame(&pose, 0).dimensions(),
+                (FRAME_WIDTH, FRAME_HEIGHT)
+            );
+        }
+    }
+}

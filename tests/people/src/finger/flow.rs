@@ -23,22 +23,51 @@ impl Flow {
                 // The delta lies on the thumb's side: left of a loop that opens to the little finger on a right hand.
                 let mirrored = left_hand ^ random.chance(6);
                 let side = if mirrored { -1.0 } else { 1.0 };
-                (vec![[x, y]], vec![[x + side * random.between(-105.0, -72.0), y + random.between(70.0, 125.0)]])
+                (
+                    vec![[x, y]],
+                    vec![[
+                        x + side * random.between(-105.0, -72.0),
+                        y + random.between(70.0, 125.0),
+                    ]],
+                )
             }
             _ => {
                 let gap = random.between(8.0, 46.0);
                 let lean = random.between(-16.0, 16.0);
-                let cores = vec![[x - lean / 2.0, y - gap / 2.0], [x + lean / 2.0, y + gap / 2.0]];
+                let cores = vec![
+                    [x - lean / 2.0, y - gap / 2.0],
+                    [x + lean / 2.0, y + gap / 2.0],
+                ];
                 let reach = random.between(78.0, 112.0);
                 let drop = random.between(78.0, 120.0);
-                (cores, vec![[x - reach, y + drop], [x + reach, y + drop + random.between(-22.0, 22.0)]])
+                (
+                    cores,
+                    vec![
+                        [x - reach, y + drop],
+                        [x + reach, y + drop + random.between(-22.0, 22.0)],
+                    ],
+                )
             }
         };
         let waves = [(); 3].map(|()| {
-            let (angle, number) = (random.between(0.0, std::f32::consts::TAU), random.between(0.012, 0.03));
-            [random.between(0.04, 0.12), angle.cos() * number, angle.sin() * number, random.between(0.0, 6.0)]
+            let (angle, number) = (
+                random.between(0.0, std::f32::consts::TAU),
+                random.between(0.012, 0.03),
+            );
+            [
+                random.between(0.04, 0.12),
+                angle.cos() * number,
+                angle.sin() * number,
+                random.between(0.0, 6.0),
+            ]
         });
-        Self { cores, deltas, arch: random.between(0.5, 1.1), waves, period: random.between(8.0, 9.8) }
+        Self {
+            cores,
+            deltas,
+            arch: random.between(0.5, 1.1),
+            waves,
+            period: random.between(8.0, 9.8),
+        }
     }
 
     /// The angle of the ridge at a place (pixels at 500 dpi from the middle of the finger), in radians, mod π.
@@ -46,7 +75,11 @@ impl Flow {
         let turn = |point: &[f32; 2]| (y - point[1]).atan2(x - point[0]);
         let mut doubled = if self.cores.is_empty() {
             // A plain arch: ridges rise in the middle and fall again.
-            -2.0 * (self.arch * (-x / 60.0) * (-(x / 75.0).powi(2)).exp() * (1.2 - y / 180.0).clamp(0.1, 1.6)).atan()
+            -2.0 * (self.arch
+                * (-x / 60.0)
+                * (-(x / 75.0).powi(2)).exp()
+                * (1.2 - y / 180.0).clamp(0.1, 1.6))
+            .atan()
         } else {
             let cores: f32 = self.cores.iter().map(turn).sum();
             let deltas: f32 = self.deltas.iter().map(turn).sum();

@@ -16,7 +16,10 @@ pub(super) struct Model {
 impl Model {
     pub(super) fn new() -> Self {
         let start = |slot: usize| Guess::new(if slot % N_KINDS == 0 { 12_000 } else { 26_000 });
-        Self { guesses: (0..N_GUESSES * SLOTS_EACH).map(start).collect(), mixers: vec![Mixer::new(); N_KINDS] }
+        Self {
+            guesses: (0..N_GUESSES * SLOTS_EACH).map(start).collect(),
+            mixers: vec![Mixer::new(); N_KINDS],
+        }
     }
 }
 
@@ -32,7 +35,8 @@ pub(super) fn write(
     let mut levels = vec![0i32; coefficients.len()];
     for place in places(size) {
         let scaled = coefficients[place.at] / (step * coarseness(&place, size, portrait));
-        let level = (scaled.abs() + ROUNDING).min(LEVEL_MAX as f32) as i32 * if scaled < 0.0 { -1 } else { 1 };
+        let level = (scaled.abs() + ROUNDING).min(LEVEL_MAX as f32) as i32
+            * if scaled < 0.0 { -1 } else { 1 };
         levels[place.at] = level;
         code(encoder, model, &levels, size, &place, level);
     }
@@ -51,8 +55,13 @@ pub(super) fn read(
     for place in places(size) {
         let level = code(decoder, model, &levels, size, &place, 0);
         levels[place.at] = level;
-        let magnitude = if level == 0 { 0.0 } else { level.abs() as f32 - LEAN };
-        coefficients[place.at] = magnitude * (level.signum() as f32) * step * coarseness(&place, size, portrait);
+        let magnitude = if level == 0 {
+            0.0
+        } else {
+            level.abs() as f32 - LEAN
+        };
+        coefficients[place.at] =
+            magnitude * (level.signum() as f32) * step * coarseness(&place, size, portrait);
     }
     coefficients
 }
@@ -81,13 +90,26 @@ fn places(size: (usize, usize)) -> Vec<Place> {
         let (full, half) = (pair[0], pair[1]);
         bands.push(((half.0, 0), (full.0 - half.0, half.1), depth + 1, 1));
         bands.push(((0, half.1), (half.0, full.1 - half.1), depth + 1, 2));
-        bands.push(((half.0, half.1), (full.0 - half.0, full.1 - half.1), depth + 1, 3));
+        bands.push((
+            (half.0, half.1),
+            (full.0 - half.0, full.1 - half.1),
+            depth + 1,
+            3,
+        ));
     }
     let mut places = Vec::with_capacity(size.0 * size.1);
     for (origin, extent, depth, kind) in bands {
         for y in 0..extent.1 {
             for x in 0..extent.0 {
-                places.push(Place { at: (origin.1 + y) * size.0 + origin.0 + x, x, y, origin, extent, depth, kind });
+                places.push(Place {
+                    at: (origin.1 + y) * size.0 + origin.0 + x,
+                    x,
+                    y,
+                    origin,
+                    extent,
+                    depth,
+                    kind,
+                });
             }
         }
     }
@@ -101,12 +123,20 @@ fn coarseness(place: &Place, _size: (usize, usize), portrait: bool) -> f32 {
     }
     let u = (place.x as f32 + 0.5) / place.extent.0 as f32 - 0.5;
     let v = (place.y as f32 + 0.5) / place.extent.1 as f32 - FACE_MIDDLE;
-    let outside = (u * u / (FACE_HALF.0 * FACE_HALF.0) + v * v / (FACE_HALF.1 * FACE_HALF.1) - 1.0).clamp(0.0, 1.0);
+    let outside = (u * u / (FACE_HALF.0 * FACE_HALF.0) + v * v / (FACE_HALF.1 * FACE_HALF.1) - 1.0)
+        .clamp(0.0, 1.0);
     1.0 + outside * (OUTSIDE_COARSER - 1.0)
 }
 
 /// Codes one level; the encoder passes it in, the decoder gets it out.
-fn code(bits: &mut impl Bits, model: &mut Model, levels: &[i32], size: (usize, usize), place: &Place, level: i32) -> i32 {
+fn code(
+    bits: &mut impl Bits,
+    model: &mut Model,
+    levels: &[i32],
+    size: (usize, usize),
+    place: &Place,
+    level: i32,
+) -> i32 {
     let around = Around::of(levels, size, place);
     let mut magnitude = 0;
     while magnitude < LEVEL_MAX {
@@ -117,7 +147,11 @@ fn code(bits: &mut impl Bits, model: &mut Model, levels: &[i32], size: (usize, u
         }
         magnitude += 1;
     }
-    if magnitude > 0 && bits.code(level < 0, 2048) { -magnitude } else { magnitude }
+    if magnitude > 0 && bits.code(level < 0, 2048) {
+        -magnitude
+    } else {
+        magnitude
+    }
 }
 
 /// What is known around a place, as sums of magnitudes.
@@ -132,15 +166,23 @@ impl Around {
     fn of(levels: &[i32], size: (usize, usize), place: &Place) -> Self {
         let here = |dx: isize, dy: isize| {
             let (x, y) = (place.x as isize + dx, place.y as isize + dy);
-            let inside = x >= 0 && y >= 0 && x < place.extent.0 as isize && y < place.extent.1 as isize;
+            let inside =
+                x >= 0 && y >= 0 && x < place.extent.0 as isize && y < place.extent.1 as isize;
             if !inside {
                 return 0;
             }
-            levels[(place.origin.1 + y as usize) * size.0 + place.origin.0 + x as usize].unsigned_abs() as usize
+            levels[(place.origin.1 + y as usize) * size.0 + place.origin.0 + x as usize]
+                .unsigned_abs() as usize
         };
         let beside = 2 * (here(-1, 0) + here(0, -1)) + here(-1, -1) + here(1, -1);
-        let wider = here(-2, 0) + here(0, -2) + here(-2, -1) + here(2, -1) + here(-1, -2) + here(1, -2);
-        Self { beside, wider, parent: parent(levels, size, place), sibling: siblings(levels, size, place) }
+        let wider =
+            here(-2, 0) + here(0, -2) + here(-2, -1) + here(2, -1) + here(-1, -2) + here(1, -2);
+        Self {
+            beside,
+            wider,
+            parent: parent(levels, size, place),
+            sibling: siblings(levels, size, place),
+        }
     }
 
     fn slots(&self, place: &Place, kind: usize) -> [usize; N_GUESSES] {
@@ -168,17 +210,30 @@ fn parent(levels: &[i32], size: (usize, usize), place: &Place) -> usize {
     let origin = (place.origin.0.div_ceil(2), place.origin.1.div_ceil(2));
     let extent = (place.extent.0.div_ceil(2), place.extent.1.div_ceil(2));
     let at = |x: usize, y: usize| {
-        let (x, y) = (x.min(extent.0.saturating_sub(1)), y.min(extent.1.saturating_sub(1)));
-        levels[((origin.1 + y) * size.0 + origin.0 + x).min(levels.len() - 1)].unsigned_abs() as usize
+        let (x, y) = (
+            x.min(extent.0.saturating_sub(1)),
+            y.min(extent.1.saturating_sub(1)),
+        );
+        levels[((origin.1 + y) * size.0 + origin.0 + x).min(levels.len() - 1)].unsigned_abs()
+            as usize
     };
     let (x, y) = (place.x / 2, place.y / 2);
-    2 * at(x, y) + (at(x.saturating_sub(1), y) + at(x + 1, y) + at(x, y.saturating_sub(1)) + at(x, y + 1)) / 2
+    2 * at(x, y)
+        + (at(x.saturating_sub(1), y) + at(x + 1, y) + at(x, y.saturating_sub(1)) + at(x, y + 1))
+            / 2
 }
 
 /// The bands of the same level that are already known, over the same spot.
 fn siblings(levels: &[i32], size: (usize, usize), place: &Place) -> usize {
-    let (half_x, half_y) = (place.origin.0.max(place.extent.0), place.origin.1.max(place.extent.1));
-    let at = |x: usize, y: usize| levels.get(y * size.0 + x).map_or(0, |level| level.unsigned_abs() as usize);
+    let (half_x, half_y) = (
+        place.origin.0.max(place.extent.0),
+        place.origin.1.max(place.extent.1),
+    );
+    let at = |x: usize, y: usize| {
+        levels
+            .get(y * size.0 + x)
+            .map_or(0, |level| level.unsigned_abs() as usize)
+    };
     match place.kind {
         2 => at(half_x + place.x.min(half_x.saturating_sub(1)), place.y),
         3 => at(half_x + place.x, place.y) + at(place.x, half_y + place.y),

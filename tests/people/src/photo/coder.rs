@@ -16,7 +16,11 @@ pub(super) struct Encoder {
 
 impl Default for Encoder {
     fn default() -> Self {
-        Self { low: 0, high: u32::MAX, bytes: Vec::new() }
+        Self {
+            low: 0,
+            high: u32::MAX,
+            bytes: Vec::new(),
+        }
     }
 }
 
@@ -60,7 +64,12 @@ pub(super) struct Decoder<'a> {
 
 impl<'a> Decoder<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        let mut decoder = Self { low: 0, high: u32::MAX, value: 0, bytes: bytes.iter() };
+        let mut decoder = Self {
+            low: 0,
+            high: u32::MAX,
+            value: 0,
+            bytes: bytes.iter(),
+        };
         for _ in 0..4 {
             decoder.pull();
         }
@@ -127,13 +136,25 @@ pub(super) struct Mixer<const N: usize> {
 
 impl<const N: usize> Mixer<N> {
     pub(super) fn new() -> Self {
-        Self { weights: [65_536 * 10 / (9 * N as i32); N] }
+        Self {
+            weights: [65_536 * 10 / (9 * N as i32); N],
+        }
     }
 
     /// Codes one answer by the guesses at `slots`, then lets everything learn from it.
-    pub(super) fn code(&mut self, bits: &mut impl Bits, guesses: &mut [Guess], slots: [usize; N], yes: bool) -> bool {
+    pub(super) fn code(
+        &mut self,
+        bits: &mut impl Bits,
+        guesses: &mut [Guess],
+        slots: [usize; N],
+        yes: bool,
+    ) -> bool {
         let inputs = slots.map(|slot| guesses[slot].stretched());
-        let sum: i64 = inputs.iter().zip(self.weights).map(|(&input, weight)| i64::from(input) * i64::from(weight)).sum();
+        let sum: i64 = inputs
+            .iter()
+            .zip(self.weights)
+            .map(|(&input, weight)| i64::from(input) * i64::from(weight))
+            .sum();
         let p = squash((sum >> 16) as i32);
         let yes = bits.code(yes, p.clamp(1, 4095) as u32);
         let error = ((i32::from(yes) << 12) - p) * EAGERNESS;
@@ -150,8 +171,8 @@ impl<const N: usize> Mixer<N> {
 /// 4096 / (1 + e^-x), x in 1/256; the inverse of the stretch.
 const fn squash(x: i32) -> i32 {
     const CURVE: [i32; 33] = [
-        1, 2, 3, 6, 10, 16, 27, 45, 73, 120, 194, 310, 488, 747, 1101, 1546, 2047, 2549, 2994, 3348, 3607, 3785, 3901,
-        3975, 4022, 4050, 4068, 4079, 4085, 4089, 4092, 4093, 4094,
+        1, 2, 3, 6, 10, 16, 27, 45, 73, 120, 194, 310, 488, 747, 1101, 1546, 2047, 2549, 2994,
+        3348, 3607, 3785, 3901, 3975, 4022, 4050, 4068, 4079, 4085, 4089, 4092, 4093, 4094,
     ];
     if x > 2047 {
         return 4095;

@@ -17,17 +17,31 @@ pub(super) struct View {
 }
 
 /// Draws the person over a wall.
-pub(super) fn draw(canvas: &Canvas, pose: &Pose, view: &View, wall: impl Fn(u32, u32) -> [f32; 3]) -> RgbImage {
+pub(super) fn draw(
+    canvas: &Canvas,
+    pose: &Pose,
+    view: &View,
+    wall: impl Fn(u32, u32) -> [f32; 3],
+) -> RgbImage {
     let head = Head::of(canvas, pose);
     let mesh = Mesh::of(&head, view);
     let mut plate = Plate::new(view);
     for row in 0..ROWS {
         for column in 0..COLUMNS {
-            if !canvas.shows(cell(column, COLUMNS, canvas::WIDTH), cell(row, ROWS, canvas::HEIGHT)) {
+            if !canvas.shows(
+                cell(column, COLUMNS, canvas::WIDTH),
+                cell(row, ROWS, canvas::HEIGHT),
+            ) {
                 continue;
             }
             let corner = row * (COLUMNS + 1) + column;
-            let quad = [corner, corner + 1, corner + COLUMNS + 1, corner + COLUMNS + 2].map(|i| mesh.vertices[i]);
+            let quad = [
+                corner,
+                corner + 1,
+                corner + COLUMNS + 1,
+                corner + COLUMNS + 2,
+            ]
+            .map(|i| mesh.vertices[i]);
             plate.triangle(canvas, [quad[0], quad[1], quad[2]]);
             plate.triangle(canvas, [quad[1], quad[3], quad[2]]);
         }
@@ -65,12 +79,22 @@ impl Head {
     fn relief(&self, x: f32, y: f32) -> f32 {
         let (u, v) = ((x - self.middle) / self.half_width, (y - 0.2) / 2.15);
         let radius = (u * u + v * v).sqrt();
-        let dome = if radius < 0.9 { (1.0 - radius * radius).sqrt() } else { 0.436 - 1.1 * (radius - 0.9) };
+        let dome = if radius < 0.9 {
+            (1.0 - radius * radius).sqrt()
+        } else {
+            0.436 - 1.1 * (radius - 0.9)
+        };
         let along = (y / self.nose[1].max(0.3)).clamp(0.0, 1.25);
-        let ridge = if y < 0.0 { 0.0 } else { along * along * (1.0 - ((along - 1.0) / 0.25).clamp(0.0, 1.0)) };
+        let ridge = if y < 0.0 {
+            0.0
+        } else {
+            along * along * (1.0 - ((along - 1.0) / 0.25).clamp(0.0, 1.0))
+        };
         let across = (x - self.nose[0] * along) / (0.13 + 0.12 * along);
-        let sockets = [-0.5, 0.5].map(|eye| (-((x - eye) / 0.28).powi(2) - (y / 0.2).powi(2)).exp());
-        1.35 * dome.max(-0.5) + 0.42 * ridge * (-across * across).exp() - 0.07 * (sockets[0] + sockets[1])
+        let sockets =
+            [-0.5, 0.5].map(|eye| (-((x - eye) / 0.28).powi(2) - (y / 0.2).powi(2)).exp());
+        1.35 * dome.max(-0.5) + 0.42 * ridge * (-across * across).exp()
+            - 0.07 * (sockets[0] + sockets[1])
     }
 
     /// How far a place goes along with the head: the neck takes the turn up, the shoulders stay.
@@ -84,8 +108,14 @@ impl Head {
         let follows = self.follows(y);
         let z = self.relief(x, y) * follows;
         let arm = [x - self.middle, y - PIVOT[1], z - PIVOT[2]];
-        let turned = self.rotation.map(|row| row[0] * arm[0] + row[1] * arm[1] + row[2] * arm[2]);
-        let moved = [turned[0] + self.middle, turned[1] + PIVOT[1], turned[2] + PIVOT[2]];
+        let turned = self
+            .rotation
+            .map(|row| row[0] * arm[0] + row[1] * arm[1] + row[2] * arm[2]);
+        let moved = [
+            turned[0] + self.middle,
+            turned[1] + PIVOT[1],
+            turned[2] + PIVOT[2],
+        ];
         let still = [x, y, z];
         std::array::from_fn(|i| still[i] + (moved[i] - still[i]) * follows)
     }
@@ -126,14 +156,26 @@ impl Mesh {
             for column in 0..=COLUMNS {
                 let u = column as f32 / COLUMNS as f32 * (canvas::WIDTH - 2) as f32;
                 let v = row as f32 / ROWS as f32 * (canvas::HEIGHT - 2) as f32;
-                let flat = ((u - canvas::ORIGIN.0) / canvas::SCALE, (v - canvas::ORIGIN.1) / canvas::SCALE);
+                let flat = (
+                    (u - canvas::ORIGIN.0) / canvas::SCALE,
+                    (v - canvas::ORIGIN.1) / canvas::SCALE,
+                );
                 let place = head.place(flat.0, flat.1);
                 // The picture was taken by a camera already: only what came nearer or went away changes in size.
                 let nearer = place[2] - head.relief(flat.0, flat.1) * head.follows(flat.1);
                 let closer = CAMERA / (CAMERA - nearer.clamp(-3.0, 3.0));
                 let (x, y) = (place[0] * closer, place[1] * closer);
-                let (x, y) = (view.eyes_at.0 + x * view.eye_distance, view.eyes_at.1 + y * view.eye_distance);
-                vertices.push(Vertex { x, y, near: place[2], u, v });
+                let (x, y) = (
+                    view.eyes_at.0 + x * view.eye_distance,
+                    view.eyes_at.1 + y * view.eye_distance,
+                );
+                vertices.push(Vertex {
+                    x,
+                    y,
+                    near: place[2],
+                    u,
+                    v,
+                });
             }
         }
         Self { vertices }
@@ -151,7 +193,12 @@ struct Plate {
 impl Plate {
     fn new(view: &View) -> Self {
         let (width, height) = (view.width as usize, view.height as usize);
-        Self { width, height, pixels: vec![[0.0; 4]; width * height], near: vec![f32::MIN; width * height] }
+        Self {
+            width,
+            height,
+            pixels: vec![[0.0; 4]; width * height],
+            near: vec![f32::MIN; width * height],
+        }
     }
 
     fn triangle(&mut self, canvas: &Canvas, [a, b, c]: [Vertex; 3]) {
@@ -160,7 +207,10 @@ impl Plate {
             return;
         }
         let span = |p: f32, q: f32, r: f32, max: usize| {
-            let (low, high) = (p.min(q).min(r).ceil().max(0.0), p.max(q).max(r).floor() + 1.0);
+            let (low, high) = (
+                p.min(q).min(r).ceil().max(0.0),
+                p.max(q).max(r).floor() + 1.0,
+            );
             low as usize..(high.max(0.0) as usize).min(max)
         };
         for y in span(a.y, b.y, c.y, self.height) {
@@ -201,7 +251,9 @@ impl Plate {
         RgbImage::from_fn(view.width, view.height, |x, y| {
             let pixel = self.pixels[(y as usize).min(last) * self.width + x as usize];
             let wall = wall(x, y);
-            Rgb(std::array::from_fn(|i| (pixel[i] + wall[i] * (1.0 - pixel[3]) + 0.5).clamp(0.0, 255.0) as u8))
+            Rgb(std::array::from_fn(|i| {
+                (pixel[i] + wall[i] * (1.0 - pixel[3]) + 0.5).clamp(0.0, 255.0) as u8
+            }))
         })
     }
 }
