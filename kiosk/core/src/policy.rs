@@ -17,6 +17,7 @@ mod set;
 mod words;
 
 pub(crate) use assess::full_years;
+pub(crate) use words::date;
 pub use assess::{Assessment, DueState, NotRequiredReason};
 pub use example::Example;
 pub use parse::PackFault;

@@ -4,9 +4,9 @@ use jiff::ToSpan;
 
 use super::number::NumberDifference;
 use super::{Cause, CauseKind, Certainty, Facts, SocialCard};
-use crate::benefit::{Method, Stage};
+use crate::benefit::Stage;
 use crate::folding::CharDifference;
-use crate::policy::{DueState, NotRequiredReason, Words};
+use crate::policy::{DueState, NotRequiredReason, Words, date};
 
 use Certainty::{Possible, Proved, RuledOut};
 
@@ -202,7 +202,7 @@ fn open_here(facts: &Facts<'_>) -> Finding {
     match known.iter().find(|pack| pack.valid_from > facts.today) {
         Some(pack) => (
             Proved,
-            say(format!("{}自{}起施行", pack.title, pack.valid_from), format!("{} begins {}", pack.title_en, pack.valid_from)),
+            say(format!("{}自{}起施行", pack.title, date(pack.valid_from)), format!("{} begins {}", pack.title_en, pack.valid_from)),
         ),
         None => (RuledOut, say("本机已开通", "open at this terminal")),
     }
@@ -227,12 +227,13 @@ fn done(facts: &Facts<'_>) -> Finding {
             None => not_on_roster(),
         };
     };
-    let next = found.due.map(|due| (format!("，下次最迟{due}"), format!(", next by {due}"))).unwrap_or_default();
+    let next =
+        found.due.map(|due| (format!("，下次最迟{}", date(due)), format!(", next by {due}"))).unwrap_or_default();
     (
         Proved,
         say(
-            format!("{}已于{}通过{}认证{}", found.title, last.on, Method::zh(last.method), next.0),
-            format!("{}: done on {} by {}{}", found.title_en, last.on, Method::en(last.method), next.1),
+            format!("{}已于{}认证（{}）{}", found.title, date(last.on), last.method.zh(), next.0),
+            format!("{}: done on {} ({}){}", found.title_en, last.on, last.method.en(), next.1),
         ),
     )
 }

@@ -131,7 +131,7 @@ fn a_grey_button_is_a_success_of_this_year_with_date_and_method() {
     let mut case = counter("认证按钮为灰色", XIAN);
     case.entitlements[0].last = Some(Success { on: Date::constant(2020, 3, 3), method: Method::DataMatch });
     check(&case, &expect![[r#"
-        already_done proved: 西安市城镇职工养老保险已于2020-03-03通过数据比对认证，下次最迟2021-12-31
+        already_done proved: 西安市城镇职工养老保险已于2020年3月3日认证（数据比对），下次最迟2021年12月31日
         others: 
         ruled out: not_in_scheme name_differs number_differs
         -> show_proof 已认证，打印凭据。
@@ -250,7 +250,7 @@ fn somebody_done_with_one_benefit_certifies_for_the_other() {
     case.entitlements[0].last = Some(Success { on: Date::constant(2020, 3, 3), method: Method::Phone });
     case.entitlements.push(Entitlement { pack: SHANXI.to_owned(), suspended: true, ..Entitlement::default() });
     check(&case, &expect![[r#"
-        already_done proved: 西安市城镇职工养老保险已于2020-03-03通过手机自助认证认证，下次最迟2021-12-31
+        already_done proved: 西安市城镇职工养老保险已于2020年3月3日认证（手机自助认证），下次最迟2021年12月31日
         others: 
         ruled out: not_in_scheme name_differs number_differs
         -> certify 在本机直接认证。

@@ -233,12 +233,12 @@ impl Pack {
             let en: Vec<&str> = spans.iter().map(|w| w.en.as_str()).collect();
             words = words.then(&Words::new(
                 format!("；{}年为{}：{}", changed.year, zh.join("、"), changed.note),
-                format!("in {}: {} ({})", changed.year, en.join(", "), changed.note),
+                format!("; in {}: {}", changed.year, en.join(", ")),
             ));
         }
         words = words.then(&self.present(case, state, period, &mut rules));
         if case.doubt != Doubt::None || case.clock_is_behind {
-            words = words.then(&Words::new("；终端日期存疑，请核对", "(the terminal's date is in doubt)"));
+            words = words.then(&Words::new("；终端日期存疑，请核对", "; the terminal's date is in doubt"));
         }
         words.zh.push('。');
         (words, rules)
@@ -280,29 +280,29 @@ impl Pack {
         match state {
             DueState::NotRequired(_) => Words::default(),
             DueState::Done(last) => Words::new(
-                format!("；已于{}通过{}认证，下次最迟{due}", date(last.on), last.method.zh()),
-                format!("done on {} by {}, next by {due_en}", last.on, last.method.en()),
+                format!("；已于{}认证（{}），下次最迟{due}", date(last.on), last.method.zh()),
+                format!("; done on {} ({}), next by {due_en}", last.on, last.method.en()),
             ),
             DueState::UnderReview => {
                 add(rules, "R125");
                 let by = case.entitlement.under_review.map(date).unwrap_or_default();
-                Words::new(format!("；正在审核，预计{by}前答复，期间不停发"), "under review, payment is protected")
+                Words::new(format!("；正在审核，预计{by}前答复，期间不停发"), "; under review, payment is protected")
             }
-            DueState::Suspended => self.late_words(rules, Words::new("；待遇已暂停", "payment is suspended")),
+            DueState::Suspended => self.late_words(rules, Words::new("；待遇已暂停", "; payment is suspended")),
             DueState::Overdue => {
-                let missed = Words::new(format!("；已过{due}"), format!("was due on {due_en}"));
+                let missed = Words::new(format!("；已过{due}"), format!("; was due on {due_en}"));
                 self.late_words(rules, missed)
             }
             DueState::NotOpen => {
                 add(rules, "R32");
                 let opens = period.map(|p| date(p.opens)).unwrap_or_default();
-                Words::new(format!("；{opens}起办理"), "not open yet")
+                Words::new(format!("；{opens}起办理"), "; not open yet")
             }
             DueState::Due | DueState::DueSoon if period.is_none() => {
-                Words::new("；没有认证记录，请现在认证", "no earlier one is recorded, certify now")
+                Words::new("；没有认证记录，请现在认证", "; no earlier one is recorded, certify now")
             }
             DueState::Due | DueState::DueSoon => {
-                Words::new(format!("；请在{due}前认证"), format!("due by {due_en}"))
+                Words::new(format!("；请在{due}前认证"), format!("; due by {due_en}"))
             }
         }
     }
@@ -311,9 +311,9 @@ impl Pack {
         for rule in &self.late.rules {
             add(rules, rule);
         }
-        let mut words = head.then(&Words::new("，现在仍可认证", "and can still be certified now"));
+        let mut words = head.then(&Words::new("，现在仍可认证", ", can still be certified now"));
         if let Some(resume) = self.late.resume {
-            words = words.then(&Words::new(format!("，{}", resume.zh()), format!("payment resumes {}", resume.en())));
+            words = words.then(&Words::new(format!("，{}", resume.zh()), format!(", payment resumes {}", resume.en())));
         }
         if self.late.backpay {
             words = words.then(&Words::new("并补发", "with back pay"));

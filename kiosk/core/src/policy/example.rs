@@ -11,8 +11,8 @@ use crate::moment::Doubt;
 /// One test case of a pack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Example {
-    /// Byte in the text, to name its line.
-    at: usize,
+    /// Bytes in the text where the expected values stand, to name their lines.
+    at: [usize; 7],
     /// What it shows.
     pub note: Option<String>,
     /// The entitlement.
@@ -67,7 +67,7 @@ pub(super) fn read(s: &Section<'_, '_>) -> Option<Example> {
         duplicate: s.flag("duplicate", false),
     };
     Some(Example {
-        at: s.start(),
+        at: EXPECTED.map(|key| s.at(key)),
         note: s.text_or_none("note"),
         entitlement,
         born: born.unwrap_or(DEFAULT_BIRTH),
@@ -102,11 +102,12 @@ fn expected(s: &Section<'_, '_>) -> String {
 pub(super) fn hold(pack: &Pack, book: &Book<'_>) {
     for example in &pack.examples {
         for (what, expected, found) in example.differences(pack) {
+            let at = EXPECTED.iter().position(|key| *key == what).map_or(0, |n| example.at[n]);
             let words = Words::new(
                 format!("算例不符：{what} 应为 {expected}，算得 {found}"),
                 format!("the example fails: {what} should be {expected} and is {found}"),
             );
-            book.fault(example.at, "example-fails", words);
+            book.fault(at, "example-fails", words);
         }
     }
 }
@@ -143,5 +144,7 @@ fn shown(day: Option<Date>) -> String {
     day.map_or_else(|| "-".to_owned(), |day| day.to_string())
 }
 
+/// Keys of an example that say what has to come out.
+const EXPECTED: [&str; 7] = ["expect", "due", "opens", "may_certify", "reason", "next", "counts"];
 /// Old enough for every pack.
 const DEFAULT_BIRTH: Date = Date::constant(1945, 6, 15);

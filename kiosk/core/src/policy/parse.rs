@@ -164,7 +164,10 @@ fn scope(s: &Section<'_, '_>) -> Scope {
 }
 
 fn calendar(s: &Section<'_, '_>) -> Option<Calendar> {
-    let schedule = schedule(s)?;
+    let Some(schedule) = schedule(s) else {
+        s.excuse();
+        return None;
+    };
     let overrides: Vec<Override> = s.sections("overrides").iter().filter_map(|o| year(o, &schedule)).collect();
     if let Schedule::Windows(windows) = &schedule {
         orderly(s, "windows", windows);

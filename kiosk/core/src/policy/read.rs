@@ -1,6 +1,6 @@
 //! Reads a pack's TOML key by key and remembers every fault with its line, so that an author sees all at once.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::ops::{Range, RangeInclusive};
 
@@ -50,22 +50,27 @@ pub(super) struct Section<'b, 't> {
     span: Range<usize>,
     path: String,
     asked: RefCell<BTreeSet<&'static str>>,
+    excused: Cell<bool>,
 }
 
 impl<'b, 't> Section<'b, 't> {
     pub(super) fn new(book: &'b Book<'t>, table: &'b DeTable<'t>, span: Range<usize>, path: &str) -> Self {
-        Self { book, table, span, path: path.to_owned(), asked: RefCell::default() }
+        Self { book, table, span, path: path.to_owned(), asked: RefCell::default(), excused: Cell::default() }
     }
 
-    /// Byte where the table begins.
-    pub(super) fn start(&self) -> usize {
-        self.span.start
+    /// Byte where a key's value stands, or where the table begins.
+    pub(super) fn at(&self, key: &str) -> usize {
+        self.table.get(key).map_or(self.span.start, |value| value.span().start)
+    }
+
+    /// Tells nothing about keys that were not asked for: an earlier fault hides which of them belong here.
+    pub(super) fn excuse(&self) {
+        self.excused.set(true);
     }
 
     /// Tells a fault at a key, or at the head of the table.
     pub(super) fn fault(&self, key: &str, code: &'static str, words: Words) {
-        let at = self.table.get(key).map_or(self.span.start, |value| value.span().start);
-        self.book.fault(at, code, words);
+        self.book.fault(self.at(key), code, words);
     }
 
     pub(super) fn has(&self, key: &str) -> bool {
@@ -325,6 +330,9 @@ impl<'b, 't> Section<'b, 't> {
 
 impl Drop for Section<'_, '_> {
     fn drop(&mut self) {
+        if self.excused.get() {
+            return;
+        }
         let asked = self.asked.borrow();
         for key in self.table.keys().filter(|key| !asked.contains(key.get_ref().as_ref())) {
             let name = key.get_ref();

@@ -22,7 +22,7 @@ impl Words {
     /// One sentence after another.
     pub(crate) fn then(mut self, next: &Words) -> Self {
         self.zh += &next.zh;
-        if !self.en.is_empty() && !next.en.is_empty() {
+        if !self.en.is_empty() && !next.en.is_empty() && !next.en.starts_with([';', ',']) {
             self.en += " ";
         }
         self.en += &next.en;
