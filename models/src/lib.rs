@@ -2,6 +2,7 @@
 //! Nothing here knows a person or a pension; a caller gets observations, scores
 //! and the threshold set they are read with, and decides elsewhere.
 
+pub mod bench;
 pub mod error;
 pub mod evaluate;
 pub mod face;

@@ -7,7 +7,7 @@ use std::{
 
 use clap::{Parser, Subcommand, ValueEnum};
 use models::{
-    Manifest, ModelError,
+    Manifest, ModelError, bench,
     evaluate::{self, Setting},
     fetch::{Fetched, fetch},
     manifest::default_dir,
@@ -60,6 +60,15 @@ enum Command {
         /// Resolution of fingerprint files, in pixels per inch.
         #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(100..=2000))]
         ppi: u32,
+    },
+    /// Time every network and the matcher on one thread; prints JSON.
+    Bench {
+        /// The model folder.
+        #[arg(long)]
+        dir: Option<PathBuf>,
+        /// Runs of each network.
+        #[arg(long, default_value_t = 40)]
+        runs: usize,
     },
     /// Print a threshold set read off an evaluation report.
     Calibrate {
@@ -122,6 +131,11 @@ fn run(cli: Cli) -> Result<ExitCode, ModelError> {
                 ppi,
             };
             run_evaluate(&setting, what, &pairs, &out)
+        }
+        Command::Bench { dir, runs } => {
+            let dir = dir.unwrap_or_else(default_dir);
+            println!("{:#}", bench::bench(&dir, &manifest, runs.max(1))?);
+            Ok(ExitCode::SUCCESS)
         }
         Command::Calibrate {
             report,

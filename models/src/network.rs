@@ -69,6 +69,18 @@ impl Network {
         (self.shape[3], self.shape[2])
     }
 
+    /// Runs `n` times on a grey picture; milliseconds of each run.
+    pub(crate) fn time(&self, n: usize) -> Result<Vec<f32>, ModelError> {
+        let input = vec![0.5f32; self.shape.iter().product()];
+        let mut millis = Vec::with_capacity(n);
+        for _ in 0..n {
+            let started = std::time::Instant::now();
+            self.run(&input)?;
+            millis.push(started.elapsed().as_secs_f32() * 1e3);
+        }
+        Ok(millis)
+    }
+
     /// Runs once; each output flattened, in the graph's order.
     pub(crate) fn run(&self, input: &[f32]) -> Result<Vec<Vec<f32>>, ModelError> {
         self.run_inner(input).map_err(|e| fault(&self.id.name, &e))

@@ -27,12 +27,18 @@ pub(super) struct Finish<'a> {
 
 impl Finish<'_> {
     #[inline(always)]
-    fn slope(&self, channel: usize) -> f32 {
-        self.slope.map_or(1.0, |slope| slope[channel])
+    fn store(&self, channel: usize, sums: &[f32], to: &mut [f32]) {
+        let bias = self.bias[channel];
+        let slope = self.slope.map_or(1.0, |slope| slope[channel]);
+        for (to, sum) in to.iter_mut().zip(sums) {
+            let value = sum + bias;
+            *to = if value < 0.0 { value * slope } else { value };
+        }
     }
 }
 
 impl Geometry {
+    /// Weights of one output channel when it sees every input channel.
     fn rows(&self) -> usize {
         self.channels_in * self.kernel.0 * self.kernel.1
     }
@@ -41,21 +47,25 @@ impl Geometry {
         self.size_out.0 * self.size_out.1
     }
 
+    fn n_in(&self) -> usize {
+        self.size_in.0 * self.size_in.1
+    }
+
     fn is_pointwise(&self) -> bool {
         self.kernel == (1, 1) && self.stride == 1 && self.pad == (0, 0)
     }
 }
 
-/// Weights (out, in, row, column) reordered so that one step reads `TALL` of them
-/// side by side; missing rows are zero.
+/// Weights (out, in, row, column) reordered so that one step reads those of a whole
+/// tile side by side; missing rows are zero.
 pub(super) fn pack_dense(weights: &[f32], geometry: &Geometry) -> Vec<f32> {
     let rows = geometry.rows();
     let mut packed = Vec::with_capacity(geometry.channels_out.next_multiple_of(TALL) * rows);
     for block in (0..geometry.channels_out).step_by(TALL) {
         for k in 0..rows {
-            let at = |channel: usize| weights.get(channel * rows + k).copied();
-            let lanes = (block..block + TALL).map(|c| at(c).filter(|_| c < geometry.channels_out));
-            packed.extend(lanes.map(Option::unwrap_or_default));
+            let of = |channel: usize| weights.get(channel * rows + k).copied();
+            let tile = (block..block + TALL).map(of);
+            packed.extend(tile.map(Option::unwrap_or_default));
         }
     }
     packed
@@ -92,40 +102,92 @@ fn dense_on<const WIDE: usize, const FUSED: bool>(
     input: &[f32],
     output: &mut [f32],
 ) {
+    if geometry.is_pointwise() {
+        pointwise_on::<WIDE, FUSED>(geometry, packed, finish, input, output);
+    } else {
+        spatial_on::<WIDE, FUSED>(geometry, packed, finish, input, output);
+    }
+}
+
+/// A kernel of one pixel: a product of matrices, a strip of pixels at a time.
+#[inline(always)]
+fn pointwise_on<const WIDE: usize, const FUSED: bool>(
+    geometry: &Geometry,
+    packed: &[f32],
+    finish: Finish<'_>,
+    input: &[f32],
+    output: &mut [f32],
+) {
     let (rows, n) = (geometry.rows(), geometry.n_out());
-    let mut columns = vec![0.0f32; rows * WIDE];
+    let mut strip = vec![[0.0f32; WIDE]; rows];
     for from in (0..n).step_by(WIDE) {
         let width = WIDE.min(n - from);
-        gather::<WIDE>(geometry, input, from, width, &mut columns);
+        for (to, plane) in strip.iter_mut().zip(input.chunks_exact(n)) {
+            to[..width].copy_from_slice(&plane[from..from + width]);
+        }
         for (block, weights) in packed.chunks_exact(rows * TALL).enumerate() {
-            let sums = tile::<WIDE, FUSED>(weights, &columns);
+            let sums = tile::<WIDE, FUSED>(weights, strip.iter());
             let channels = (geometry.channels_out - block * TALL).min(TALL);
             for (row, sums) in sums.iter().enumerate().take(channels) {
                 let channel = block * TALL + row;
-                let (bias, slope) = (finish.bias[channel], finish.slope(channel));
-                let to = &mut output[channel * n + from..][..width];
-                for (to, sum) in to.iter_mut().zip(sums) {
-                    *to = rectified(sum + bias, slope);
-                }
+                finish.store(channel, sums, &mut output[channel * n + from..][..width]);
+            }
+        }
+    }
+}
+
+/// A kernel of several pixels: each of its places reads a run of neighbours from the
+/// padded picture, so nothing is copied for it.
+#[inline(always)]
+fn spatial_on<const WIDE: usize, const FUSED: bool>(
+    geometry: &Geometry,
+    packed: &[f32],
+    finish: Finish<'_>,
+    input: &[f32],
+    output: &mut [f32],
+) {
+    let (rows, n) = (geometry.rows(), geometry.n_out());
+    let mut padded = Padded::new(geometry, WIDE, geometry.channels_in);
+    for (channel, input) in input.chunks_exact(geometry.n_in()).enumerate() {
+        padded.fill(geometry, channel, input);
+    }
+    let taps = padded.tap_starts(geometry);
+    let first = |channel| channel * padded.channel;
+    let starts: Vec<usize> = (0..geometry.channels_in)
+        .flat_map(|channel| taps.iter().map(move |tap| first(channel) + tap))
+        .collect();
+    for from in (0..padded.n_sums).step_by(WIDE) {
+        let reach = &padded.values[from..];
+        for (block, weights) in packed.chunks_exact(rows * TALL).enumerate() {
+            let runs = starts.iter().map(|start| run(reach, *start));
+            let sums = tile::<WIDE, FUSED>(weights, runs);
+            let channels = (geometry.channels_out - block * TALL).min(TALL);
+            for (row, sums) in sums.iter().enumerate().take(channels) {
+                let channel = block * TALL + row;
+                let to = &mut output[channel * n..][..n];
+                padded.store(geometry, finish, channel, from, sums, to);
             }
         }
     }
 }
 
 #[inline(always)]
-fn rectified(value: f32, slope: f32) -> f32 {
-    if value < 0.0 { value * slope } else { value }
+fn run<const WIDE: usize>(values: &[f32], start: usize) -> &[f32; WIDE] {
+    values[start..]
+        .first_chunk()
+        .expect("planes have room for the last run")
 }
 
-/// The product of `TALL` rows of weights with `WIDE` columns of input.
+/// The product of `TALL` rows of weights with `WIDE` columns of input. Six rows are
+/// what the registers hold; with a power of two the compiler turns the loops round
+/// and gathers, fifty times slower.
 #[inline(always)]
-fn tile<const WIDE: usize, const FUSED: bool>(
+fn tile<'a, const WIDE: usize, const FUSED: bool>(
     weights: &[f32],
-    columns: &[f32],
+    columns: impl Iterator<Item = &'a [f32; WIDE]>,
 ) -> [[f32; WIDE]; TALL] {
     let mut sums = [[0.0f32; WIDE]; TALL];
     let (weights, _) = weights.as_chunks::<TALL>();
-    let (columns, _) = columns.as_chunks::<WIDE>();
     for (weights, column) in weights.iter().zip(columns) {
         for row in 0..TALL {
             for lane in 0..WIDE {
@@ -142,47 +204,6 @@ fn multiply_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FUSED { a.mul_add(b, c) } else { a * b + c }
 }
 
-/// Lays the input of `width` output pixels side by side, one row a weight.
-#[inline(always)]
-fn gather<const WIDE: usize>(
-    geometry: &Geometry,
-    input: &[f32],
-    from: usize,
-    width: usize,
-    columns: &mut [f32],
-) {
-    let (height_in, width_in) = geometry.size_in;
-    let plane = height_in * width_in;
-    let (columns, _) = columns.as_chunks_mut::<WIDE>();
-    if geometry.is_pointwise() {
-        for (column, plane) in columns.iter_mut().zip(input.chunks_exact(plane)) {
-            column[..width].copy_from_slice(&plane[from..from + width]);
-        }
-        return;
-    }
-    let width_out = geometry.size_out.1;
-    let mut columns = columns.iter_mut();
-    for plane in input.chunks_exact(plane) {
-        for ky in 0..geometry.kernel.0 {
-            for kx in 0..geometry.kernel.1 {
-                let column = columns.next().expect("a row for each weight");
-                let (mut oy, mut ox) = (from / width_out, from % width_out);
-                for value in &mut column[..width] {
-                    // Above and left of the picture the sum wraps to a huge number.
-                    let y = (oy * geometry.stride + ky).wrapping_sub(geometry.pad.0);
-                    let x = (ox * geometry.stride + kx).wrapping_sub(geometry.pad.1);
-                    let inside = y < height_in && x < width_in;
-                    *value = if inside { plane[y * width_in + x] } else { 0.0 };
-                    ox += 1;
-                    if ox == width_out {
-                        (oy, ox) = (oy + 1, 0);
-                    }
-                }
-            }
-        }
-    }
-}
-
 #[inline(always)]
 fn depthwise_on<const WIDE: usize, const FUSED: bool>(
     geometry: &Geometry,
@@ -191,81 +212,140 @@ fn depthwise_on<const WIDE: usize, const FUSED: bool>(
     input: &[f32],
     output: &mut [f32],
 ) {
-    let (height_out, width_out) = geometry.size_out;
     let n_taps = geometry.kernel.0 * geometry.kernel.1;
-    let plane = geometry.size_in.0 * geometry.size_in.1;
-    let mut padded = Padded::new(geometry);
-    let channels = input.chunks_exact(plane).zip(weights.chunks_exact(n_taps));
-    for (channel, (input, taps)) in channels.enumerate() {
-        padded.fill(geometry, input);
-        let (bias, slope) = (finish.bias[channel], finish.slope(channel));
-        let rows = output[channel * geometry.n_out()..].chunks_exact_mut(width_out);
-        for (y, row) in rows.enumerate().take(height_out) {
-            row.fill(bias);
-            for ky in 0..geometry.kernel.0 {
-                for kx in 0..geometry.kernel.1 {
-                    let tap = taps[ky * geometry.kernel.1 + kx];
-                    let from = padded.row(y * geometry.stride + ky, kx, width_out);
-                    for (sum, value) in row.iter_mut().zip(from) {
-                        *sum = multiply_add::<FUSED>(tap, *value, *sum);
-                    }
+    let width_out = geometry.size_out.1;
+    let mut padded = Padded::new(geometry, WIDE, 1);
+    let starts = padded.tap_starts(geometry);
+    let mut sums = vec![0.0f32; padded.n_sums.next_multiple_of(WIDE)];
+    let inputs = input.chunks_exact(geometry.n_in());
+    let outputs = output.chunks_exact_mut(geometry.n_out());
+    let weights = weights.chunks_exact(n_taps);
+    for (channel, ((input, taps), output)) in inputs.zip(weights).zip(outputs).enumerate() {
+        padded.fill(geometry, 0, input);
+        let (chunks, _) = sums.as_chunks_mut::<WIDE>();
+        for (chunk, sums) in chunks.iter_mut().enumerate() {
+            let reach = &padded.values[chunk * WIDE..];
+            // A variable of its own, so that it stays in registers.
+            let mut total = [0.0f32; WIDE];
+            for (tap, start) in taps.iter().zip(&starts) {
+                let from: &[f32; WIDE] = run(reach, *start);
+                for (sum, value) in total.iter_mut().zip(from) {
+                    *sum = multiply_add::<FUSED>(*tap, *value, *sum);
                 }
             }
-            row.iter_mut()
-                .for_each(|value| *value = rectified(*value, slope));
+            *sums = total;
         }
+        let rows = sums
+            .chunks(padded.lane)
+            .zip(output.chunks_exact_mut(width_out));
+        rows.for_each(|(sums, row)| finish.store(channel, sums, row));
     }
 }
 
-/// One channel with its border of zeros; with a stride of two, even and odd columns
-/// lie apart, so that a row of output always reads a run of neighbours.
+/// Channels with their border of zeros. With a stride of two, even and odd rows and
+/// columns lie in planes of their own, so that the sums of a whole channel, laid end
+/// to end, read one run of neighbours for each tap. A few sums at the end of each
+/// row belong to no output and are dropped.
 struct Padded {
     values: Vec<f32>,
-    stride: usize,
+    /// Rows and columns of a plane.
+    rows: usize,
     lane: usize,
+    /// Values of a plane, with room for the last run to read beyond.
+    plane: usize,
+    /// Values of all planes of a channel.
+    channel: usize,
+    n_sums: usize,
 }
 
 impl Padded {
-    fn new(geometry: &Geometry) -> Self {
+    fn new(geometry: &Geometry, wide: usize, channels: usize) -> Self {
         let stride = geometry.stride;
-        let lane = geometry.size_out.1 + geometry.kernel.1.div_ceil(stride);
-        let height = (geometry.size_out.0 - 1) * stride + geometry.kernel.0;
+        let rows = geometry.size_out.0 + (geometry.kernel.0 - 1) / stride;
+        let lane = geometry.size_out.1 + (geometry.kernel.1 - 1) / stride;
+        let plane = rows * lane + geometry.kernel.1 + wide;
+        let channel = stride * stride * plane;
+        let values = vec![0.0; channels * channel];
+        let n_sums = geometry.size_out.0 * lane;
         Self {
-            values: vec![0.0; height * stride * lane],
-            stride,
+            values,
+            rows,
             lane,
+            plane,
+            channel,
+            n_sums,
         }
     }
 
-    /// Only the inside is written; the border stays zero from the start.
+    /// Where the run of each tap starts within a channel.
+    fn tap_starts(&self, geometry: &Geometry) -> Vec<usize> {
+        let stride = geometry.stride;
+        let columns = geometry.kernel.1;
+        let start = |tap: usize| {
+            let (ky, kx) = (tap / columns, tap % columns);
+            let plane = (ky % stride) * stride + kx % stride;
+            plane * self.plane + (ky / stride) * self.lane + kx / stride
+        };
+        (0..geometry.kernel.0 * columns).map(start).collect()
+    }
+
+    /// Only the inside is written; the border stays zero from the start. The stride
+    /// is one or two.
     #[inline(always)]
-    fn fill(&mut self, geometry: &Geometry, input: &[f32]) {
-        let (pad_y, pad_x) = geometry.pad;
-        let width_in = geometry.size_in.1;
-        let rows = self
-            .values
-            .chunks_exact_mut(self.stride * self.lane)
-            .skip(pad_y);
-        for (to, from) in rows.zip(input.chunks_exact(width_in)) {
-            if self.stride == 1 {
-                let n = width_in.min(self.lane - pad_x);
-                to[pad_x..pad_x + n].copy_from_slice(&from[..n]);
+    fn fill(&mut self, geometry: &Geometry, channel: usize, input: &[f32]) {
+        let (stride, (pad_y, pad_x)) = (geometry.stride, geometry.pad);
+        for (y, from) in input.chunks_exact(geometry.size_in.1).enumerate() {
+            let y = y + pad_y;
+            if y / stride >= self.rows {
+                break;
+            }
+            let phases = channel * self.channel + (y % stride) * stride * self.plane;
+            let row = phases + (y / stride) * self.lane;
+            if stride == 1 {
+                let n = from.len().min(self.lane - pad_x);
+                self.values[row + pad_x..][..n].copy_from_slice(&from[..n]);
                 continue;
             }
-            for (x, value) in from.iter().enumerate() {
-                let x = x + pad_x;
-                let (lane, at) = (x % self.stride, x / self.stride);
-                if at < self.lane {
-                    to[lane * self.lane + at] = *value;
+            for phase in 0..stride {
+                // The first input column of this phase, and where it goes.
+                let first = (phase + stride - pad_x % stride) % stride;
+                let at = (first + pad_x) / stride;
+                let to = &mut self.values[row + phase * self.plane + at..][..self.lane - at];
+                // Pairs of known size, so that the compiler can pick every other one.
+                let (pairs, last) = from[first.min(from.len())..].as_chunks::<2>();
+                to.iter_mut()
+                    .zip(pairs)
+                    .for_each(|(to, pair)| *to = pair[0]);
+                if let (Some(to), Some(value)) = (to.get_mut(pairs.len()), last.first()) {
+                    *to = *value;
                 }
             }
         }
     }
 
+    /// Stores those of a run of sums, from the `from`th on, that belong to an output.
     #[inline(always)]
-    fn row(&self, y: usize, kx: usize, n: usize) -> &[f32] {
-        let lane = y * self.stride + kx % self.stride;
-        &self.values[lane * self.lane + kx / self.stride..][..n]
+    fn store(
+        &self,
+        geometry: &Geometry,
+        finish: Finish<'_>,
+        channel: usize,
+        from: usize,
+        sums: &[f32],
+        output: &mut [f32],
+    ) {
+        let width_out = geometry.size_out.1;
+        let (mut y, mut x) = (from / self.lane, from % self.lane);
+        let mut rest = sums;
+        while !rest.is_empty() && y < geometry.size_out.0 {
+            let (row, tail) = rest.split_at(rest.len().min(self.lane - x));
+            if x < width_out {
+                let n = row.len().min(width_out - x);
+                finish.store(channel, &row[..n], &mut output[y * width_out + x..][..n]);
+            }
+            rest = tail;
+            (y, x) = (y + 1, 0);
+        }
     }
 }
 
@@ -280,6 +360,16 @@ mod vector {
     )]
 
     use super::{Finish, Geometry};
+
+    fn has_avx512() -> bool {
+        is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("fma")
+    }
+
+    fn has_avx2() -> bool {
+        is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
+    }
 
     macro_rules! variants {
         ($kernel:ident, $wide:ident, $middle:ident) => {
@@ -300,14 +390,10 @@ mod vector {
                 i: &[f32],
                 o: &mut [f32],
             ) {
-                let fma = is_x86_feature_detected!("fma");
-                if fma
-                    && is_x86_feature_detected!("avx512f")
-                    && is_x86_feature_detected!("avx512vl")
-                {
+                if has_avx512() {
                     // SAFETY: the three features were just found on this machine.
                     unsafe { $wide(g, w, f, i, o) }
-                } else if fma && is_x86_feature_detected!("avx2") {
+                } else if has_avx2() {
                     // SAFETY: both features were just found on this machine.
                     unsafe { $middle(g, w, f, i, o) }
                 } else {
@@ -421,11 +507,8 @@ mod tests {
                         }
                     }
                 }
-                output.push(if sum < 0.0 {
-                    sum * finish.slope(out)
-                } else {
-                    sum
-                });
+                let slope = finish.slope.map_or(1.0, |slope| slope[out]);
+                output.push(if sum < 0.0 { sum * slope } else { sum });
             }
         }
         output
