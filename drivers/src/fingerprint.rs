@@ -264,20 +264,32 @@ impl Sensor {
         Ok(())
     }
 
-    /// Handshake, parameters, fastest safe speed, largest packets.
+    /// Handshake, parameters, fastest safe speed, largest packets. After a speed at which
+    /// the line fails comes the next slower one: a long or unshielded cable is slow and not broken.
     fn prepare(&mut self) -> Result<(), SensorError> {
         self.find_speed()?;
-        let mut tries_left = LINE_TRIES_MAX;
-        loop {
-            match self.raise_speed() {
+        let mut wished_hz = self.settings.profile.baud_max_hz;
+        for _ in 1..SPEED_TRIES_MAX {
+            match self.change_speed(wished_hz) {
                 Ok(()) => return Ok(()),
-                Err(Trouble::Silent | Trouble::Damaged) if tries_left > 1 => {
-                    tries_left -= 1;
-                    self.find_speed()?;
-                }
+                Err(Trouble::Silent | Trouble::Damaged) => {}
                 Err(trouble) => return Err(trouble.into()),
             }
+            wished_hz = self.slower_than(wished_hz);
+            self.find_speed()?;
         }
+        self.change_speed(wished_hz).map_err(SensorError::from)
+    }
+
+    /// Only a speed that is also looked for: the module keeps it, and must be found there
+    /// when the answer to the change was lost.
+    fn slower_than(&self, baud_hz: u32) -> u32 {
+        let slower = self
+            .settings
+            .baud_rates_hz
+            .iter()
+            .filter(|hz| **hz < baud_hz);
+        slower.max().copied().unwrap_or(baud_hz)
     }
 
     fn find_speed(&mut self) -> Result<(), SensorError> {
@@ -285,6 +297,7 @@ impl Sensor {
         if self.wire.baud_hz != 0 {
             rates.insert(0, self.wire.baud_hz);
         }
+        rates.push(self.settings.profile.baud_max_hz);
         // A module that was just plugged in says nothing for up to 200 ms.
         rates.extend(rates.first().copied());
         for baud_hz in rates {
@@ -305,19 +318,17 @@ impl Sensor {
         Err(SensorError::Silent)
     }
 
-    fn raise_speed(&mut self) -> Result<(), Trouble> {
+    fn change_speed(&mut self, wished_hz: u32) -> Result<(), Trouble> {
         self.parameters = self.wire.parameters()?;
         if self.parameters.packet_size < PACKET_SIZE_MAX {
-            self.wire
-                .command(Command::SetPacketSize(PACKET_SIZE_MAX_CODE))?;
+            let largest = Command::SetPacketSize(PACKET_SIZE_MAX_CODE);
+            self.wire.command(largest)?;
         }
-        let fastest_hz = self.settings.profile.baud_max_hz;
-        if self.wire.baud_hz < fastest_hz {
-            let n =
-                u8::try_from(fastest_hz / BAUD_STEP_HZ).expect("profiles hold at most 24 steps");
+        if self.wire.baud_hz != wished_hz {
+            let n = u8::try_from(wished_hz / BAUD_STEP_HZ).expect("a profile has 24 steps at most");
             // The ack still comes at the old speed.
             self.wire.command(Command::SetBaud(n))?;
-            self.wire.set_baud(fastest_hz).map_err(Trouble::Link)?;
+            self.wire.set_baud(wished_hz).map_err(Trouble::Link)?;
             self.wire.link.pause(BAUD_PAUSE);
         }
         for _ in 0..ECHOES_TO_TRUST {
@@ -662,6 +673,7 @@ const PACKET_SIZE_MAX_CODE: u8 = 3;
 const PACKET_OVERHEAD: usize = 11;
 const LINE_TRIES_MAX: u32 = 3;
 const UPLOADS_MAX: u32 = 3;
+const SPEED_TRIES_MAX: u32 = 3;
 const ECHOES_TO_TRUST: u32 = 3;
 const QUICK_ACK: Duration = Duration::from_millis(300);
 /// A module that sees a finger takes its time over the image.

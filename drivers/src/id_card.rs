@@ -25,6 +25,7 @@ pub struct Reader {
     sam_id: Option<[u8; 16]>,
     last_card: Option<LastCard>,
     is_card_lying: bool,
+    may_hide_card: bool,
     must_reopen: bool,
     hasher: RandomState,
 }
@@ -121,6 +122,7 @@ impl Reader {
             sam_id: None,
             last_card: None,
             is_card_lying: false,
+            may_hide_card: true,
             must_reopen: false,
             hasher: RandomState::new(),
         };
@@ -225,6 +227,7 @@ impl Reader {
             match self.wire.exchange(Command::Status, limit) {
                 Ok(_) => {
                     self.sam_id = None;
+                    self.may_hide_card = true;
                     // What came at the wrong speeds was no fault of the line.
                     self.wire.saw_noise = false;
                     return Ok(());
@@ -250,7 +253,9 @@ impl Reader {
     fn restart(&mut self, limit: Instant) -> Result<(), Trouble> {
         let reply = self.wire.exchange(Command::Reset, limit)?;
         self.wire.link.pause(RESET_PAUSE);
-        good(&reply)
+        good(&reply)?;
+        self.may_hide_card = false;
+        Ok(())
     }
 
     fn look(&mut self, limit: Instant) -> Result<Poll, Trouble> {
@@ -316,21 +321,38 @@ impl Reader {
 
     /// Find, select and read; no step may be left out.
     fn read_card(&mut self, limit: Instant) -> Result<Attempt, Trouble> {
-        let reply = self.wire.exchange(Command::Find, limit)?;
-        match Meaning::of(reply.status) {
-            Meaning::Found => {}
-            Meaning::NoCard => {
-                self.wire.saw_noise = false;
-                return Ok(Attempt::NoCard);
-            }
-            _ => return other_answer(&reply),
+        let mut found = self.find(limit)?;
+        // A module does not find a card that it has read: neither the one whose reply was
+        // lost on the line nor the one that lay there when the kiosk started.
+        if matches!(found, Some(Attempt::NoCard)) && self.may_hide_card {
+            self.restart(limit)?;
+            found = self.find(limit)?;
+        }
+        if let Some(other) = found {
+            return Ok(other);
         }
         let sam_id = self.ask_sam_id(limit)?;
         let reply = self.wire.exchange(Command::Select, limit)?;
         if Meaning::of(reply.status) != Meaning::Ok {
             return other_answer(&reply);
         }
-        self.read_blocks(sam_id, limit)
+        self.may_hide_card = true;
+        let attempt = self.read_blocks(sam_id, limit)?;
+        self.may_hide_card = false;
+        Ok(attempt)
+    }
+
+    /// Looks for a card; `None` if there is one to be selected.
+    fn find(&mut self, limit: Instant) -> Result<Option<Attempt>, Trouble> {
+        let reply = self.wire.exchange(Command::Find, limit)?;
+        match Meaning::of(reply.status) {
+            Meaning::Found => Ok(None),
+            Meaning::NoCard => {
+                self.wire.saw_noise = false;
+                Ok(Some(Attempt::NoCard))
+            }
+            _ => other_answer(&reply).map(Some),
+        }
     }
 
     /// Reads the selected card until what was read can be believed.

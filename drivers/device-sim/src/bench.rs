@@ -35,6 +35,8 @@ pub struct Bench {
     is_paced: bool,
     dir: PathBuf,
     ptys: [Option<Pty>; 3],
+    /// What the kiosk has not taken yet: a pty holds only a few kilobytes.
+    outboxes: [Vec<u8>; 3],
     paper: File,
     listener: UnixListener,
     clients: Vec<Client>,
@@ -67,6 +69,7 @@ impl Bench {
             is_paced: setup.counter.is_paced,
             dir,
             ptys,
+            outboxes: Default::default(),
             paper,
             listener,
             clients: Vec::new(),
@@ -106,7 +109,14 @@ impl Bench {
                 DeviceName::Fingerprint => self.counter.fingerprint.arrived(host_baud_hz, now),
                 DeviceName::Printer => self.counter.printer.arrived(host_baud_hz, now),
             };
-            pty.write(&bytes)?;
+            let outbox = &mut self.outboxes[name as usize];
+            outbox.extend(bytes);
+            let n = pty.write(outbox)?;
+            outbox.drain(..n);
+            // Nobody listens: the bytes are lost, as on a wire.
+            if outbox.len() > OUTBOX_MAX {
+                outbox.clear();
+            }
         }
         let printed = self.counter.printer.device.take_printed();
         self.paper.write_all(&printed)
@@ -131,11 +141,20 @@ impl Bench {
         let time = time.unwrap_or(IDLE_MAX).min(IDLE_MAX);
         let time = Timespec::try_from(time).map_err(io::Error::other)?;
         let mut fds = vec![PollFd::new(&self.listener, PollFlags::IN)];
-        let all_ptys = self.ptys.iter().flatten().map(|pty| pty.as_fd());
+        let all_ptys = self
+            .ptys
+            .iter()
+            .zip(&self.outboxes)
+            .filter_map(|(pty, outbox)| {
+                let mut what = PollFlags::IN;
+                what.set(PollFlags::OUT, !outbox.is_empty());
+                Some((pty.as_ref()?.as_fd(), what))
+            });
         let all_clients = self.clients.iter().map(|client| client.stream.as_fd());
         let stdin = self.stdin.as_ref().map(|stdin| stdin.as_fd());
-        let rest: Vec<BorrowedFd<'_>> = all_ptys.chain(all_clients).chain(stdin).collect();
-        fds.extend(rest.iter().map(|fd| PollFd::new(fd, PollFlags::IN)));
+        let others = all_clients.chain(stdin).map(|fd| (fd, PollFlags::IN));
+        let rest: Vec<(BorrowedFd<'_>, PollFlags)> = all_ptys.chain(others).collect();
+        fds.extend(rest.iter().map(|(fd, what)| PollFd::new(fd, *what)));
         match poll(&mut fds, Some(&time)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
@@ -232,6 +251,7 @@ impl Bench {
         match order {
             Order::Unplug(name) => {
                 self.ptys[*name as usize] = None;
+                self.outboxes[*name as usize].clear();
                 match name {
                     DeviceName::IdCard => self.counter.id_card.unplug(),
                     DeviceName::Fingerprint => self.counter.fingerprint.unplug(),
@@ -361,6 +381,8 @@ impl Client {
     }
 }
 
+/// More than the largest reply at the largest speed.
+const OUTBOX_MAX: usize = 1 << 20;
 const IDLE_MAX: Duration = Duration::from_millis(200);
 /// A device says nothing for so long after it got power.
 const POWER_ON: Duration = Duration::from_millis(300);

@@ -93,6 +93,7 @@ impl Counter {
                 if !self.id_card.device.has_card() {
                     return Err(CounterError::NoCard);
                 }
+                self.id_card.device.lay(None);
                 self.id_card.device.lay(Some(card));
             }
             Order::CardOff => self.id_card.device.lay(None),
@@ -115,7 +116,7 @@ impl Counter {
             Order::CutterJam(is_stuck) => self.printer.device.set_cutter(is_stuck),
             Order::Silence(name, time) => self.faults(name).silent_until = now + time,
             Order::Late(name, time) => self.faults(name).delay = time,
-            Order::Noise(name, n) => self.faults(name).n_noisy_bytes += n,
+            Order::Noise(name, n) => self.faults(name).n_noisy_bytes = n,
             Order::BadChecksum(name) => self.faults(name).has_bad_checksum = true,
             Order::DoublePreamble(name) => self.faults(name).has_double_start = true,
             Order::Stale(name) => self.faults(name).is_stale = true,

@@ -64,6 +64,8 @@ impl IdCard {
     pub fn lay(&mut self, card: Option<Card>) {
         if card.is_none() {
             self.is_fake = false;
+            self.will_tear = false;
+            self.will_shake = false;
         }
         self.card = card;
         self.state = State::Idle;

@@ -84,7 +84,6 @@ impl Line {
         }
         self.previous = reply.to_vec();
         let delay = std::mem::take(&mut self.faults.delay);
-        let bytes = self.spoil(bytes);
         self.queue_up(&bytes, baud_hz, now + delay);
     }
 
@@ -93,8 +92,12 @@ impl Line {
         let mut bytes = Vec::new();
         while self.queue.front().is_some_and(|burst| burst.due <= now) {
             let burst = self.queue.pop_front().expect("the front was just seen");
+            if burst.due < self.faults.silent_until {
+                continue;
+            }
             if burst.baud_hz == host_baud_hz {
-                bytes.extend(burst.bytes);
+                let burst = self.spoil(burst.bytes);
+                bytes.extend(burst);
             } else {
                 let n = burst.bytes.len() as u64 * u64::from(host_baud_hz);
                 let n = n / u64::from(burst.baud_hz.max(1));
@@ -116,9 +119,8 @@ impl Line {
 
     fn spoil(&mut self, bytes: Vec<u8>) -> Vec<u8> {
         let mut out = Vec::with_capacity(bytes.len());
-        let spread = (bytes.len() / (self.faults.n_noisy_bytes + 1)).max(1);
         for byte in bytes {
-            let hit = self.faults.n_noisy_bytes > 0 && self.random.below(spread) == 0;
+            let hit = self.faults.n_noisy_bytes > 0 && self.random.below(NOISE_SPREAD) == 0;
             if !hit {
                 out.push(byte);
                 continue;
@@ -158,6 +160,8 @@ pub fn wire_time(n_bytes: usize, baud_hz: u32) -> Duration {
     Duration::from_nanos(10_000_000_000 * n_bytes as u64 / u64::from(baud_hz.max(1)))
 }
 
+/// One byte in so many is hit while there is noise.
+const NOISE_SPREAD: usize = 24;
 /// A USB bridge hands over at most so many bytes at a time.
 const BURST_MAX: usize = 48;
 

@@ -56,17 +56,18 @@ impl Pty {
         Ok(bytes)
     }
 
-    /// Sends to the kiosk. Bytes that nobody takes are lost, as on a wire.
-    pub(crate) fn write(&self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            match rustix::io::write(&self.ours, bytes) {
-                Ok(n) => bytes = &bytes[n..],
+    /// Sends to the kiosk as much as it takes now; gives how many bytes that were.
+    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let mut n = 0;
+        while n < bytes.len() {
+            match rustix::io::write(&self.ours, &bytes[n..]) {
+                Ok(some) => n += some,
                 Err(rustix::io::Errno::AGAIN) => break,
                 Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(())
+        Ok(n)
     }
 
     /// Lets the next kiosk in after one that was killed: its exclusive mark stays on a

@@ -46,7 +46,7 @@ pub enum Order {
     Silence(DeviceName, Duration),
     /// `LATE device ms`: the next reply comes later.
     Late(DeviceName, Duration),
-    /// `NOISE device n`
+    /// `NOISE device n`: so many of the coming bytes are damaged; 0 ends the noise.
     Noise(DeviceName, usize),
     /// `BAD-CHECKSUM device`
     BadChecksum(DeviceName),

@@ -26,6 +26,20 @@ fn every_fault_of_the_card_reader_is_survived() {
     });
     expect![[r#"
         id-card             told on the way                                    recovered
+        BAD-CHECKSUM        -                                                  yes
+        DOUBLE-PREAMBLE     -                                                  yes
+        STALE               NoCard                                             yes
+        NOISE 20            error id-card-reader-silent                        yes
+        LATE 400            -                                                  yes
+        LATE 2600           error id-card-reader-silent                        yes
+        SILENCE 500         -                                                  yes
+        SILENCE 9000        error id-card-reader-silent                        yes
+        UNPLUG              error id-card-reader-unplugged                     yes
+        SHAKE               -                                                  yes
+        TEAR                HoldStill                                          yes
+        SWAP 1              -                                                  yes
+        FAKE                Unverifiable(NotGenuine)                           yes
+        DEAD-SAM            error id-card-reader-sam-dead                      yes
     "#]]
     .assert_eq(&table);
 }
@@ -45,6 +59,18 @@ fn every_fault_of_the_fingerprint_module_is_survived() {
     });
     expect![[r#"
         fingerprint         told on the way                                    recovered
+        BAD-CHECKSUM        -                                                  yes
+        DOUBLE-PREAMBLE     -                                                  yes
+        STALE               -                                                  yes
+        NOISE 20            -                                                  yes
+        LATE 400            -                                                  yes
+        LATE 2600           error finger-reader-silent                         yes
+        SILENCE 500         -                                                  yes
+        SILENCE 9000        error finger-reader-silent                         yes
+        UNPLUG              error finger-reader-unplugged                      yes
+        DRY                 Retry(TooDry)                                      yes
+        WET                 Retry(TooWet)                                      yes
+        MOVED               Retry(Moved)                                       yes
     "#]]
     .assert_eq(&table);
 }
@@ -66,6 +92,15 @@ fn every_fault_of_the_printer_is_survived() {
     });
     expect![[r#"
         printer             told on the way                                    recovered
+        NOISE 2             -                                                  yes
+        STALE               -                                                  yes
+        LATE 400            -                                                  yes
+        SILENCE 500         -                                                  yes
+        SILENCE 9000        error printer-silent                               yes
+        UNPLUG              error printer-unplugged                            yes
+        PAPER OUT           PaperOut                                           yes
+        COVER OPEN          CoverOpen                                          yes
+        CUTTER JAM          error printer-cutter-stuck                         yes
     "#]]
     .assert_eq(&table);
 }

@@ -11,6 +11,7 @@ use drivers::id_card::{self, Poll, Reader, fields};
 use drivers::link::{Capture as Recording, LinkConfig, ReplayLink};
 use drivers::photo::PhotoDecoder;
 use drivers::printer::{self, Printed, Printer};
+use drivers::selftest::{self, Outcome};
 
 use crate::printer::slip;
 
@@ -90,6 +91,36 @@ fn a_recorded_read_plays_back_to_the_same_card() {
         panic!("no card in the replay");
     };
     assert!(again == card);
+}
+
+#[test]
+fn the_morning_check_finds_what_is_wrong() {
+    let sim = Sim::start(&["--fast"]);
+    let check = || {
+        let card = selftest::id_card(&sim.link("id-card"), Default::default());
+        let finger = selftest::fingerprint(&sim.link("fingerprint"), Default::default());
+        let printer = selftest::printer(&sim.link("printer"), Default::default());
+        [card, finger, printer].map(|checked| checked.outcome)
+    };
+    assert_eq!(check(), [Outcome::Works; 3]);
+    for order in ["CARD 1", "FINGER 1 2", "PAPER LOW"] {
+        sim.order(order);
+    }
+    let codes = [
+        "id-card-left-on-reader",
+        "finger-reader-glass-not-empty",
+        "printer-paper-low",
+    ];
+    assert_eq!(check(), codes.map(Outcome::Attention));
+    for order in ["DEAD-SAM", "UNPLUG fingerprint", "COVER OPEN"] {
+        sim.order(order);
+    }
+    let codes = [
+        "id-card-reader-sam-dead",
+        "finger-reader-unplugged",
+        "printer-cover-open",
+    ];
+    assert_eq!(check(), codes.map(Outcome::Fails));
 }
 
 #[test]

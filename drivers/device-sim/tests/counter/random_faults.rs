@@ -74,7 +74,7 @@ fn card_script(seed: u64, tally: &mut Tally) {
         }
         world.pass(Duration::from_millis(200));
     }
-    for order in ["SAM OK", "REPLUG id-card", "CARD OFF"] {
+    for order in ["SAM OK", "REPLUG id-card", "CARD OFF", "NOISE id-card 0"] {
         world.order(order);
     }
     world.pass(Duration::from_secs(12));
@@ -107,7 +107,7 @@ fn finger_script(seed: u64, tally: &mut Tally) {
         }
         world.pass(Duration::from_millis(200));
     }
-    for order in ["REPLUG fingerprint", "FINGER OFF"] {
+    for order in ["REPLUG fingerprint", "FINGER OFF", "NOISE fingerprint 0"] {
         world.order(order);
     }
     world.pass(Duration::from_secs(12));
@@ -187,6 +187,13 @@ const CARD_ORDERS: &[&str] = &[
     "CARD #",
     "CARD #",
     "CARD #",
+    "CARD #",
+    "CARD #",
+    "SAM OK",
+    "SAM OK",
+    "REPLUG id-card",
+    "REPLUG id-card",
+    "REPLUG id-card",
     "CARD OFF",
     "SWAP #",
     "SWAP #",
