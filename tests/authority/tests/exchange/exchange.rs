@@ -2,6 +2,7 @@
 
 use authority::{
     cose::{ContentType, Signed, sha256},
+    hex,
     keys::Keys,
     report::{RecordLine, Status},
     server::{Authority, Config},
@@ -492,6 +493,43 @@ fn a_picture_is_taken_only_if_it_is_the_announced_one_and_opens() {
         Vec::<Vec<u8>>::new()
     );
     assert_eq!(scene.status().pictures, 1);
+}
+
+#[test]
+fn a_disk_that_fails_is_our_fault_and_nothing_is_said_to_be_stored() {
+    let scene = Scene::new();
+    let terminal = &scene.terminal;
+    let parcel = terminal.parcel(1, 1);
+    let digest = sha256(&parcel.picture);
+    let batch = paper::id(70);
+    let manifest = terminal.manifest(batch, std::slice::from_ref(&parcel.entry));
+    assert_eq!(said(terminal.offer(batch, &manifest)), "200");
+    assert_eq!(said(terminal.keep(parcel.id, &parcel.envelope)), "201");
+    // A file where the picture's folder has to be.
+    let folder = hex::encode(&digest[..1]);
+    let obstacle = scene.data.path().join("pictures").join(folder);
+    std::fs::write(&obstacle, b"").expect("a file");
+    assert_eq!(
+        said(terminal.append(digest, 0, &parcel.picture)),
+        "500 fault"
+    );
+    assert_eq!(scene.status().pictures, 0);
+    let receipts = terminal.commit(batch).expect("a reply").list();
+    assert_eq!(receipts, Vec::<Vec<u8>>::new());
+
+    std::fs::remove_file(&obstacle).expect("the file");
+    let reply = terminal
+        .append(digest, 0, &parcel.picture)
+        .expect("a reply");
+    assert_eq!(
+        (reply.status, reply.next_offset()),
+        (409, parcel.picture.len() as u64)
+    );
+    assert_eq!(
+        said(terminal.append(digest, parcel.picture.len(), &[])),
+        "201"
+    );
+    assert_eq!(terminal.commit(batch).expect("a reply").list().len(), 1);
 }
 
 #[test]
