@@ -59,7 +59,11 @@ pub struct Contents {
 pub fn read(path: &Path) -> Result<Contents, StoreError> {
     let mut bytes = Vec::new();
     File::open(path)?.read_to_end(&mut bytes)?;
-    Ok(scan(&bytes, MAGIC.len()))
+    let mut contents = scan(&bytes, MAGIC.len());
+    if !bytes.starts_with(MAGIC) {
+        contents.damaged_bytes += MAGIC.len() as u64;
+    }
+    Ok(contents)
 }
 
 /// The open journal of a store.

@@ -16,6 +16,8 @@ mod lock;
 mod meta;
 mod outbox;
 mod pictures;
+#[cfg(test)]
+mod power_loss;
 mod reference;
 mod roster;
 mod rows;

@@ -55,12 +55,20 @@ pub struct Recovery {
 impl Store {
     /// Opens a data directory, or makes a new one. After a crash the whole database is checked first.
     pub fn open(dir: &Path, key: &StoreKey) -> Result<Self, StoreError> {
-        let mut store = Self::open_with(dir, key, Synchronous::Full)?;
+        Self::open_as(dir, key, Synchronous::Full)
+    }
+
+    pub(crate) fn open_as(
+        dir: &Path,
+        key: &StoreKey,
+        synchronous: Synchronous,
+    ) -> Result<Self, StoreError> {
+        let mut store = Self::open_with(dir, key, synchronous)?;
         store.match_journal()?;
         Ok(store)
     }
 
-    pub(crate) fn open_with(
+    fn open_with(
         dir: &Path,
         key: &StoreKey,
         synchronous: Synchronous,

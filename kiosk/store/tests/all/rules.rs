@@ -1,0 +1,101 @@
+//! Single rules of the store.
+
+use std::fs;
+
+use tempfile::TempDir;
+
+use kiosk_core::record::RecordId;
+use kiosk_store::{Store, StoreError};
+
+use crate::made::{commit, key, lane, receipt};
+
+#[test]
+fn two_processes_cannot_have_it_open() {
+    let folder = TempDir::new().unwrap();
+    let first = Store::open(folder.path(), &key()).unwrap();
+    let second = Store::open(folder.path(), &key()).map(drop);
+    assert!(matches!(second, Err(StoreError::InUse)), "{second:?}");
+    drop(first);
+    Store::open(folder.path(), &key()).unwrap();
+}
+
+#[test]
+fn a_record_whose_bytes_do_not_fit_its_digest_is_not_saved() {
+    let folder = TempDir::new().unwrap();
+    let mut store = Store::open(folder.path(), &key()).unwrap();
+    let mut bent = commit(2);
+    bent.record.envelope[0] ^= 1;
+    assert!(matches!(store.commit(bent), Err(StoreError::RecordDiffers)));
+    let mut bent = commit(2);
+    bent.record.pictures[0].sealed[0] ^= 1;
+    assert!(matches!(store.commit(bent), Err(StoreError::RecordDiffers)));
+    assert_eq!(store.commit(commit(2)).unwrap().0, 1);
+}
+
+#[test]
+fn a_visit_has_one_record_and_a_record_one_visit() {
+    let folder = TempDir::new().unwrap();
+    let mut store = Store::open(folder.path(), &key()).unwrap();
+    assert_eq!(store.commit(commit(1)).unwrap().0, 1);
+    // Sealed anew after a crash: another record id and other bytes for the same visit.
+    let mut again = commit(2);
+    again.visit = commit(1).visit;
+    assert_eq!(store.commit(again).unwrap().0, 1);
+    let mut other_visit = commit(1);
+    other_visit.visit = [99; 16];
+    assert!(matches!(store.commit(other_visit), Err(StoreError::RecordDiffers)));
+    assert_eq!(store.records(10).unwrap().len(), 1);
+}
+
+#[test]
+fn a_batch_is_bounded_but_never_empty_while_something_waits() {
+    let folder = TempDir::new().unwrap();
+    let mut store = Store::open(folder.path(), &key()).unwrap();
+    for n in 1..=6 {
+        store.commit(commit(n)).unwrap();
+    }
+    assert_eq!(store.outbox_next(2, u64::MAX).unwrap().len(), 2);
+    let smallest = store.outbox_next(10, 1).unwrap();
+    assert_eq!(smallest.len(), 1);
+    assert_eq!(smallest[0].lane, lane(2), "appeals go first");
+    let two = smallest[0].len + 300 + 37 * 6;
+    assert_eq!(store.outbox_next(10, two).unwrap().len(), 2);
+}
+
+#[test]
+fn a_wrong_receipt_changes_nothing_and_is_written_down() {
+    let folder = TempDir::new().unwrap();
+    let mut store = Store::open(folder.path(), &key()).unwrap();
+    store.commit(commit(1)).unwrap();
+    let mut wrong = receipt(1, 1);
+    wrong.digest[5] ^= 1;
+    let error = store.deliver(&wrong).unwrap_err();
+    assert_eq!(error.code(), "store-receipt-mismatch");
+    assert_eq!(store.outbox_summary().unwrap().waiting, 1);
+    assert_eq!(store.receipt(RecordId([1; 16])).unwrap(), None);
+    assert_eq!(store.audit_lines(1).unwrap()[0].line.event, "security-receipt-mismatch");
+    store.deliver(&receipt(1, 1)).unwrap();
+    assert_eq!(store.receipt(RecordId([1; 16])).unwrap(), Some(receipt(1, 1).signed));
+}
+
+#[test]
+fn pictures_of_a_visit_that_was_cut_short_are_swept() {
+    let folder = TempDir::new().unwrap();
+    let mut store = Store::open(folder.path(), &key()).unwrap();
+    store.commit(commit(2)).unwrap();
+    let orphan = folder.path().join("pictures/ab");
+    fs::create_dir_all(&orphan).unwrap();
+    fs::write(orphan.join("ab00"), b"sealed").unwrap();
+    let scrub = store.scrub().unwrap();
+    assert_eq!((scrub.pictures_good, scrub.pictures_swept), (2, 1));
+    assert_eq!(store.scrub().unwrap().pictures_swept, 0);
+}
+
+#[test]
+fn there_is_room_to_begin_a_visit_or_it_is_said() {
+    let folder = TempDir::new().unwrap();
+    let store = Store::open(folder.path(), &key()).unwrap();
+    let free = store.free_bytes().unwrap();
+    assert!(free > 0);
+    assert_eq!(store.check_reserve().is_ok(), free >= 500 << 20);
+}
