@@ -38,16 +38,16 @@ def opacity(image, points):
         cv2.ellipse(mask, middle, (int(half * width), int(drop * height)), 0, 0, 360, value, -1)
 
     mask = np.full(image.shape[:2], cv2.GC_BGD, np.uint8)
-    oval(mask, 1.62, 1.75, cv2.GC_PR_BGD)
-    oval(mask, 1.36, 1.50, cv2.GC_PR_FGD)
-    oval(mask, 1.10, 1.30, cv2.GC_FGD)
+    oval(mask, 1.62, 1.6, cv2.GC_PR_BGD)
+    oval(mask, 1.28, 1.05, cv2.GC_PR_FGD)
+    oval(mask, 1.0, 0.72, cv2.GC_FGD)
     below = np.arange(image.shape[0])[:, None] > eyes[1] + drop * 0.5
     mask[np.logical_and(below, mask != cv2.GC_BGD)] = cv2.GC_PR_BGD
     cv2.fillPoly(mask, [cv2.convexHull(points.astype(np.int32))], cv2.GC_FGD)
     mask[int(chin[1]):, int(middle[0] - half * 0.5):int(middle[0] + half * 0.5)] = cv2.GC_FGD
     cv2.grabCut(image, mask, None, np.zeros((1, 65)), np.zeros((1, 65)), 4, cv2.GC_INIT_WITH_MASK)
     person = np.isin(mask, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
-    round_brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (25, 25))
+    round_brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (15, 15))
     person = cv2.morphologyEx(cv2.morphologyEx(person, cv2.MORPH_CLOSE, round_brush), cv2.MORPH_OPEN, round_brush)
     # A soft, smooth outline is kinder than every hair cut out wrongly.
     soft = cv2.GaussianBlur((cv2.GaussianBlur(person.astype(np.float32), (0, 0), 9) > 0.5).astype(np.float32), (0, 0), 2.5)

@@ -305,7 +305,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(ProptestConfig::with_cases(6))]
         #[test]
         fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 1024)) {
             let mut block: [u8; 1024] = bytes.try_into().expect("1024 bytes");

@@ -15,7 +15,7 @@ pub(super) fn expose(frame: &mut RgbImage, pose: &Pose, noise_seed: u64) {
     let blur_px = (pose.blur.clamp(0.0, 20.0).powi(2) + LENS * LENS).sqrt();
     blur(frame, blur_px);
     let mut random = Random::of(&[noise_seed, NOISE]);
-    let deviation = 1.6 + 1.6 * (1.0 / pose.light.clamp(0.1, 2.0) - 1.0).max(0.0);
+    let deviation = SENSOR + 1.6 * (1.0 / pose.light.clamp(0.1, 2.0) - 1.0).max(0.0);
     let grains: [f32; 256] = std::array::from_fn(|_| random.bell() * deviation);
     let mut bytes = [0u8; 8];
     for (i, sample) in frame.iter_mut().enumerate() {
@@ -62,4 +62,6 @@ fn pass(from: &[u8], width: usize, height: usize, weights: &[f32]) -> Vec<u8> {
 
 /// Even a sharp lens spreads a point this far, in pixels.
 const LENS: f32 = 0.5;
+/// Deviation of the noise of a cheap sensor under a ceiling lamp, in grey levels.
+const SENSOR: f32 = 4.5;
 const NOISE: u64 = 22;
