@@ -8,6 +8,8 @@ use slint::platform::software_renderer::{MinimalSoftwareWindow, RepaintBufferTyp
 use slint::platform::{Platform, PlatformError, SetPlatformError, WindowAdapter};
 use slint::{PhysicalSize, Rgb8Pixel, SharedPixelBuffer};
 
+use crate::screen::ScreenError;
+
 /// Memory that is drawn into, and the clock that runs for it.
 pub(crate) struct Headless {
     window: Rc<MinimalSoftwareWindow>,
@@ -17,19 +19,27 @@ pub(crate) struct Headless {
 
 impl Headless {
     /// Takes the thread for headless screens (a thread can have one kind), then has `make` create its window.
-    pub(crate) fn create<T, E>(
+    pub(crate) fn create<T>(
         size: PhysicalSize,
-        make: impl FnOnce() -> Result<T, E>,
-    ) -> Result<(Self, T), E>
-    where
-        E: From<SetPlatformError>,
-    {
+        make: impl FnOnce() -> Result<T, ScreenError>,
+    ) -> Result<(Self, T), ScreenError> {
         let shared = shared()?;
         let made = make()?;
-        let window = shared.newest.borrow_mut().take().expect("a new component asks for a window");
+        let window = shared
+            .newest
+            .borrow_mut()
+            .take()
+            .expect("a new component asks for a window");
         window.set_size(size);
         let pixels = RefCell::new(SharedPixelBuffer::new(size.width, size.height));
-        Ok((Self { window, shared, pixels }, made))
+        Ok((
+            Self {
+                window,
+                shared,
+                pixels,
+            },
+            made,
+        ))
     }
 
     /// Runs timers and bindings that wait, and draws what has changed.

@@ -7,7 +7,8 @@ use slint::{Image, Rgb8Pixel, SharedPixelBuffer};
 /// The picture as Slint shows it; mirrored where the person coaches themselves, as a mirror would.
 pub(crate) fn shown(picture: &RgbImage, mirrored: bool) -> Image {
     let (width, height) = picture.dimensions();
-    let mut buffer = SharedPixelBuffer::<Rgb8Pixel>::clone_from_slice(picture.as_raw(), width, height);
+    let mut buffer =
+        SharedPixelBuffer::<Rgb8Pixel>::clone_from_slice(picture.as_raw(), width, height);
     if mirrored && width > 0 {
         for row in buffer.make_mut_slice().chunks_exact_mut(width as usize) {
             row.reverse();
@@ -20,7 +21,10 @@ pub(crate) fn shown(picture: &RgbImage, mirrored: bool) -> Image {
 pub(crate) fn portrait(picture: &RgbImage) -> Image {
     let height = picture.height().max(1);
     let width = (picture.width() * PORTRAIT_HEIGHT / height).max(1);
-    shown(&imageops::resize(picture, width, PORTRAIT_HEIGHT, FilterType::CatmullRom), false)
+    shown(
+        &imageops::resize(picture, width, PORTRAIT_HEIGHT, FilterType::CatmullRom),
+        false,
+    )
 }
 
 /// A drawn screen as a picture.

@@ -13,7 +13,10 @@ pub(crate) fn all() -> Vec<(&'static str, View)> {
         ("sign-in-wrong", sign_in(Some("02"), 0, Some(Id::PinWrong))),
         ("sign-in-many", sign_in_many()),
         ("waiting", waiting(Id::LayCard, None)),
-        ("waiting-trouble", waiting(Id::LayCard, Some(Id::ErrCardUnverifiable))),
+        (
+            "waiting-trouble",
+            waiting(Id::LayCard, Some(Id::ErrCardUnverifiable)),
+        ),
         ("waiting-reading", waiting(Id::ReadingCard, None)),
         ("person", person_due()),
         ("person-nothing-due", person_done()),
@@ -22,9 +25,18 @@ pub(crate) fn all() -> Vec<(&'static str, View)> {
         ("face", face(Id::FaceComeCloser, false, 0.35)),
         ("face-good", face(Id::FaceHoldStill, true, 0.7)),
         ("face-long-prompt", face(Id::FaceUncover, false, 0.0)),
-        ("finger", finger(2, Id::FingerRightIndex, Id::FingerPlace, None)),
-        ("finger-enrol", finger(6, Id::FingerLeftThumb, Id::FingerDry, Some((2, 3)))),
-        ("finger-other", finger(10, Id::FingerOther, Id::FingerAgain, None)),
+        (
+            "finger",
+            finger(2, Id::FingerRightIndex, Id::FingerPlace, None),
+        ),
+        (
+            "finger-enrol",
+            finger(6, Id::FingerLeftThumb, Id::FingerDry, Some((2, 3))),
+        ),
+        (
+            "finger-other",
+            finger(10, Id::FingerOther, Id::FingerAgain, None),
+        ),
         ("document", document()),
         ("judge-unsure", judge_unsure()),
         ("judge-different", judge_different()),
@@ -33,8 +45,14 @@ pub(crate) fn all() -> Vec<(&'static str, View)> {
         ("appeal", appeal()),
         ("witness", witness()),
         ("saving", with(Page::Saving)),
-        ("result-good", result_good(Delivery::CentreHasIt(40213), SlipState::Printed)),
-        ("result-good-saved", result_good(Delivery::SavedHere, SlipState::Printing)),
+        (
+            "result-good",
+            result_good(Delivery::CentreHasIt(40213), SlipState::Printed),
+        ),
+        (
+            "result-good-saved",
+            result_good(Delivery::SavedHere, SlipState::Printing),
+        ),
         ("result-waiting", result_appeal()),
         ("result-stopped", result_fake()),
         ("result-worst", result_worst()),
@@ -79,19 +97,36 @@ fn with(page: Page) -> View {
 }
 
 fn button(label: Id, tap: Tap) -> Button {
-    Button { label, tap, enabled: true, primary: false }
+    Button {
+        label,
+        tap,
+        enabled: true,
+        primary: false,
+    }
 }
 
 fn primary(label: Id, tap: Tap) -> Button {
-    Button { primary: true, ..button(label, tap) }
+    Button {
+        primary: true,
+        ..button(label, tap)
+    }
 }
 
 fn off(button: Button) -> Button {
-    Button { enabled: false, primary: false, ..button }
+    Button {
+        enabled: false,
+        primary: false,
+        ..button
+    }
 }
 
 fn sign_in(picked: Option<&str>, n_digits: u8, notice: Option<Id>) -> View {
-    let operators = [("01", "李静"), ("02", "王小明"), ("03", "欧阳建国"), ("04", "阿依古丽·买买提")];
+    let operators = [
+        ("01", "李静"),
+        ("02", "王小明"),
+        ("03", "欧阳建国"),
+        ("04", "阿依古丽·买买提"),
+    ];
     let view = with(Page::SignIn(SignIn {
         title: Some(Id::SignIn),
         operators: operators.map(|(id, name)| (id.into(), name.into())).into(),
@@ -100,11 +135,20 @@ fn sign_in(picked: Option<&str>, n_digits: u8, notice: Option<Id>) -> View {
         notice: notice.map(|id| id.with([Arg::Number(2)])),
         buttons: Vec::new(),
     }));
-    View { header: Header { operator: None, waiting: 0, ..view.header }, ..view }
+    View {
+        header: Header {
+            operator: None,
+            waiting: 0,
+            ..view.header
+        },
+        ..view
+    }
 }
 
 fn sign_in_many() -> View {
-    let operators = (1..=19).map(|i| (format!("{i:02}"), format!("经办员{i}"))).collect();
+    let operators = (1..=19)
+        .map(|i| (format!("{i:02}"), format!("经办员{i}")))
+        .collect();
     with(Page::SignIn(SignIn {
         title: Some(Id::SignIn),
         operators,
@@ -116,7 +160,11 @@ fn sign_in_many() -> View {
 }
 
 fn witness() -> View {
-    let operators = [("01", "李静"), ("03", "阿卜杜热西提·买买提依明·艾合买提"), ("04", "赵敏")];
+    let operators = [
+        ("01", "李静"),
+        ("03", "阿卜杜热西提·买买提依明·艾合买提"),
+        ("04", "赵敏"),
+    ];
     with(Page::Witness(SignIn {
         title: Some(Id::WitnessTitle),
         operators: operators.map(|(id, name)| (id.into(), name.into())).into(),
@@ -130,13 +178,25 @@ fn witness() -> View {
 fn waiting(prompt: Id, err: Option<Id>) -> View {
     with(Page::Waiting(Waiting {
         prompt,
-        trouble: err.map(|err| Trouble { what: Id::DeviceIdCard, err }),
-        buttons: vec![button(Id::TapOutbox, Tap::ShowOutbox), button(Id::TapSignOut, Tap::SignOut)],
+        trouble: err.map(|err| Trouble {
+            what: Id::DeviceIdCard,
+            err,
+        }),
+        buttons: vec![
+            button(Id::TapOutbox, Tap::ShowOutbox),
+            button(Id::TapSignOut, Tap::SignOut),
+        ],
     }))
 }
 
 fn benefit(title: &str, state: Id, tone: Tone, due: Option<Date>, why: &str) -> BenefitLine {
-    BenefitLine { title: title.into(), state, tone, due, why: why.into() }
+    BenefitLine {
+        title: title.into(),
+        state,
+        tone,
+        due,
+        why: why.into(),
+    }
 }
 
 fn person_buttons(due: bool) -> Vec<Button> {
@@ -166,8 +226,20 @@ fn person_due() -> View {
         has_photo: true,
         warnings: Vec::new(),
         benefits: vec![
-            benefit("城乡居民养老金", Id::StateDueSoon, Tone::Waiting, Some(date(2026, 12, 31)), "每年认证一次（规则 3）"),
-            benefit("高龄津贴", Id::StateDone, Tone::Good, Some(date(2027, 6, 30)), "今年 6 月已认证（规则 1）"),
+            benefit(
+                "城乡居民养老金",
+                Id::StateDueSoon,
+                Tone::Waiting,
+                Some(date(2026, 12, 31)),
+                "每年认证一次（规则 3）",
+            ),
+            benefit(
+                "高龄津贴",
+                Id::StateDone,
+                Tone::Good,
+                Some(date(2027, 6, 30)),
+                "今年 6 月已认证（规则 1）",
+            ),
         ],
         headline: Id::DueBy.with([Arg::Day(date(2026, 12, 31))]),
         buttons: person_buttons(true),
@@ -182,14 +254,21 @@ fn person_done() -> View {
         age: Some(82),
         has_photo: true,
         warnings: Vec::new(),
-        benefits: vec![benefit(title, Id::StateDone, Tone::Good, Some(date(2027, 9, 30)), "本年度已认证（规则 2）")],
+        benefits: vec![benefit(
+            title,
+            Id::StateDone,
+            Tone::Good,
+            Some(date(2027, 9, 30)),
+            "本年度已认证（规则 2）",
+        )],
         headline: Id::NothingDueUntil.with([Arg::Text(title.into()), Arg::Day(date(2027, 9, 30))]),
         buttons: person_buttons(false),
     }))
 }
 
 fn person_worst() -> View {
-    let why = "上次认证 2025年11月30日，周期 12 个月，宽限 30 天已过，逾期 90 天后暂停（规则 4、7、12）";
+    let why =
+        "上次认证 2025年11月30日，周期 12 个月，宽限 30 天已过，逾期 90 天后暂停（规则 4、7、12）";
     with(Page::Person(Person {
         name: "阿卜杜热西提·买买提依明·艾合买提·吐尔逊江·热合曼䶮𬎆".into(),
         number: "650102********0016".into(),
@@ -204,10 +283,34 @@ fn person_worst() -> View {
             Id::DateDoubtful,
         ],
         benefits: vec![
-            benefit("机关事业单位工作人员基本养老保险", Id::StateOverdue, Tone::Stopped, Some(date(2026, 10, 31)), why),
-            benefit("被征地农民养老保障待遇（第三批次补充登记人员）", Id::StateSuspended, Tone::Stopped, Some(date(2026, 6, 30)), why),
-            benefit("供养直系亲属定期抚恤金", Id::StateUnderReview, Tone::Waiting, None, why),
-            benefit("高龄津贴", Id::StateNotOpen, Tone::Good, Some(date(2027, 1, 1)), ""),
+            benefit(
+                "机关事业单位工作人员基本养老保险",
+                Id::StateOverdue,
+                Tone::Stopped,
+                Some(date(2026, 10, 31)),
+                why,
+            ),
+            benefit(
+                "被征地农民养老保障待遇（第三批次补充登记人员）",
+                Id::StateSuspended,
+                Tone::Stopped,
+                Some(date(2026, 6, 30)),
+                why,
+            ),
+            benefit(
+                "供养直系亲属定期抚恤金",
+                Id::StateUnderReview,
+                Tone::Waiting,
+                None,
+                why,
+            ),
+            benefit(
+                "高龄津贴",
+                Id::StateNotOpen,
+                Tone::Good,
+                Some(date(2027, 1, 1)),
+                "",
+            ),
         ],
         headline: Id::NotOnRoster.into(),
         buttons: person_buttons(true),
@@ -227,7 +330,10 @@ fn consent() -> View {
 }
 
 fn capture_buttons() -> Vec<Button> {
-    vec![button(Id::TapCannotTake, Tap::CannotTake), button(Id::TapBack, Tap::Back)]
+    vec![
+        button(Id::TapCannotTake, Tap::CannotTake),
+        button(Id::TapBack, Tap::Back),
+    ]
 }
 
 fn face(prompt: Id, good: bool, progress: f32) -> View {
@@ -243,7 +349,11 @@ fn face(prompt: Id, good: bool, progress: f32) -> View {
 
 fn finger(finger: u8, finger_name: Id, prompt: Id, step: Option<(u8, u8)>) -> View {
     with(Page::Finger(Finger {
-        title: if step.is_some() { Id::FingerEnrolTitle } else { Id::FingerTitle },
+        title: if step.is_some() {
+            Id::FingerEnrolTitle
+        } else {
+            Id::FingerTitle
+        },
         finger,
         finger_name,
         prompt: prompt.into(),
@@ -269,7 +379,11 @@ fn document() -> View {
 fn judge_unsure() -> View {
     with(Page::Judge(Judge {
         headline: Id::JudgeUnsure,
-        reasons: vec![Id::WhyScoreBetween.into(), Id::WhyPhotoOld.into(), Id::WhyQualityLow.into()],
+        reasons: vec![
+            Id::WhyScoreBetween.into(),
+            Id::WhyPhotoOld.into(),
+            Id::WhyQualityLow.into(),
+        ],
         buttons: vec![
             primary(Id::TapTryAgain, Tap::TryAgain),
             button(Id::TapCertifyFinger, Tap::CertifyFinger),
@@ -283,7 +397,11 @@ fn judge_unsure() -> View {
 fn judge_different() -> View {
     with(Page::Judge(Judge {
         headline: Id::JudgeDifferent,
-        reasons: vec![Id::WhyScoreLow.into(), Id::WhyPhotoOld.into(), Id::WhyTriesUsed.into()],
+        reasons: vec![
+            Id::WhyScoreLow.into(),
+            Id::WhyPhotoOld.into(),
+            Id::WhyTriesUsed.into(),
+        ],
         buttons: vec![
             button(Id::TapCertifyFinger, Tap::CertifyFinger),
             button(Id::TapAppeal, Tap::Appeal),
@@ -297,7 +415,10 @@ fn judge_fake() -> View {
     with(Page::Judge(Judge {
         headline: Id::JudgeSuspectedFake,
         reasons: vec![Id::WhyNotLive.into()],
-        buttons: vec![primary(Id::TapDone, Tap::Done), button(Id::TapHomeVisit, Tap::HomeVisit)],
+        buttons: vec![
+            primary(Id::TapDone, Tap::Done),
+            button(Id::TapHomeVisit, Tap::HomeVisit),
+        ],
     }))
 }
 
@@ -310,8 +431,12 @@ fn judge_fault() -> View {
 }
 
 fn appeal() -> View {
-    let reasons =
-        [Id::AppealReasonAged, Id::AppealReasonIll, Id::AppealReasonPhotoBad, Id::AppealReasonOther];
+    let reasons = [
+        Id::AppealReasonAged,
+        Id::AppealReasonIll,
+        Id::AppealReasonPhotoBad,
+        Id::AppealReasonOther,
+    ];
     with(Page::Appeal(Appeal {
         reasons: reasons.map(|id| button(id, Tap::AppealReason(id))).into(),
         buttons: vec![button(Id::TapBack, Tap::Back)],
@@ -325,7 +450,10 @@ fn ending(headline: Id, tone: Tone, lines: Vec<kiosk_core::message::Say>) -> End
         lines,
         delivery: Delivery::SavedHere,
         slip: SlipState::Printed,
-        buttons: vec![primary(Id::TapDone, Tap::Done), button(Id::TapPrintAgain, Tap::PrintAgain)],
+        buttons: vec![
+            primary(Id::TapDone, Tap::Done),
+            button(Id::TapPrintAgain, Tap::PrintAgain),
+        ],
     }
 }
 
@@ -335,18 +463,30 @@ fn next_due(title: &str, year: i16) -> kiosk_core::message::Say {
 
 fn result_good(delivery: Delivery, slip: SlipState) -> View {
     let lines = vec![next_due("城乡居民养老金", 2027), Id::NextCall.into()];
-    with(Page::Result(Ending { delivery, slip, ..ending(Id::OutcomeCertified, Tone::Good, lines) }))
+    with(Page::Result(Ending {
+        delivery,
+        slip,
+        ..ending(Id::OutcomeCertified, Tone::Good, lines)
+    }))
 }
 
 fn result_appeal() -> View {
     let lines = vec![Id::NextAppealAnswer.into(), Id::NextCall.into()];
-    with(Page::Result(ending(Id::OutcomeAppealFiled, Tone::Waiting, lines)))
+    with(Page::Result(ending(
+        Id::OutcomeAppealFiled,
+        Tone::Waiting,
+        lines,
+    )))
 }
 
 fn result_fake() -> View {
     let lines = vec![Id::NextSupervisor.into(), Id::NextCall.into()];
     let ending = ending(Id::OutcomeStoppedSuspectedFake, Tone::Stopped, lines);
-    with(Page::Result(Ending { delivery: Delivery::Held, slip: SlipState::NotPrinted(Id::ErrPrinterPaper), ..ending }))
+    with(Page::Result(Ending {
+        delivery: Delivery::Held,
+        slip: SlipState::NotPrinted(Id::ErrPrinterPaper),
+        ..ending
+    }))
 }
 
 fn result_worst() -> View {
@@ -367,18 +507,53 @@ fn result_worst() -> View {
 }
 
 fn outbox() -> View {
-    let line = |seq, outcome, day, delivery| OutboxLine { seq, outcome, day, delivery };
+    let line = |seq, outcome, day, delivery| OutboxLine {
+        seq,
+        outcome,
+        day,
+        delivery,
+    };
     with(Page::Outbox(Outbox {
         headline: Id::OutboxWaiting.with([Arg::Number(3)]),
         lines: vec![
             line(1042, Id::OutcomeCertified, TODAY, Delivery::SavedHere),
             line(1041, Id::OutcomeAppealFiled, TODAY, Delivery::SavedHere),
-            line(1040, Id::OutcomeModelBuiltAndCertified, TODAY, Delivery::SavedHere),
-            line(1039, Id::OutcomeCertified, date(2026, 11, 20), Delivery::CentreHasIt(40212)),
-            line(1038, Id::OutcomeStoppedSuspectedFake, date(2026, 11, 20), Delivery::Held),
-            line(1037, Id::OutcomeCertified, date(2026, 11, 20), Delivery::CentreHasIt(40210)),
-            line(1036, Id::OutcomeAlreadyDone, date(2026, 11, 19), Delivery::CentreHasIt(40209)),
-            line(1035, Id::OutcomeCertified, date(2026, 11, 19), Delivery::CentreHasIt(40208)),
+            line(
+                1040,
+                Id::OutcomeModelBuiltAndCertified,
+                TODAY,
+                Delivery::SavedHere,
+            ),
+            line(
+                1039,
+                Id::OutcomeCertified,
+                date(2026, 11, 20),
+                Delivery::CentreHasIt(40212),
+            ),
+            line(
+                1038,
+                Id::OutcomeStoppedSuspectedFake,
+                date(2026, 11, 20),
+                Delivery::Held,
+            ),
+            line(
+                1037,
+                Id::OutcomeCertified,
+                date(2026, 11, 20),
+                Delivery::CentreHasIt(40210),
+            ),
+            line(
+                1036,
+                Id::OutcomeAlreadyDone,
+                date(2026, 11, 19),
+                Delivery::CentreHasIt(40209),
+            ),
+            line(
+                1035,
+                Id::OutcomeCertified,
+                date(2026, 11, 19),
+                Delivery::CentreHasIt(40208),
+            ),
         ],
         buttons: vec![button(Id::TapBack, Tap::Back)],
     }))

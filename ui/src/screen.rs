@@ -41,12 +41,13 @@ pub enum ScreenError {
 impl Screen {
     /// A window on the desk (X11) or the whole panel (KMS), whichever there is.
     pub fn window() -> Result<Self, ScreenError> {
-        Ok(Self::new(component()?, None))
+        Ok(Self::new(with_fonts(|| Ok(AppWindow::new()?))?, None))
     }
 
     /// A screen of this size in pixels that is drawn in memory. Its clock stands until [`Screen::advance`].
     pub fn headless(width: u32, height: u32) -> Result<Self, ScreenError> {
-        let (headless, app) = Headless::create(PhysicalSize::new(width, height), component)?;
+        let size = PhysicalSize::new(width, height);
+        let (headless, app) = with_fonts(|| Headless::create(size, || Ok(AppWindow::new()?)))?;
         let theme = app.global::<Theme>();
         theme.set_width(width as f32);
         theme.set_height(height as f32);
@@ -81,7 +82,10 @@ impl Screen {
 
     /// The picture from the card's chip for the page about the person.
     pub fn picture_of_card(&self, picture: Option<&RgbImage>) {
-        self.inner.painter.borrow_mut().picture_of_card(&self.inner.app, picture);
+        self.inner
+            .painter
+            .borrow_mut()
+            .picture_of_card(&self.inner.app, picture);
     }
 
     /// Who hears what a finger on the glass means. One listener; a new one replaces it.
@@ -134,7 +138,12 @@ impl Screen {
     ///
     /// False when the present page has no such button or it is off.
     pub fn tap(&self, tap: &Tap) -> bool {
-        let id = self.inner.view.borrow().as_ref().and_then(|view| taps::id_of(view, tap));
+        let id = self
+            .inner
+            .view
+            .borrow()
+            .as_ref()
+            .and_then(|view| taps::id_of(view, tap));
         let Some(id) = id else { return false };
         // Choices may be on a later screenful; each press on "more" turns one, and they come round again.
         for _ in 0..SCREENFULS_MAX {
@@ -142,7 +151,9 @@ impl Screen {
                 self.press(place);
                 return true;
             }
-            let Some(more) = self.place_of(taps::MORE) else { return false };
+            let Some(more) = self.place_of(taps::MORE) else {
+                return false;
+            };
             self.press(more);
         }
         false
@@ -212,13 +223,20 @@ impl Inner {
             self.choice_page.set(0);
             self.painter.borrow_mut().turn_page(&self.app, &view.page);
         }
-        self.painter.borrow_mut().paint(&self.app, view, self.choice_page.get());
+        self.painter
+            .borrow_mut()
+            .paint(&self.app, view, self.choice_page.get());
         self.view.replace(Some(view.clone()));
     }
 
     fn preview(&self, picture: &RgbImage) {
-        let mirrored = matches!(self.view.borrow().as_ref().map(|view| &view.page), Some(Page::Face(_)));
-        self.app.global::<Api>().set_preview(picture::shown(picture, mirrored));
+        let mirrored = matches!(
+            self.view.borrow().as_ref().map(|view| &view.page),
+            Some(Page::Face(_))
+        );
+        self.app
+            .global::<Api>()
+            .set_preview(picture::shown(picture, mirrored));
     }
 
     fn open_mail(&self) {
@@ -227,7 +245,9 @@ impl Inner {
             self.show(&view);
         }
         if let Some(card) = mail.card {
-            self.painter.borrow_mut().picture_of_card(&self.app, card.as_ref());
+            self.painter
+                .borrow_mut()
+                .picture_of_card(&self.app, card.as_ref());
         }
         if let Some(preview) = mail.preview {
             self.preview(&preview);
@@ -238,7 +258,11 @@ impl Inner {
         if id == taps::MORE {
             return self.more();
         }
-        let tap = self.view.borrow().as_ref().and_then(|view| taps::tap_of(view, id));
+        let tap = self
+            .view
+            .borrow()
+            .as_ref()
+            .and_then(|view| taps::tap_of(view, id));
         // Cloned, so that the listener may show a view or replace itself.
         let heard = self.on_tap.borrow().clone();
         if let (Some(tap), Some(heard)) = (tap, heard) {
@@ -247,9 +271,13 @@ impl Inner {
     }
 
     fn more(&self) {
-        let Some(view) = self.view.borrow().clone() else { return };
+        let Some(view) = self.view.borrow().clone() else {
+            return;
+        };
         self.choice_page.set(self.choice_page.get() + 1);
-        self.painter.borrow_mut().paint(&self.app, &view, self.choice_page.get());
+        self.painter
+            .borrow_mut()
+            .paint(&self.app, &view, self.choice_page.get());
     }
 }
 
@@ -265,15 +293,18 @@ fn listening(app: AppWindow, inner: &Weak<Inner>) -> AppWindow {
     let on_here = inner.clone();
     api.on_here(move |id, x, y| {
         if let Some(inner) = on_here.upgrade() {
-            inner.places.borrow_mut().insert(id, LogicalPosition::new(x, y));
+            inner
+                .places
+                .borrow_mut()
+                .insert(id, LogicalPosition::new(x, y));
         }
     });
     app
 }
 
 /// Slint's font library panics when fontconfig knows no font at all; that is a fault to report, not a crash.
-fn component() -> Result<AppWindow, ScreenError> {
-    catch_unwind(AssertUnwindSafe(AppWindow::new)).map_err(|_| ScreenError::NoFont)?.map_err(Into::into)
+fn with_fonts<T>(make: impl FnOnce() -> Result<T, ScreenError>) -> Result<T, ScreenError> {
+    catch_unwind(AssertUnwindSafe(make)).map_err(|_| ScreenError::NoFont)?
 }
 
 /// More operators than this many screenfuls cannot be reached, and no site has so many.

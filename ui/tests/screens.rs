@@ -16,6 +16,9 @@ use slint::platform::{PointerEventButton, WindowEvent};
 use slint::{ComponentHandle, LogicalPosition};
 use ui::Screen;
 
+/// Pixels that a button keeps from the edge of the panel, where a frame may cover the glass.
+const EDGE: f32 = 12.0;
+
 const SIZES: [(u32, u32); 2] = [(1280, 800), (800, 480)];
 
 #[test]
@@ -58,7 +61,11 @@ fn each_button_means_its_tap_and_a_dead_one_nothing() {
             for button in buttons_of(&view.page) {
                 screen.show(&view);
                 let pressed = screen.tap(&button.tap);
-                let expected = if button.enabled { vec![button.tap.clone()] } else { Vec::new() };
+                let expected = if button.enabled {
+                    vec![button.tap.clone()]
+                } else {
+                    Vec::new()
+                };
                 assert_eq!(heard.take(), expected, "{:?} on {name}", button.label);
                 assert_eq!(pressed, button.enabled, "{:?} on {name}", button.label);
             }
@@ -108,8 +115,14 @@ fn the_last_of_many_operators_is_reached() {
         let (screen, heard) = listening(size);
         screen.show(&sample("sign-in-many"));
         assert!(screen.tap(&Tap::PickOperator("19".into())));
-        assert!(screen.tap(&Tap::PickOperator("01".into())), "the screenfuls go round");
-        let picked = [Tap::PickOperator("19".into()), Tap::PickOperator("01".into())];
+        assert!(
+            screen.tap(&Tap::PickOperator("01".into())),
+            "the screenfuls go round"
+        );
+        let picked = [
+            Tap::PickOperator("19".into()),
+            Tap::PickOperator("01".into()),
+        ];
         assert_eq!(heard.take(), picked);
     }
 }
@@ -121,9 +134,15 @@ fn a_press_that_began_on_the_page_before_means_nothing() {
     let agree = middle(&labelled(&screen, "同意"));
     let window = screen.component().window();
     let button = PointerEventButton::Left;
-    window.dispatch_event(WindowEvent::PointerPressed { position: agree, button });
+    window.dispatch_event(WindowEvent::PointerPressed {
+        position: agree,
+        button,
+    });
     screen.show(&sample("person"));
-    window.dispatch_event(WindowEvent::PointerReleased { position: agree, button });
+    window.dispatch_event(WindowEvent::PointerReleased {
+        position: agree,
+        button,
+    });
     assert_eq!(heard.take(), []);
 }
 
@@ -134,11 +153,17 @@ fn a_press_survives_the_progress_of_its_page() {
     let back = middle(&labelled(&screen, "返回"));
     let window = screen.component().window();
     let button = PointerEventButton::Left;
-    window.dispatch_event(WindowEvent::PointerPressed { position: back, button });
+    window.dispatch_event(WindowEvent::PointerPressed {
+        position: back,
+        button,
+    });
     screen.show(&sample("face-good"));
     screen.preview(&portrait(640, 480));
     screen.settle();
-    window.dispatch_event(WindowEvent::PointerReleased { position: back, button });
+    window.dispatch_event(WindowEvent::PointerReleased {
+        position: back,
+        button,
+    });
     assert_eq!(heard.take(), [Tap::Back]);
 }
 
@@ -151,7 +176,9 @@ fn the_strip_opens_to_what_each_device_needs() {
         let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("screens");
         std::fs::create_dir_all(&file).expect("the target's temporary folder");
         let picture = screen.snapshot().expect("drawn in memory");
-        picture.save(file.join(format!("troubles-{}x{}.png", size.0, size.1))).expect("a picture");
+        picture
+            .save(file.join(format!("troubles-{}x{}.png", size.0, size.1)))
+            .expect("a picture");
         assert!(says(&screen, "请检查读卡器的线是否插好，本机会自动重连。"));
         check_buttons("troubles", size, &buttons(&screen));
         press(&screen, &labelled(&screen, "关闭"));
@@ -185,10 +212,18 @@ fn the_camera_picture_and_the_card_picture_go_when_their_page_goes() {
     let face = blank("face");
     let person = blank("person");
     screen.picture_of_card(Some(&portrait(102, 126)));
-    assert_ne!(screen.snapshot().expect("drawn"), person, "the card's picture is shown");
+    assert_ne!(
+        screen.snapshot().expect("drawn"),
+        person,
+        "the card's picture is shown"
+    );
     screen.show(&sample("face"));
     screen.preview(&portrait(640, 480));
-    assert_ne!(screen.snapshot().expect("drawn"), face, "the camera's picture is shown");
+    assert_ne!(
+        screen.snapshot().expect("drawn"),
+        face,
+        "the camera's picture is shown"
+    );
     screen.show(&sample("waiting"));
     assert_eq!(blank("face"), face, "no picture of the last person");
     assert_eq!(blank("person"), person, "no picture of the last person");
@@ -200,7 +235,11 @@ fn with_troubles(samples: Vec<(&'static str, View)>) -> Vec<(String, View)> {
         .filter(|(name, _)| ["sign-in", "waiting", "person-worst", "result-worst"].contains(name))
         .map(|(name, view)| (format!("{name}-troubled"), samples::troubled(view.clone())))
         .collect();
-    samples.into_iter().map(|(name, view)| (name.to_owned(), view)).chain(troubled).collect()
+    samples
+        .into_iter()
+        .map(|(name, view)| (name.to_owned(), view))
+        .chain(troubled)
+        .collect()
 }
 
 fn sample(name: &str) -> View {
@@ -217,17 +256,23 @@ fn listening((width, height): (u32, u32)) -> (Screen, Rc<RefCell<Vec<Tap>>>) {
 }
 
 fn buttons(screen: &Screen) -> Vec<ElementHandle> {
-    ElementQuery::from_root(screen.component()).match_accessible_role(AccessibleRole::Button).find_all()
+    ElementQuery::from_root(screen.component())
+        .match_accessible_role(AccessibleRole::Button)
+        .find_all()
 }
 
 fn labelled(screen: &Screen, label: &str) -> ElementHandle {
-    let found = buttons(screen).into_iter().find(|b| b.accessible_label().as_deref() == Some(label));
+    let found = buttons(screen)
+        .into_iter()
+        .find(|b| b.accessible_label().as_deref() == Some(label));
     found.unwrap_or_else(|| panic!("no button {label}"))
 }
 
 fn says(screen: &Screen, text: &str) -> bool {
     screen.settle();
-    ElementHandle::find_by_accessible_label(screen.component(), text).next().is_some()
+    ElementHandle::find_by_accessible_label(screen.component(), text)
+        .next()
+        .is_some()
 }
 
 fn middle(element: &ElementHandle) -> LogicalPosition {
@@ -254,10 +299,29 @@ fn check_buttons(at: &str, (width, height): (u32, u32), buttons: &[ElementHandle
             (label, [p.x, p.y, p.x + s.width, p.y + s.height])
         })
         .collect();
+    for (button, (label, area)) in buttons.iter().zip(&areas) {
+        for text in button.query_descendants().match_inherits("Text").find_all() {
+            let (p, s) = (text.absolute_position(), text.size());
+            let within = p.x >= area[0]
+                && p.y >= area[1]
+                && p.x + s.width <= area[2]
+                && p.y + s.height <= area[3];
+            assert!(within, "{at}: the words of {label} reach out of it");
+        }
+    }
     for (label, [x0, y0, x1, y1]) in &areas {
-        assert!(!label.trim().is_empty(), "{at}: a button without words at {x0}, {y0}");
-        assert!(x1 - x0 >= 60.0 && y1 - y0 >= 60.0, "{at}: {label} is {} x {}", x1 - x0, y1 - y0);
-        let inside = *x0 >= 0.0 && *y0 >= 0.0 && *x1 <= width as f32 && *y1 <= height as f32;
+        assert!(
+            !label.trim().is_empty(),
+            "{at}: a button without words at {x0}, {y0}"
+        );
+        assert!(
+            x1 - x0 >= 60.0 && y1 - y0 >= 60.0,
+            "{at}: {label} is {} x {}",
+            x1 - x0,
+            y1 - y0
+        );
+        let inside =
+            *x0 >= EDGE && *y0 >= 0.0 && *x1 <= width as f32 - EDGE && *y1 <= height as f32 - EDGE;
         assert!(inside, "{at}: {label} reaches {x0}, {y0}, {x1}, {y1}");
     }
     for (i, (label, a)) in areas.iter().enumerate() {
@@ -266,7 +330,10 @@ fn check_buttons(at: &str, (width, height): (u32, u32), buttons: &[ElementHandle
                 f32::max(b[0] - a[2], a[0] - b[2]),
                 f32::max(b[1] - a[3], a[1] - b[3]),
             );
-            assert!(apart >= 11.5, "{at}: {label} and {other} are {apart} px apart");
+            assert!(
+                apart >= 11.5,
+                "{at}: {label} and {other} are {apart} px apart"
+            );
         }
     }
 }
@@ -298,7 +365,9 @@ fn portrait(width: u32, height: u32) -> RgbImage {
         };
         let shade = |c: [u8; 3]| image::Rgb(c);
         match () {
-            () if within(-0.09, 0.42, 0.025, 0.02) || within(0.09, 0.42, 0.025, 0.02) => shade([50, 40, 38]),
+            () if within(-0.09, 0.42, 0.025, 0.02) || within(0.09, 0.42, 0.025, 0.02) => {
+                shade([50, 40, 38])
+            }
             () if within(0.0, 0.62, 0.07, 0.02) => shade([150, 80, 76]),
             () if within(0.0, 0.48, 0.21, 0.29) => shade([216, 178, 150]),
             () if within(0.0, 0.38, 0.25, 0.3) => shade([122, 122, 126]),
@@ -311,5 +380,7 @@ fn portrait(width: u32, height: u32) -> RgbImage {
 /// Smooth text alone brings more colors than this.
 fn has_drawing(picture: &RgbImage) -> bool {
     let mut seen = std::collections::HashSet::new();
-    picture.pixels().any(|pixel| seen.insert(pixel.0) && seen.len() > 40)
+    picture
+        .pixels()
+        .any(|pixel| seen.insert(pixel.0) && seen.len() > 40)
 }
