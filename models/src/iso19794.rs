@@ -1,5 +1,6 @@
 //! Finger minutiae records of ISO/IEC 19794-2:2005 (the text GB/T 26237.2 adopts):
-//! several views in one record, written and read. Any bytes give a record or an
+//! several views in one record, written and read; records of 2011 and of ANSI INCITS
+//! 378-2004 are read. Any bytes give a record or an
 //! error; lengths are believed only as far as bytes are there.
 
 use std::f32::consts::TAU;
@@ -132,33 +133,60 @@ fn encode_view(view: &FingerView, out: &mut Vec<u8>) -> Result<(), RecordError> 
     Ok(())
 }
 
-/// Reads a record; positions come back at 500 pixels per inch.
+/// Reads a record of ISO/IEC 19794-2:2005, ISO/IEC 19794-2:2011 or ANSI INCITS
+/// 378-2004; positions come back at 500 pixels per inch.
 pub fn decode(bytes: &[u8]) -> Result<FingerRecord, RecordError> {
-    let mut bytes = Bytes(bytes);
-    let total = bytes.0.len();
-    if bytes.take(4)? != b"FMR\0" {
+    let total = bytes.len();
+    let mut rest = Bytes(bytes);
+    if rest.take(4)? != b"FMR\0" {
         return Err(RecordError::Format);
     }
-    if bytes.take(4)? != b" 20\0" {
-        return Err(RecordError::Version);
+    let version = rest.take(4)?;
+    let record = match version {
+        // ANSI has the same version and a length of two bytes (or six, zeros first).
+        b" 20\0" if rest.peek_u32()? as usize == total => decode_2005(&mut rest)?,
+        b" 20\0" => decode_ansi(&mut rest, total)?,
+        b"030\0" => decode_2011(&mut rest, total)?,
+        _ => return Err(RecordError::Version),
+    };
+    if rest.0.is_empty() {
+        Ok(record)
+    } else {
+        Err(RecordError::Length)
     }
-    if bytes.u32()? as usize != total {
+}
+
+fn decode_2005(bytes: &mut Bytes<'_>) -> Result<FingerRecord, RecordError> {
+    bytes.take(4)?;
+    decode_views(bytes, ISO_STEPS)
+}
+
+fn decode_ansi(bytes: &mut Bytes<'_>, total: usize) -> Result<FingerRecord, RecordError> {
+    let length = match bytes.u16()? {
+        0 => bytes.u32()? as usize,
+        short => usize::from(short),
+    };
+    if length != total {
         return Err(RecordError::Length);
     }
+    // The maker of the software and its version.
+    bytes.take(4)?;
+    decode_views(bytes, ANSI_STEPS)
+}
+
+/// What the 2005 and the ANSI record share; a turn has `steps` steps of angle.
+fn decode_views(bytes: &mut Bytes<'_>, steps: f32) -> Result<FingerRecord, RecordError> {
     let device = bytes.u16()? & 0x0fff;
-    let sheet = Sheet::read(&mut bytes)?;
+    let (width, height) = (bytes.u16()?, bytes.u16()?);
+    let sheet = Sheet::new(width, height, bytes.u16()?, bytes.u16()?, steps)?;
     let n_views = usize::from(bytes.u8()?);
     if bytes.u8()? != 0 || n_views > VIEWS_MAX {
         return Err(RecordError::Value);
     }
     let views = (0..n_views)
-        .map(|_| decode_view(&mut bytes, &sheet))
+        .map(|_| decode_view(bytes, &sheet))
         .collect::<Result<_, _>>()?;
-    if bytes.0.is_empty() {
-        Ok(FingerRecord { device, views })
-    } else {
-        Err(RecordError::Length)
-    }
+    Ok(FingerRecord { device, views })
 }
 
 fn decode_view(bytes: &mut Bytes<'_>, sheet: &Sheet) -> Result<FingerView, RecordError> {
@@ -169,13 +197,7 @@ fn decode_view(bytes: &mut Bytes<'_>, sheet: &Sheet) -> Result<FingerView, Recor
     if quality > 100 {
         return Err(RecordError::Value);
     }
-    let minutiae = (0..n)
-        .map(|_| decode_minutia(bytes, sheet))
-        .collect::<Result<_, _>>()?;
-    // Extended data (ridge counts, cores, deltas) is allowed and not used.
-    let extended = usize::from(bytes.u16()?);
-    bytes.take(extended)?;
-    let template = FingerTemplate::new(sheet.width, sheet.height, minutiae, FOREIGN.to_owned());
+    let template = sheet.minutiae(bytes, n, true)?;
     let (number, impression) = (numbers >> 4, numbers & 0x0f);
     Ok(FingerView {
         position,
@@ -186,52 +208,145 @@ fn decode_view(bytes: &mut Bytes<'_>, sheet: &Sheet) -> Result<FingerView, Recor
     })
 }
 
-fn decode_minutia(bytes: &mut Bytes<'_>, sheet: &Sheet) -> Result<Minutia, RecordError> {
-    let (x, y) = (bytes.u16()?, bytes.u16()?);
-    let (angle, quality) = (bytes.u8()?, bytes.u8()?);
-    let kind = match x >> 14 {
-        0 => MinutiaKind::Other,
-        1 => MinutiaKind::Ending,
-        2 => MinutiaKind::Bifurcation,
-        _ => return Err(RecordError::Value),
-    };
-    Ok(Minutia {
-        x: f32::from(x & COORDINATE_MAX) * sheet.scale_x,
-        y: f32::from(y & COORDINATE_MAX) * sheet.scale_y,
-        angle: f32::from(angle) / 256.0 * TAU,
-        kind,
-        // Zero means "not reported"; a middle value keeps such minutiae usable.
-        quality: if quality == 0 {
-            0.5
-        } else {
-            f32::from(quality.min(100)) / 100.0
-        },
+/// The record of 2011: each representation with a head of its own.
+fn decode_2011(bytes: &mut Bytes<'_>, total: usize) -> Result<FingerRecord, RecordError> {
+    if bytes.u32()? as usize != total {
+        return Err(RecordError::Length);
+    }
+    let n_views = usize::from(bytes.u16()?);
+    let certified = bytes.u8()? != 0;
+    if n_views > VIEWS_MAX {
+        return Err(RecordError::TooMany);
+    }
+    let mut device = 0;
+    let views = (0..n_views)
+        .map(|_| decode_representation(bytes, certified, &mut device))
+        .collect::<Result<_, _>>()?;
+    Ok(FingerRecord { device, views })
+}
+
+fn decode_representation(
+    bytes: &mut Bytes<'_>,
+    certified: bool,
+    device: &mut u16,
+) -> Result<FingerView, RecordError> {
+    let length = bytes.u32()? as usize;
+    let mut own = Bytes(bytes.take(length.checked_sub(4).ok_or(RecordError::Length)?)?);
+    // Date and time, technology, maker; then the type of the sensor.
+    own.take(9 + 1 + 2)?;
+    *device = own.u16()? & 0x0fff;
+    let n_qualities = usize::from(own.u8()?);
+    let qualities = own.take(5 * n_qualities)?;
+    let quality = qualities
+        .first()
+        .copied()
+        .filter(|q| *q <= 100)
+        .unwrap_or(0);
+    if certified {
+        let n = usize::from(own.u8()?);
+        own.take(3 * n)?;
+    }
+    let position = FingerPosition::from_code(own.u8()?).ok_or(RecordError::Value)?;
+    let number = own.u8()?;
+    let (per_cm_x, per_cm_y) = (own.u16()?, own.u16()?);
+    let impression = own.u8()?;
+    let (width, height) = (own.u16()?, own.u16()?);
+    let sheet = Sheet::new(width, height, per_cm_x, per_cm_y, ISO_STEPS)?;
+    let field = own.u8()? >> 4;
+    if number > 15 || impression > 15 || !(5..=6).contains(&field) {
+        return Err(RecordError::Value);
+    }
+    let n = own.u8()?;
+    let template = sheet.minutiae(&mut own, n, field == 6)?;
+    if !own.0.is_empty() {
+        return Err(RecordError::Length);
+    }
+    Ok(FingerView {
+        position,
+        number,
+        impression,
+        quality,
+        template,
     })
 }
 
-/// Size of the pictures and the way to 500 pixels per inch.
+/// Size of the pictures, the way to 500 pixels per inch, and the steps of an angle.
 struct Sheet {
     width: u32,
     height: u32,
     scale_x: f32,
     scale_y: f32,
+    steps: f32,
 }
 
 impl Sheet {
-    fn read(bytes: &mut Bytes<'_>) -> Result<Self, RecordError> {
-        let (width, height) = (bytes.u16()?, bytes.u16()?);
+    fn new(
+        width: u16,
+        height: u16,
+        per_cm_x: u16,
+        per_cm_y: u16,
+        steps: f32,
+    ) -> Result<Self, RecordError> {
         let scale = |per_cm: u16| match per_cm {
             0 => Err(RecordError::Value),
             n if n.abs_diff(PIXELS_PER_CM) <= 1 => Ok(1.0),
             n => Ok(f32::from(PIXELS_PER_CM) / f32::from(n)),
         };
-        let (scale_x, scale_y) = (scale(bytes.u16()?)?, scale(bytes.u16()?)?);
+        let (scale_x, scale_y) = (scale(per_cm_x)?, scale(per_cm_y)?);
         let to = |n: u16, scale: f32| (f32::from(n) * scale).round() as u32;
+        let (width, height) = (to(width, scale_x), to(height, scale_y));
         Ok(Self {
-            width: to(width, scale_x),
-            height: to(height, scale_y),
+            width,
+            height,
             scale_x,
             scale_y,
+            steps,
+        })
+    }
+
+    /// The minutiae of a view and the extended data after them (ridge counts, cores,
+    /// deltas), which is allowed and not used.
+    fn minutiae(
+        &self,
+        bytes: &mut Bytes<'_>,
+        n: u8,
+        with_quality: bool,
+    ) -> Result<FingerTemplate, RecordError> {
+        let minutiae = (0..n)
+            .map(|_| self.minutia(bytes, with_quality))
+            .collect::<Result<_, _>>()?;
+        let extended = usize::from(bytes.u16()?);
+        bytes.take(extended)?;
+        let extractor = FOREIGN.to_owned();
+        Ok(FingerTemplate::new(
+            self.width,
+            self.height,
+            minutiae,
+            extractor,
+        ))
+    }
+
+    fn minutia(&self, bytes: &mut Bytes<'_>, with_quality: bool) -> Result<Minutia, RecordError> {
+        let (x, y) = (bytes.u16()?, bytes.u16()?);
+        let angle = bytes.u8()?;
+        let quality = if with_quality { bytes.u8()? } else { 0 };
+        let kind = match x >> 14 {
+            0 => MinutiaKind::Other,
+            1 => MinutiaKind::Ending,
+            2 => MinutiaKind::Bifurcation,
+            _ => return Err(RecordError::Value),
+        };
+        Ok(Minutia {
+            x: f32::from(x & COORDINATE_MAX) * self.scale_x,
+            y: f32::from(y & COORDINATE_MAX) * self.scale_y,
+            angle: (f32::from(angle) / self.steps * TAU).rem_euclid(TAU),
+            kind,
+            // Zero means "not reported"; a middle value keeps such minutiae usable.
+            quality: if quality == 0 {
+                0.5
+            } else {
+                f32::from(quality.min(100)) / 100.0
+            },
         })
     }
 }
@@ -253,6 +368,10 @@ impl<'b> Bytes<'b> {
     fn u16(&mut self) -> Result<u16, RecordError> {
         let b = self.take(2)?;
         Ok(u16::from_be_bytes([b[0], b[1]]))
+    }
+
+    fn peek_u32(&self) -> Result<u32, RecordError> {
+        Bytes(self.0).u32()
     }
 
     fn u32(&mut self) -> Result<u32, RecordError> {
@@ -299,6 +418,9 @@ const PIXELS_PER_CM: u16 = 197;
 /// The standard counts to 255; sixteen placements of ten fingers are enough here.
 const VIEWS_MAX: usize = 160;
 const COORDINATE_MAX: u16 = 0x3fff;
+/// Steps of a full turn: 1.40625 degrees in ISO records, 2 degrees in ANSI records.
+const ISO_STEPS: f32 = 256.0;
+const ANSI_STEPS: f32 = 180.0;
 
 #[cfg(test)]
 mod tests {
@@ -357,6 +479,52 @@ mod tests {
         assert_eq!((minutia.x, minutia.y), (50.0, 25.0));
     }
 
+    #[test]
+    fn an_ansi_record_is_read_with_its_steps_of_two_degrees() {
+        let bytes = [
+            b"FMR\0 20\0".as_slice(),
+            &[0, 38, 0, 0, 0, 0, 0, 0, 1, 0, 1, 32, 0, 197, 0, 197, 1, 0],
+            &[2, 0x10, 80, 1, 0x80, 10, 1, 44, 45, 75, 0, 0],
+        ];
+        let read = decode(&bytes.concat()).unwrap();
+        let minutia = read.views[0].template.minutiae[0];
+        assert_eq!((minutia.x, minutia.y), (10.0, 300.0));
+        assert!((minutia.angle - TAU / 4.0).abs() < 1e-5);
+        assert_eq!(minutia.kind, MinutiaKind::Bifurcation);
+    }
+
+    #[test]
+    fn a_record_of_2011_is_read() {
+        let own = [
+            [0u8; 14].as_slice(),
+            &[
+                1, 70, 0, 0, 0, 0, 2, 1, 0, 197, 0, 197, 0, 1, 0, 1, 32, 0x50, 1,
+            ],
+            &[0x40, 10, 1, 44, 64, 0, 0],
+        ]
+        .concat();
+        let head = b"FMR\0030\0".as_slice();
+        let length = |n: usize| (n as u32).to_be_bytes();
+        let total = 15 + 4 + own.len();
+        let bytes = [
+            head,
+            &length(total),
+            &[0, 1, 0],
+            &length(4 + own.len()),
+            own.as_slice(),
+        ]
+        .concat();
+        let read = decode(&bytes).unwrap();
+        let view = &read.views[0];
+        assert_eq!(
+            (view.position, view.quality),
+            (FingerPosition::RightIndex, 70)
+        );
+        assert_eq!((view.template.width, view.template.height), (256, 288));
+        assert!((view.template.minutiae[0].angle - TAU / 4.0).abs() < 1e-5);
+        assert!(decode(&bytes[..total - 1]).is_err());
+    }
+
     proptest! {
         #[test]
         fn what_is_written_reads_back(minutiae in proptest::collection::vec(any_minutia(), 0..255)) {
@@ -381,6 +549,8 @@ mod tests {
             if bytes.len() > 12 {
                 let length = (bytes.len() as u32).to_be_bytes();
                 bytes[8..12].copy_from_slice(&length);
+                let _ = decode(&bytes);
+                bytes[4..8].copy_from_slice(b"030\0");
                 let _ = decode(&bytes);
             }
         }

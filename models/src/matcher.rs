@@ -22,6 +22,12 @@ pub fn compare(a: &FingerTemplate, b: &FingerTemplate) -> f32 {
     }
 }
 
+/// The best agreement with any placement of the enrolled finger; 0 without one.
+pub fn best_of(probe: &FingerTemplate, enrolled: &[FingerTemplate]) -> f32 {
+    let scores = enrolled.iter().map(|template| compare(probe, template));
+    scores.fold(0.0, f32::max)
+}
+
 /// What is derived once from a template's minutiae.
 #[derive(Clone)]
 pub(crate) struct Descriptors {
