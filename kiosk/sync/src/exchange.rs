@@ -174,8 +174,8 @@ impl Exchange {
         }
         match to {
             Request::Manifest => self.offered(reply),
-            Request::Record(record) => self.record_sent(record, reply),
-            Request::Picture { digest, offset } => self.picture_sent(digest, offset, reply),
+            Request::Record(record) => Ok(self.record_sent(record, reply)),
+            Request::Picture { digest, offset } => Ok(self.picture_sent(digest, offset, reply)),
             Request::Commit => self.committed(reply),
         }
     }
@@ -210,7 +210,7 @@ impl Exchange {
         Ok(effects)
     }
 
-    fn record_sent(&mut self, record: RecordId, reply: &Reply) -> Result<Vec<Effect>, Stop> {
+    fn record_sent(&mut self, record: RecordId, reply: &Reply) -> Vec<Effect> {
         let effects = match reply.status {
             200 | 201 => Vec::new(),
             409 => {
@@ -219,46 +219,42 @@ impl Exchange {
                 effects.extend(self.hold(record, refusal_code(reply)));
                 effects
             }
-            // 413 and 400 would come again for the same bytes; they too must not block the others.
-            400 | 413 | 422 => self.hold(record, refusal_code(reply)),
-            _ => return Err(Stop::Protocol("record")),
+            422 => self.hold(record, refusal_code(reply)),
+            // Perhaps the authority forgot the manifest, perhaps these bytes will never please it: neither is a reason
+            // to hold the record, and neither may keep the others from going. It waits.
+            _ => Vec::new(),
         };
+        // Holding it has taken it off already.
         if self.records.front() == Some(&record) {
             self.records.pop_front();
         }
         self.go_on();
-        Ok(effects)
+        effects
     }
 
-    fn picture_sent(
-        &mut self,
-        digest: [u8; 32],
-        offset: u64,
-        reply: &Reply,
-    ) -> Result<Vec<Effect>, Stop> {
+    fn picture_sent(&mut self, digest: [u8; 32], offset: u64, reply: &Reply) -> Vec<Effect> {
         let len = self.lengths.get(&digest).copied().unwrap_or(0);
         match reply.status {
             200 | 201 => self.picture_over(),
             202 | 409 => {
-                let next = decode_offset(&reply.body).map_err(|_| Stop::Protocol("offset"))?;
-                let forward = reply.status == 202 && next > offset && next < len;
-                let elsewhere = reply.status == 409 && next != offset && next < len;
-                if !forward && !(elsewhere && self.turn()) {
-                    return Err(Stop::Protocol("offset"));
+                let next = decode_offset(&reply.body).ok().filter(|next| *next < len);
+                let forward = reply.status == 202 && next > Some(offset);
+                let elsewhere = reply.status == 409 && next.is_some_and(|next| next != offset);
+                match next {
+                    Some(next) if forward || (elsewhere && self.turn()) => self.offset = next,
+                    // It would go on for ever; the picture waits, and the rest goes on.
+                    _ => self.picture_over(),
                 }
-                self.offset = next;
             }
             // What the authority kept was not ours; it dropped it, so once more from the start.
             422 if self.turn() => self.offset = 0,
-            400 | 413 | 422 => {
+            422 => {
                 let code = refusal_code(reply);
-                return Ok(self.hold_owners(&digest, &code));
+                return self.hold_owners(&digest, &code);
             }
-            // The authority forgot the batch or the picture between two requests.
-            404 => return self.again("picture").map(|()| Vec::new()),
-            _ => return Err(Stop::Protocol("picture")),
+            _ => self.picture_over(),
         }
-        Ok(Vec::new())
+        Vec::new()
     }
 
     fn committed(&mut self, reply: &Reply) -> Result<Vec<Effect>, Stop> {

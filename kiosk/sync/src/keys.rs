@@ -2,7 +2,11 @@
 
 use std::fmt;
 
-use hpke::{Deserializable, Serializable};
+use hpke::aead::ChaCha20Poly1305;
+use hpke::kdf::HkdfSha256;
+use hpke::kem::X25519HkdfSha256;
+use hpke::rand_core::UnwrapErr;
+use hpke::{Deserializable, OpModeS, Serializable, setup_sender_with_rng};
 use p256::ecdsa::signature::{Signer, Verifier};
 use p256::ecdsa::{Signature, SigningKey, VerifyingKey};
 use p256::pkcs8::DecodePrivateKey;
@@ -125,7 +129,7 @@ impl fmt::Debug for VerifyKey {
     }
 }
 
-type X25519Public = <hpke::kem::X25519HkdfSha256 as hpke::Kem>::PublicKey;
+type X25519Public = <X25519HkdfSha256 as hpke::Kem>::PublicKey;
 
 /// The authority's X25519 key, to which records and pictures are sealed.
 #[derive(Clone)]
@@ -137,11 +141,17 @@ pub struct SealingKey {
 impl SealingKey {
     /// Takes the 32 bytes of an X25519 public key.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, KeyError> {
-        let key = X25519Public::from_bytes(bytes).map_err(|_| KeyError::Public("enc_key"))?;
-        // A point of small order would make the shared secret known to everybody.
-        if is_small_order(bytes) {
-            return Err(KeyError::Public("enc_key"));
-        }
+        let wrong = || KeyError::Public("enc_key");
+        let key = X25519Public::from_bytes(bytes).map_err(|_| wrong())?;
+        // A point of small order would make the shared secret known to everybody; encapsulating to it fails.
+        let random = &mut UnwrapErr(getrandom::SysRng);
+        setup_sender_with_rng::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
+            &OpModeS::Base,
+            &key,
+            b"",
+            random,
+        )
+        .map_err(|_| wrong())?;
         Ok(Self { kid: kid_of(&key.to_bytes()), key })
     }
 
@@ -211,7 +221,7 @@ fn point(hex: &str, name: &'static str) -> Result<VerifyKey, KeyError> {
     VerifyKey::from_sec1(&bytes).map_err(|_| KeyError::Public(name))
 }
 
-pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {
+fn from_hex(text: &str) -> Option<Vec<u8>> {
     let text = text.trim().as_bytes();
     if !text.len().is_multiple_of(2) {
         return None;
@@ -220,18 +230,6 @@ pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {
     text.chunks(2)
         .map(|pair| Some(u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).ok()?))
         .collect()
-}
-
-/// Multiplying by the cofactor brings a point of small order to zero; HPKE's own check runs only when it is used.
-fn is_small_order(bytes: &[u8; 32]) -> bool {
-    let mut probe = hpke::rand_core::UnwrapErr(getrandom::SysRng);
-    let Ok(key) = X25519Public::from_bytes(bytes) else { return true };
-    hpke::setup_sender_with_rng::<
-        hpke::aead::ChaCha20Poly1305,
-        hpke::kdf::HkdfSha256,
-        hpke::kem::X25519HkdfSha256,
-    >(&hpke::OpModeS::Base, &key, b"", &mut probe)
-    .is_err()
 }
 
 fn kid_of(public: &[u8]) -> Kid {

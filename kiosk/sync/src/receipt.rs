@@ -68,7 +68,7 @@ fn decode<'b>(
 ) -> Result<(Receipt, &'b str), minicbor::decode::Error> {
     let wrong = minicbor::decode::Error::message;
     let d = &mut Decoder::new(payload);
-    if d.map()?.is_none_or(|n| n < 8) {
+    if d.map()? != Some(8) {
         return Err(wrong("a receipt has eight fields"));
     }
     key(d, 0)?;
@@ -91,6 +91,9 @@ fn decode<'b>(
     let server_time_ms = d.i64()?;
     key(d, 7)?;
     let receipt_no = d.u64()?;
+    if d.position() != payload.len() {
+        return Err(wrong("bytes behind the receipt"));
+    }
     let signed = signed.to_vec();
     Ok((Receipt { record, digest, seq, receipt_no, server_time_ms, signed }, device))
 }

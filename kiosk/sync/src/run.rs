@@ -79,12 +79,19 @@ pub struct Report {
     pub delivered: usize,
     /// Records that were set aside.
     pub held: usize,
-    /// Records that wait for the next batch.
+    /// Records that wait for the next batch. If nothing was delivered or held, wait before that as after an error.
     pub left: usize,
     /// Answers that no honest authority gives.
     pub security: usize,
     /// The authority's clock as it last said, Unix milliseconds.
     pub server_time_ms: Option<i64>,
+}
+
+impl Report {
+    /// Whether the outbox is smaller now. Where it is not, the next turn had better wait.
+    pub fn progressed(&self) -> bool {
+        self.delivered + self.held > 0
+    }
 }
 
 /// Why a turn ended early. Nothing is lost; every record without a receipt still waits.

@@ -2,6 +2,7 @@
 
 use hpke::rand_core::{CryptoRng, UnwrapErr};
 use sha2::{Digest, Sha256};
+use zeroize::{Zeroize, Zeroizing};
 
 use kiosk_core::record::{Lane, PictureRef, Record, SealedPicture, SealedRecord};
 
@@ -25,6 +26,9 @@ pub enum SealError {
     /// The signature just made does not verify: the key's place is broken.
     #[error("the signature just made does not verify")]
     SelfCheck,
+    /// A picture that the authority would not take: to be made smaller before it is sealed.
+    #[error("a picture is empty or larger than may be sent")]
+    PictureSize,
 }
 
 impl SealError {
@@ -33,6 +37,7 @@ impl SealError {
         match self {
             Self::Key(error) => error.code(),
             Self::SelfCheck => "sync-seal-self-check",
+            Self::PictureSize => "sync-picture-size",
         }
     }
 }
@@ -71,10 +76,15 @@ impl Sealer {
         pictures: Vec<Picture>,
         random: &mut impl CryptoRng,
     ) -> Result<SealedRecord, SealError> {
+        let takes = |picture: &Picture| (1..=PICTURE_BYTES_MAX).contains(&picture.bytes.len());
+        if !pictures.iter().all(takes) {
+            return Err(SealError::PictureSize);
+        }
         let sealed: Vec<_> =
             pictures.into_iter().map(|picture| self.seal_picture(picture, random)).collect();
         record.pictures = sealed.iter().map(reference).collect();
-        let signed = cose::sign(&*self.key, ContentType::Record, &record.to_cbor())?;
+        let payload = Zeroizing::new(record.to_cbor());
+        let signed = Zeroizing::new(cose::sign(&*self.key, ContentType::Record, &payload)?);
         cose::open_signed(ContentType::Record, self.key.public(), &signed)
             .map_err(|_| SealError::SelfCheck)?;
         let envelope = cose::seal(&self.authority, ContentType::Record, &signed, random);
@@ -89,8 +99,9 @@ impl Sealer {
         })
     }
 
-    fn seal_picture(&self, picture: Picture, random: &mut impl CryptoRng) -> SealedPicture {
+    fn seal_picture(&self, mut picture: Picture, random: &mut impl CryptoRng) -> SealedPicture {
         let sealed = cose::seal(&self.authority, ContentType::Picture, &picture.bytes, random);
+        picture.bytes.zeroize();
         SealedPicture { role: picture.role, digest: sha256(&sealed), sealed }
     }
 }
@@ -106,3 +117,6 @@ fn reference(picture: &SealedPicture) -> PictureRef {
 pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
+
+/// Sealing adds some 150 bytes, and the authority takes 8 MiB.
+const PICTURE_BYTES_MAX: usize = 8 * 1024 * 1024 - 1024;
