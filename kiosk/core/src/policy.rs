@@ -14,6 +14,7 @@ mod parse;
 mod read;
 mod report;
 mod set;
+mod settle;
 mod words;
 
 pub(crate) use assess::full_years;
@@ -23,6 +24,7 @@ pub use example::Example;
 pub use parse::PackFault;
 pub use report::{CheckReport, Explanation, ListedPack, Question, check, explain, list};
 pub use set::{Offer, PackSet, Signature};
+pub use settle::{RecordKind, Settled, Settlement};
 pub use words::Words;
 
 /// One policy pack: one region, agency and insurance.
@@ -82,8 +84,8 @@ pub struct Pack {
     pub notify: Notify,
     /// Hong Kong, Macau, Taiwan: documents in order of preference (R9 to R11).
     pub hkmotw: Option<Abroad>,
-    /// Overseas (R12 to R14, C17).
-    pub overseas: Option<Abroad>,
+    /// Overseas, by the day from which each rule holds (R12 to R14, C17).
+    pub overseas: Vec<Abroad>,
     /// Away from home in the mainland (R99, R81).
     pub away: Option<Abroad>,
     /// Messages of the phone app and what may be behind them.
@@ -426,6 +428,8 @@ vocabulary! {
 pub struct Abroad {
     /// The rule that governs it.
     pub rule: String,
+    /// First day on which it holds; none means always.
+    pub from: Option<Date>,
     /// Ways in order of preference, as the person is told.
     pub ways: Vec<String>,
     /// Where the list of such people goes.
@@ -472,6 +476,11 @@ impl Pack {
     /// What the pack says about a method.
     pub fn method(&self, method: Method) -> Option<&MethodRule> {
         self.methods.iter().find(|rule| rule.method == method)
+    }
+
+    /// The rule for people overseas that holds on a day.
+    pub fn overseas_on(&self, day: Date) -> Option<&Abroad> {
+        self.overseas.iter().filter(|rule| rule.from.is_none_or(|from| from <= day)).max_by_key(|rule| rule.from)
     }
 
     /// Papers for a case.

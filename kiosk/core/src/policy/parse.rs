@@ -94,7 +94,7 @@ fn read(top: &Section<'_, '_>) -> Option<Pack> {
         materials: top.sections("materials").iter().filter_map(material).collect(),
         notify: notify(top.section("notify").as_ref()),
         hkmotw: top.section("hkmotw").map(|s| abroad(&s)),
-        overseas: top.section("overseas").map(|s| abroad(&s)),
+        overseas: top.sections("overseas").iter().map(abroad).collect(),
         away: top.section("away").map(|s| abroad(&s)),
         messages: top.sections("messages").iter().map(message).collect(),
         sites: top.sections("sites").iter().map(site).collect(),
@@ -386,7 +386,13 @@ fn notify(s: Option<&Section<'_, '_>>) -> Notify {
 }
 
 fn abroad(s: &Section<'_, '_>) -> Abroad {
-    Abroad { rule: s.text("rule"), ways: s.texts("ways"), list_to: s.text_or_none("list_to"), rules: s.rules() }
+    Abroad {
+        rule: s.text("rule"),
+        from: s.day_or_none("from"),
+        ways: s.texts("ways"),
+        list_to: s.text_or_none("list_to"),
+        rules: s.rules(),
+    }
 }
 
 fn message(s: &Section<'_, '_>) -> AppMessage {

@@ -228,6 +228,66 @@ fn the_last_good_pack_stays_until_a_better_one_is_proved() {
     }
 }
 
+#[test]
+fn one_success_settles_every_benefit_that_accepts_it() {
+    let drawn = |pack: &str, last: &str, suspended| Entitlement {
+        pack: pack.to_owned(),
+        last: last.parse().ok().map(|on| Success { on, method: Method::Phone }),
+        suspended,
+        ..Entitlement::default()
+    };
+    let all_benefits = [
+        drawn("cn.sx.province.enterprise_pension", "2019-04-01", false),
+        drawn("cn.sn.province.institution_pension", "2018-02-02", true),
+        drawn("cn.he.tangshan.resident_pension", "2020-05-02", false),
+        Entitlement { stage: Stage::PreApproval, ..drawn("cn.sx.province.enterprise_pension", "-", false) },
+        drawn("cn.nowhere.no.pension", "2018-02-02", true),
+    ];
+    let born = Date::constant(1950, 1, 1);
+    let settled = |method| {
+        let settlement = all().settle(&all_benefits, born, Date::constant(2020, 6, 1), method);
+        let line = |l: &Settled| {
+            let next = l.next.map_or_else(|| "-".to_owned(), |day| day.to_string());
+            let resume = l.resume.as_ref().map_or("", |words| &words.zh);
+            let advice = l.advice.map_or("", |advice| advice.id());
+            let counted = if l.counted { "counts" } else { "does not count" };
+            format!("{} {} {counted}, next {next} {} {resume} {advice}\n", l.pack, l.before.id(), l.kind.id())
+        };
+        let lines: String = settlement.lines.iter().map(line).collect();
+        format!("{lines}earliest {}\n", settlement.earliest.unwrap())
+    };
+    expect![[r#"
+        cn.sx.province.enterprise_pension overdue counts, next 2021-06-01 certification 认证后恢复发放并补发 
+        cn.sn.province.institution_pension suspended counts, next 2021-12-31 certification 经办机构核实后恢复发放并补发（由经办机构办理） 
+        cn.he.tangshan.resident_pension done counts, next 2020-12-31 certification  
+        cn.sx.province.enterprise_pension due counts, next 2021-06-01 pre_approval_identity  
+        earliest 2020-12-31
+    "#]].assert_eq(&settled(Method::FaceIdPhoto));
+    expect![[r#"
+        cn.sx.province.enterprise_pension overdue counts, next 2021-06-01 certification 认证后恢复发放并补发 one_phone_check
+        cn.sn.province.institution_pension suspended does not count, next 2019-12-31 certification  
+        cn.he.tangshan.resident_pension done does not count, next 2020-12-31 certification  
+        cn.sx.province.enterprise_pension due counts, next 2021-06-01 pre_approval_identity  one_phone_check
+        earliest 2019-12-31
+    "#]].assert_eq(&settled(Method::FingerprintModel));
+}
+
+#[test]
+fn a_site_may_lack_its_phone_number() {
+    let pack = all().get("cn.he.tangshan.enterprise_pension").unwrap();
+    let office = pack.sites.iter().find(|site| site.name == "友谊街道办事处").unwrap();
+    assert_eq!((office.phone.as_deref(), office.address.as_deref()), (None, None));
+    assert!(office.hours.is_some() && pack.hotlines.len() > 1);
+}
+
+#[test]
+fn the_rule_for_people_overseas_is_the_one_of_the_day() {
+    let pack = all().get("cn.sn.province.institution_pension").unwrap();
+    let rule = |day: &str| pack.overseas_on(day.parse().unwrap()).map(|found| found.rule.as_str());
+    assert_eq!(rule("2020-01-01"), Some("人社险中心〔2019〕46号"));
+    assert_eq!(rule("2021-05-31"), Some("“中国领事”APP"));
+}
+
 proptest! {
     #[test]
     fn a_success_settles_the_period_in_every_pack(born in day(), on in day(), last in any_last(), doubt in doubt()) {
