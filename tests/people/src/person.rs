@@ -194,7 +194,7 @@ impl std::fmt::Debug for Person {
 /// Of each pair of neighbours one is a man and one a woman, in an order that the seed decides.
 fn sex_of(seed: u64, index: u32) -> Sex {
     let flipped = Random::of(&[seed, u64::from(index / 2), SEX]).chance(50);
-    if (index % 2 == 0) ^ flipped {
+    if index.is_multiple_of(2) ^ flipped {
         Sex::Male
     } else {
         Sex::Female

@@ -74,8 +74,8 @@ pub struct Portrait {
 impl Portrait {
     /// The portrait of a person; the last few are kept.
     pub(crate) fn of(person: &Person) -> Arc<Self> {
-        static KEPT: LazyLock<Mutex<BTreeMap<(u64, u32), Arc<Portrait>>>> =
-            LazyLock::new(Mutex::default);
+        type Kept = BTreeMap<(u64, u32), Arc<Portrait>>;
+        static KEPT: LazyLock<Mutex<Kept>> = LazyLock::new(Mutex::default);
         let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() > KEPT_MAX {
             kept.clear();

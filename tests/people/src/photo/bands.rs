@@ -15,7 +15,13 @@ pub(super) struct Model {
 
 impl Model {
     pub(super) fn new() -> Self {
-        let start = |slot: usize| Guess::new(if slot % N_KINDS == 0 { 12_000 } else { 26_000 });
+        let start = |slot: usize| {
+            Guess::new(if slot.is_multiple_of(N_KINDS) {
+                12_000
+            } else {
+                26_000
+            })
+        };
         Self {
             guesses: (0..N_GUESSES * SLOTS_EACH).map(start).collect(),
             mixers: vec![Mixer::new(); N_KINDS],
@@ -34,7 +40,7 @@ pub(super) fn write(
 ) {
     let mut levels = vec![0i32; coefficients.len()];
     for place in places(size) {
-        let scaled = coefficients[place.at] / (step * coarseness(&place, size, portrait));
+        let scaled = coefficients[place.at] / (step * coarseness(&place, portrait));
         let level = (scaled.abs() + ROUNDING).min(LEVEL_MAX as f32) as i32
             * if scaled < 0.0 { -1 } else { 1 };
         levels[place.at] = level;
@@ -61,7 +67,7 @@ pub(super) fn read(
             level.abs() as f32 - LEAN
         };
         coefficients[place.at] =
-            magnitude * (level.signum() as f32) * step * coarseness(&place, size, portrait);
+            magnitude * (level.signum() as f32) * step * coarseness(&place, portrait);
     }
     coefficients
 }
@@ -117,7 +123,7 @@ fn places(size: (usize, usize)) -> Vec<Place> {
 }
 
 /// How much coarser than the step a place is quantised: hair, collar and wall matter less than the face.
-fn coarseness(place: &Place, _size: (usize, usize), portrait: bool) -> f32 {
+fn coarseness(place: &Place, portrait: bool) -> f32 {
     if !portrait || place.kind == 0 {
         return 1.0;
     }

@@ -229,9 +229,9 @@ impl Plan {
 
     fn landmarks(&self) -> [[f32; 2]; 68] {
         let mut points = [[0.0; 2]; 68];
-        for i in 0..17 {
+        for (i, point) in points[..17].iter_mut().enumerate() {
             let angle = (i as f32 / 16.0 - 0.5) * std::f32::consts::PI;
-            points[i] = [
+            *point = [
                 self.half_width * 0.97 * angle.sin(),
                 0.05 + (self.chin - 0.05) * angle.cos(),
             ];
