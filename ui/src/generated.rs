@@ -1,4 +1,4 @@
 //! What the Slint compiler makes of `app.slint`.
-#![expect(unreachable_pub, reason = "generated code")]
+#![expect(unreachable_pub, clippy::todo, reason = "generated code")]
 
 slint::include_modules!();

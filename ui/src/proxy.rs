@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use image::RgbImage;
-use kiosk_core::view::View;
+use kiosk_core::view::{Tap, View};
 
 /// Sends views and camera pictures to the screen from any thread, and never waits.
 ///
@@ -31,6 +31,12 @@ impl Proxy {
     pub fn picture_of_card(&self, picture: Option<RgbImage>) {
         put(&self.mailbox.card, picture);
         self.wake();
+    }
+
+    /// Presses the button that carries this tap in the running window; nothing when there is none.
+    pub fn tap(&self, tap: Tap) {
+        // Without a loop there is no window to press on; a headless screen is pressed by `Screen::tap`.
+        let _ = slint::invoke_from_event_loop(move || crate::screen::press_soon(&tap));
     }
 
     /// Ends [`crate::Screen::run`].

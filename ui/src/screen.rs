@@ -136,48 +136,29 @@ impl Screen {
 
     /// Presses the button that carries this tap with real pointer events at its middle.
     ///
-    /// False when the present page has no such button or it is off.
+    /// False when the present page has no such button or it is off. Headless it is pressed at once; in a window
+    /// as soon as the running event loop has found it.
     pub fn tap(&self, tap: &Tap) -> bool {
-        let id = self
-            .inner
-            .view
-            .borrow()
-            .as_ref()
-            .and_then(|view| taps::id_of(view, tap));
-        let Some(id) = id else { return false };
-        // Choices may be on a later screenful; each press on "more" turns one, and they come round again.
-        for _ in 0..SCREENFULS_MAX {
-            if let Some(place) = self.place_of(id) {
-                self.press(place);
-                return true;
+        let Some(id) = self.inner.id_of(tap) else {
+            return false;
+        };
+        let Some(headless) = &self.headless else {
+            self.inner.press_soon(id, ATTEMPTS_MAX);
+            return true;
+        };
+        for _ in 0..ATTEMPTS_MAX {
+            self.settle();
+            self.inner.call_roll();
+            headless.paint();
+            let pressed = self.inner.press(id);
+            self.settle();
+            match pressed {
+                Pressed::Wanted => return true,
+                Pressed::More => {}
+                Pressed::Neither => return false,
             }
-            let Some(more) = self.place_of(taps::MORE) else {
-                return false;
-            };
-            self.press(more);
         }
         false
-    }
-
-    /// Presses the glass here (logical pixels) and lets go.
-    fn press(&self, position: LogicalPosition) {
-        let button = PointerEventButton::Left;
-        let window = self.inner.app.window();
-        window.dispatch_event(WindowEvent::PointerMoved { position });
-        window.dispatch_event(WindowEvent::PointerPressed { position, button });
-        window.dispatch_event(WindowEvent::PointerReleased { position, button });
-        window.dispatch_event(WindowEvent::PointerExited);
-        self.settle();
-    }
-
-    /// Where the enabled button of this number is now; the buttons answer for themselves.
-    fn place_of(&self, id: i32) -> Option<LogicalPosition> {
-        self.settle();
-        self.inner.places.borrow_mut().clear();
-        let api = self.inner.app.global::<Api>();
-        api.set_roll_call(api.get_roll_call().wrapping_add(1));
-        slint::platform::update_timers_and_animations();
-        self.inner.places.borrow().get(&id).copied()
     }
 
     /// Colors and sizes, for tests that compute with them.
@@ -190,6 +171,15 @@ impl Screen {
     #[doc(hidden)]
     pub fn component(&self) -> &AppWindow {
         &self.inner.app
+    }
+}
+
+/// Presses this tap on the screen of this thread; called in the event loop.
+pub(crate) fn press_soon(tap: &Tap) {
+    if let Some(inner) = CURRENT.with_borrow(Weak::upgrade)
+        && let Some(id) = inner.id_of(tap)
+    {
+        inner.press_soon(id, ATTEMPTS_MAX);
     }
 }
 
@@ -208,7 +198,7 @@ struct Inner {
     app: AppWindow,
     painter: RefCell<Painter>,
     view: RefCell<Option<View>>,
-    on_tap: RefCell<Option<Rc<dyn Fn(Tap)>>>,
+    on_tap: RefCell<Option<Listener>>,
     places: RefCell<HashMap<i32, LogicalPosition>>,
     choice_page: Cell<usize>,
     proxy: Proxy,
@@ -254,6 +244,56 @@ impl Inner {
         }
     }
 
+    fn id_of(&self, tap: &Tap) -> Option<i32> {
+        self.view
+            .borrow()
+            .as_ref()
+            .and_then(|view| taps::id_of(view, tap))
+    }
+
+    /// Asks every enabled button where it is; the answers come when bindings run next.
+    fn call_roll(&self) {
+        self.places.borrow_mut().clear();
+        let api = self.app.global::<Api>();
+        api.set_roll_call(api.get_roll_call().wrapping_add(1));
+    }
+
+    /// Presses the button of this number, else "more": the button may be on a later screenful, and they go round.
+    fn press(&self, id: i32) -> Pressed {
+        let (wanted, more) = {
+            let places = self.places.borrow();
+            (places.get(&id).copied(), places.get(&taps::MORE).copied())
+        };
+        let Some(position) = wanted.or(more) else {
+            return Pressed::Neither;
+        };
+        let button = PointerEventButton::Left;
+        let window = self.app.window();
+        window.dispatch_event(WindowEvent::PointerMoved { position });
+        window.dispatch_event(WindowEvent::PointerPressed { position, button });
+        window.dispatch_event(WindowEvent::PointerReleased { position, button });
+        window.dispatch_event(WindowEvent::PointerExited);
+        if wanted.is_some() {
+            Pressed::Wanted
+        } else {
+            Pressed::More
+        }
+    }
+
+    /// In a window the loop has to turn between the question and the press.
+    fn press_soon(self: &Rc<Self>, id: i32, attempts_left: usize) {
+        if attempts_left == 0 {
+            return;
+        }
+        self.call_roll();
+        let inner = self.clone();
+        slint::Timer::single_shot(LOOP_TURN, move || {
+            if inner.press(id) != Pressed::Wanted {
+                inner.press_soon(id, attempts_left - 1);
+            }
+        });
+    }
+
     fn tapped(&self, id: i32) {
         if id == taps::MORE {
             return self.more();
@@ -279,6 +319,16 @@ impl Inner {
             .borrow_mut()
             .paint(&self.app, &view, self.choice_page.get());
     }
+}
+
+type Listener = Rc<dyn Fn(Tap)>;
+
+/// What a simulated finger found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pressed {
+    Wanted,
+    More,
+    Neither,
 }
 
 /// Connects the component's callbacks.
@@ -307,5 +357,7 @@ fn with_fonts<T>(make: impl FnOnce() -> Result<T, ScreenError>) -> Result<T, Scr
     catch_unwind(AssertUnwindSafe(make)).map_err(|_| ScreenError::NoFont)?
 }
 
-/// More operators than this many screenfuls cannot be reached, and no site has so many.
-const SCREENFULS_MAX: usize = 64;
+/// Screenfuls of operators that a simulated finger turns at most; no site has so many.
+const ATTEMPTS_MAX: usize = 64;
+/// Enough for the event loop to run the bindings that wait.
+const LOOP_TURN: Duration = Duration::from_millis(20);
