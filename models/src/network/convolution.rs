@@ -9,7 +9,7 @@ use tract_onnx::{
     pb,
     prelude::*,
     tract_core::ops::{
-        cnn::{Conv, KernelFormat, PaddingSpec},
+        cnn::{Conv, KernelFormat},
         nn::DataFormat,
     },
     tract_hir::internal::*,
@@ -96,11 +96,8 @@ impl Fused {
         if !plain || strides.len() != 2 || strides[0] != strides[1] || strides[0] > 2 {
             return Ok(None);
         }
-        let pad = match &spec.padding {
-            PaddingSpec::Explicit(before, _) => (before[0], before[1]),
-            PaddingSpec::Valid => (0, 0),
-            _ => return Ok(None),
-        };
+        let padding = spec.computed_padding(&from[2..]);
+        let pad = (padding[0].pad_before, padding[1].pad_before);
         let depthwise = conv.group > 1;
         if depthwise && (conv.group != from[1] || conv.group != to[1]) {
             return Ok(None);
