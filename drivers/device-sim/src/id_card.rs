@@ -101,27 +101,25 @@ impl IdCard {
     }
 
     fn take_request(&mut self) -> Option<Request> {
-        loop {
-            let at = self.received.windows(4).position(|w| w == START);
-            let Some(at) = at else {
-                let keep = self.received.len().min(START.len() - 1);
-                self.received.drain(..self.received.len() - keep);
-                return None;
-            };
-            self.received.drain(..at);
-            let size = self.received.get(4..6)?;
-            let size = usize::from(u16::from_be_bytes([size[0], size[1]]));
-            if !(3..=64).contains(&size) {
-                self.received.drain(..1);
-                return Some(Request::BadLength);
-            }
-            let frame = self.received.get(4..6 + size)?.to_vec();
-            self.received.drain(..6 + size);
-            if frame.iter().fold(0, |sum, b| sum ^ b) != 0 {
-                return Some(Request::BadChecksum);
-            }
-            return Some(Request::Known(frame[2], frame[3]));
+        let at = self.received.windows(START.len()).position(|w| w == START);
+        let Some(at) = at else {
+            let keep = self.received.len().min(START.len() - 1);
+            self.received.drain(..self.received.len() - keep);
+            return None;
+        };
+        self.received.drain(..at);
+        let size = self.received.get(4..6)?;
+        let size = usize::from(u16::from_be_bytes([size[0], size[1]]));
+        if !(3..=64).contains(&size) {
+            self.received.drain(..1);
+            return Some(Request::BadLength);
         }
+        let frame = self.received.get(4..6 + size)?.to_vec();
+        self.received.drain(..6 + size);
+        if frame.iter().fold(0, |sum, b| sum ^ b) != 0 {
+            return Some(Request::BadChecksum);
+        }
+        Some(Request::Known(frame[2], frame[3]))
     }
 
     fn work_time(&self, request: Request) -> Duration {
