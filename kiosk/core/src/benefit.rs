@@ -221,7 +221,9 @@ mod day {
         day.map(|day| day.to_string()).serialize(to)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Date>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Date>, D::Error> {
         match Option::<String>::deserialize(from)? {
             None => Ok(None),
             Some(text) => text.parse().map(Some).map_err(serde::de::Error::custom),
@@ -231,11 +233,16 @@ mod day {
     pub(super) mod required {
         use super::{Date, Deserialize, Deserializer, Serializer};
 
-        pub(in crate::benefit) fn serialize<S: Serializer>(day: &Date, to: S) -> Result<S::Ok, S::Error> {
+        pub(in crate::benefit) fn serialize<S: Serializer>(
+            day: &Date,
+            to: S,
+        ) -> Result<S::Ok, S::Error> {
             to.serialize_str(&day.to_string())
         }
 
-        pub(in crate::benefit) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Date, D::Error> {
+        pub(in crate::benefit) fn deserialize<'de, D: Deserializer<'de>>(
+            from: D,
+        ) -> Result<Date, D::Error> {
             String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
         }
     }

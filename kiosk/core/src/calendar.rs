@@ -183,7 +183,9 @@ impl Calendar {
     pub fn standing(&self, dates: &Dates, today: Date) -> Standing {
         let today = dates.last.map_or(today, |last| last.max(today));
         match self.schedule {
-            Schedule::Rolling { months, open_days_before } => rolling(months, open_days_before, dates, today),
+            Schedule::Rolling { months, open_days_before } => {
+                rolling(months, open_days_before, dates, today)
+            }
             _ => self.in_periods(dates, today),
         }
     }
@@ -197,7 +199,9 @@ impl Calendar {
         let start = dates.last.or(dates.since).unwrap_or(today).min(today);
         let periods = self.periods(dates, start, today);
         let now = periods.iter().rposition(|p| p.opens <= today);
-        let (Some(now), false) = (now, periods.is_empty()) else { return Standing::Unrecorded };
+        let (Some(now), false) = (now, periods.is_empty()) else {
+            return Standing::Unrecorded;
+        };
         let (current, next) = (periods[now], periods[now + 1]);
         match (dates.last, dates.since) {
             (Some(last), _) if last >= current.opens => Standing::Filled(next),
@@ -210,7 +214,8 @@ impl Calendar {
 
     /// Periods in order, from at least one before `from` to at least one after `to`.
     fn periods(&self, dates: &Dates, from: Date, to: Date) -> Vec<Period> {
-        let years = from.year().saturating_sub(MARGIN_YEARS)..=to.year().saturating_add(MARGIN_YEARS);
+        let years =
+            from.year().saturating_sub(MARGIN_YEARS)..=to.year().saturating_add(MARGIN_YEARS);
         let mut periods: Vec<Period> = years.flat_map(|year| self.in_year(dates, year)).collect();
         periods.sort_by_key(|p| p.opens);
         periods
@@ -225,14 +230,18 @@ impl Calendar {
             Schedule::CalendarYear { count } => parts(year, *count),
             Schedule::HalfYear => parts(year, 2),
             Schedule::Windows(windows) => windows.iter().map(|w| w.in_year(year)).collect(),
-            Schedule::Monthly { from, to } => (1..=12).map(|month| month_part(year, month, *from, *to)).collect(),
+            Schedule::Monthly { from, to } => {
+                (1..=12).map(|month| month_part(year, month, *from, *to)).collect()
+            }
             Schedule::Deadline(window) => vec![window.in_year(year)],
             Schedule::BirthMonth { anchor, months_before, months_after, half_yearly } => {
                 let month = match anchor {
                     Anchor::Birth => Some(dates.born.month()),
                     Anchor::Retirement => dates.since.map(Date::month),
                 };
-                let months = month.into_iter().flat_map(|m| if *half_yearly { vec![m, m + 6] } else { vec![m] });
+                let months = month
+                    .into_iter()
+                    .flat_map(|m| if *half_yearly { vec![m, m + 6] } else { vec![m] });
                 months.map(|m| around(year, m, *months_before, *months_after)).collect()
             }
         }
@@ -241,7 +250,9 @@ impl Calendar {
 
 /// Validity that runs from the last success. Without one, from the first day of the entitlement.
 fn rolling(months: i32, open_days_before: i32, dates: &Dates, today: Date) -> Standing {
-    let Some(start) = dates.last.or(dates.since) else { return Standing::Unrecorded };
+    let Some(start) = dates.last.or(dates.since) else {
+        return Standing::Unrecorded;
+    };
     let due = start.saturating_add(months.months());
     let opens = due.saturating_sub(open_days_before.days()).max(start);
     let period = Period { opens, due };

@@ -150,7 +150,9 @@ pub fn decode(
     let tried = if known { spread(&named) } else { all.clone() };
     let unnamed = all.iter().filter(|kind| !tried.contains(kind));
     let mut causes: Vec<Cause> = tried.iter().map(|kind| causes::test(&case, *kind)).collect();
-    causes.extend(unnamed.map(|kind| causes::test(&case, *kind)).filter(|c| c.certainty == Certainty::Proved));
+    causes.extend(
+        unnamed.map(|kind| causes::test(&case, *kind)).filter(|c| c.certainty == Certainty::Proved),
+    );
     // A stable sort keeps the order of the notice among equally sure causes (C14).
     causes.sort_by_key(|cause| cause.certainty);
     let (ruled_out, mut open): (Vec<Cause>, Vec<Cause>) =
@@ -191,7 +193,9 @@ fn spread(kinds: &[CauseKind]) -> Vec<CauseKind> {
 
 /// The packs of the person, then all others.
 fn own_first<'p>(packs: &'p PackSet, roster: Option<&OnRoster<'_>>) -> Vec<&'p Pack> {
-    let own = |pack: &&Pack| roster.is_some_and(|person| person.entitlements.iter().any(|e| e.pack == pack.id));
+    let own = |pack: &&Pack| {
+        roster.is_some_and(|person| person.entitlements.iter().any(|e| e.pack == pack.id))
+    };
     let (mut first, rest): (Vec<&Pack>, Vec<&Pack>) = packs.iter().partition(own);
     first.extend(rest);
     first
@@ -212,11 +216,13 @@ impl<'a> Facts<'a> {
     fn named_causes(&self) -> Vec<CauseKind> {
         let said = plain(self.message);
         let packs = own_first(self.packs, self.roster.as_ref());
-        let found: Vec<(Fit, &[CauseKind])> = packs.iter().filter_map(|pack| best_match(pack, &said)).collect();
+        let found: Vec<(Fit, &[CauseKind])> =
+            packs.iter().filter_map(|pack| best_match(pack, &said)).collect();
         let best = found.iter().map(|(fit, _)| *fit).max();
         let mut causes: Vec<CauseKind> = Vec::new();
         for (_, named) in found.iter().filter(|(fit, _)| Some(*fit) == best) {
-            let new: Vec<CauseKind> = named.iter().copied().filter(|kind| !causes.contains(kind)).collect();
+            let new: Vec<CauseKind> =
+                named.iter().copied().filter(|kind| !causes.contains(kind)).collect();
             causes.extend(new);
         }
         causes
@@ -240,7 +246,9 @@ impl<'a> Facts<'a> {
 
     /// The pack whose papers and places hold for this person.
     fn home_pack(&self) -> Option<&'a Pack> {
-        let own = self.roster.and_then(|person| person.entitlements.iter().find_map(|e| self.packs.get(&e.pack)));
+        let own = self
+            .roster
+            .and_then(|person| person.entitlements.iter().find_map(|e| self.packs.get(&e.pack)));
         own.or_else(|| self.packs_of_message().first().copied())
     }
 

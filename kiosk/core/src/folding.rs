@@ -110,10 +110,13 @@ fn costs(card: &[char], roster: &[char]) -> Vec<Vec<usize>> {
     let mut costs = vec![vec![0; roster.len() + 1]; card.len() + 1];
     for i in 0..=card.len() {
         for j in 0..=roster.len() {
-            let both = (i > 0 && j > 0)
-                .then(|| costs[i - 1][j - 1] + kind(card[i - 1], roster[j - 1]).map_or(0, Difference::cost));
-            let left = (i > 0).then(|| costs[i - 1][j] + alone(card[i - 1], Difference::OnlyOnCard).cost());
-            let right = (j > 0).then(|| costs[i][j - 1] + alone(roster[j - 1], Difference::OnlyInRoster).cost());
+            let both = (i > 0 && j > 0).then(|| {
+                costs[i - 1][j - 1] + kind(card[i - 1], roster[j - 1]).map_or(0, Difference::cost)
+            });
+            let left = (i > 0)
+                .then(|| costs[i - 1][j] + alone(card[i - 1], Difference::OnlyOnCard).cost());
+            let right = (j > 0)
+                .then(|| costs[i][j - 1] + alone(roster[j - 1], Difference::OnlyInRoster).cost());
             costs[i][j] = [both, left, right].into_iter().flatten().min().unwrap_or(0);
         }
     }
@@ -151,7 +154,11 @@ fn kind(a: char, b: char) -> Option<Difference> {
         Difference::Variant
     } else if is_stand_in(a) || is_stand_in(b) {
         Difference::Unencoded
-    } else if tables.lookalikes.iter().any(|group| group.contains(folded(a)) && group.contains(folded(b))) {
+    } else if tables
+        .lookalikes
+        .iter()
+        .any(|group| group.contains(folded(a)) && group.contains(folded(b)))
+    {
         Difference::Lookalike
     } else {
         Difference::Different
@@ -177,9 +184,8 @@ fn proper(character: char) -> char {
 /// Wide letters and digits as narrow capitals.
 fn narrow(character: char) -> char {
     let narrow = match character {
-        '\u{FF01}'..='\u{FF5E}' => {
-            char::from_u32(u32::from(character) - WIDE_TO_NARROW).expect("the range maps onto ASCII")
-        }
+        '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(character) - WIDE_TO_NARROW)
+            .expect("the range maps onto ASCII"),
         other => other,
     };
     narrow.to_ascii_uppercase()
@@ -187,7 +193,22 @@ fn narrow(character: char) -> char {
 
 /// Dots between the parts of a name, as keyboards and old systems write them.
 fn is_dot(character: char) -> bool {
-    matches!(character, DOT | '•' | '・' | '．' | '.' | '‧' | '∙' | '⋅' | '●' | '｡' | '。' | '､' | '･' | '˙')
+    matches!(
+        character,
+        DOT | '•'
+            | '・'
+            | '．'
+            | '.'
+            | '‧'
+            | '∙'
+            | '⋅'
+            | '●'
+            | '｡'
+            | '。'
+            | '､'
+            | '･'
+            | '˙'
+    )
 }
 
 fn is_invisible(character: char) -> bool {
@@ -203,7 +224,8 @@ fn is_private(character: char) -> bool {
 
 /// What systems write where they have no code for a character.
 fn is_stand_in(character: char) -> bool {
-    is_private(character) || matches!(character, '?' | '？' | '*' | '＊' | '□' | '■' | '〓' | '\u{FFFD}')
+    is_private(character)
+        || matches!(character, '?' | '？' | '*' | '＊' | '□' | '■' | '〓' | '\u{FFFD}')
 }
 
 struct Tables {
@@ -225,7 +247,8 @@ fn heads(groups: &str) -> BTreeMap<char, char> {
     let pairs = |group: &str| {
         let head = group.chars().next();
         let rest: Vec<char> = group.chars().skip(1).collect();
-        head.into_iter().flat_map(move |head| rest.clone().into_iter().map(move |other| (other, head)))
+        head.into_iter()
+            .flat_map(move |head| rest.clone().into_iter().map(move |other| (other, head)))
     };
     groups.split_whitespace().flat_map(|group| pairs(group).collect::<Vec<_>>()).collect()
 }
@@ -264,14 +287,19 @@ mod tests {
     fn check(card: &str, roster: &str, expect: &Expect) {
         let shown = |c: Option<char>| c.map_or_else(|| "-".to_owned(), String::from);
         let found = differences(card, roster);
-        let lines: Vec<String> =
-            found.iter().map(|d| format!("{} {}>{} {}", d.at, shown(d.card), shown(d.roster), d.kind.id())).collect();
+        let lines: Vec<String> = found
+            .iter()
+            .map(|d| format!("{} {}>{} {}", d.at, shown(d.card), shown(d.roster), d.kind.id()))
+            .collect();
         expect.assert_eq(&lines.join(", "));
     }
 
     #[test]
     fn a_difference_prints_without_the_name() {
-        assert_eq!(format!("{:?}", differences("王建國", "王建国")), "[CharDifference(3, traditional, …)]");
+        assert_eq!(
+            format!("{:?}", differences("王建國", "王建国")),
+            "[CharDifference(3, traditional, …)]"
+        );
     }
 
     #[test]

@@ -18,7 +18,6 @@ mod settle;
 mod words;
 
 pub(crate) use assess::full_years;
-pub(crate) use words::date;
 pub use assess::{Assessment, DueState, NotRequiredReason};
 pub use example::Example;
 pub use parse::PackFault;
@@ -26,6 +25,7 @@ pub use report::{CheckReport, Explanation, ListedPack, Question, check, explain,
 pub use set::{Offer, PackSet, Signature};
 pub use settle::{RecordKind, Settled, Settlement};
 pub use words::Words;
+pub(crate) use words::date;
 
 /// One policy pack: one region, agency and insurance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -480,7 +480,10 @@ impl Pack {
 
     /// The rule for people overseas that holds on a day.
     pub fn overseas_on(&self, day: Date) -> Option<&Abroad> {
-        self.overseas.iter().filter(|rule| rule.from.is_none_or(|from| from <= day)).max_by_key(|rule| rule.from)
+        self.overseas
+            .iter()
+            .filter(|rule| rule.from.is_none_or(|from| from <= day))
+            .max_by_key(|rule| rule.from)
     }
 
     /// Papers for a case.

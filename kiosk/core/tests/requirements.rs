@@ -24,7 +24,9 @@ fn every_row_says_something_true() {
             match how.as_str() {
                 "pack" => assert!(cites(what, &number), "{what} does not cite {number}"),
                 "test" => assert!(exists(what), "{number}: there is no test {what}"),
-                "phone" | "centre" | "open" => assert!(what.len() > 10, "{number}: {how} gives no reason"),
+                "phone" | "centre" | "open" => {
+                    assert!(what.len() > 10, "{number}: {how} gives no reason")
+                }
                 other => panic!("{number}: unknown word {other}"),
             }
         }
@@ -41,7 +43,9 @@ fn table() -> BTreeMap<String, Row> {
 fn cites(pack: &str, number: &str) -> bool {
     let text = read(&root().join(format!("kiosk/policy/{pack}.toml")));
     assert!(Pack::parse(&text).is_ok(), "{pack} does not load");
-    text.lines().filter(|line| line.starts_with("rules = ")).any(|line| line.contains(&format!("\"{number}\"")))
+    text.lines()
+        .filter(|line| line.starts_with("rules = "))
+        .any(|line| line.contains(&format!("\"{number}\"")))
 }
 
 fn exists(test: &str) -> bool {

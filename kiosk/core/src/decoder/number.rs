@@ -44,13 +44,21 @@ pub(super) fn compare(card: &IdNumber, roster: &str) -> NumberDifference {
     let here = card.as_str().as_bytes();
     let differing: Vec<usize> = match written.len() == here.len() {
         true => (0..here.len()).filter(|&i| here[i] != written.as_bytes()[i]).collect(),
-        false => return parsed.err().map_or(NumberDifference::Other, NumberDifference::Malformed),
+        false => {
+            return parsed.err().map_or(NumberDifference::Other, NumberDifference::Malformed);
+        }
     };
     match differing.as_slice() {
-        &[a, b] if b == a + 1 && here[a] == written.as_bytes()[b] && here[b] == written.as_bytes()[a] => {
+        &[a, b]
+            if b == a + 1
+                && here[a] == written.as_bytes()[b]
+                && here[b] == written.as_bytes()[a] =>
+        {
             NumberDifference::Swapped(a + 1)
         }
-        few if few.len() <= DIGITS_MAX => NumberDifference::Digits(few.iter().map(|i| i + 1).collect()),
+        few if few.len() <= DIGITS_MAX => {
+            NumberDifference::Digits(few.iter().map(|i| i + 1).collect())
+        }
         _ => parsed.err().map_or(NumberDifference::Other, NumberDifference::Malformed),
     }
 }
@@ -80,7 +88,10 @@ mod tests {
             ("1101051949123100", NumberDifference::Malformed(IdNumberError::Length)),
             ("430104194803120014", NumberDifference::Other),
             ("", NumberDifference::Malformed(IdNumberError::Length)),
-            ("身份证号码待补充待补充待补充待补充", NumberDifference::Malformed(IdNumberError::Length)),
+            (
+                "身份证号码待补充待补充待补充待补充",
+                NumberDifference::Malformed(IdNumberError::Length),
+            ),
         ] {
             assert_eq!(compare(&card, roster), expected);
         }

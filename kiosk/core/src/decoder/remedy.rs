@@ -76,7 +76,8 @@ pub(super) fn remedy(facts: &Facts<'_>, likely: &Cause, others: &[Cause]) -> Rem
     let here = here(facts, likely);
     let pack = facts.home_pack();
     let proved = others.iter().filter(|cause| cause.certainty == Certainty::Proved);
-    let mut cases: Vec<Case> = std::iter::once(likely).chain(proved).filter_map(|c| case(facts, c.kind)).collect();
+    let mut cases: Vec<Case> =
+        std::iter::once(likely).chain(proved).filter_map(|c| case(facts, c.kind)).collect();
     cases.dedup();
     let fixes = matches!(here, Here::CertifyAndFix | Here::Fix);
     let after = pack.filter(|_| fixes).and_then(|pack| pack.fix.effective_after_days);
@@ -99,19 +100,25 @@ fn here(facts: &Facts<'_>, cause: &Cause) -> Here {
     let proved = cause.certainty == Certainty::Proved;
     let owed = facts.assessed().iter().any(|(_, _, found)| found.state.is_owed());
     match cause.kind {
-        CauseKind::NameDiffers | CauseKind::NumberDiffers | CauseKind::BaseDataDiffers if proved => {
+        CauseKind::NameDiffers | CauseKind::NumberDiffers | CauseKind::BaseDataDiffers
+            if proved =>
+        {
             let names = facts.name_differences().unwrap_or_default();
             let same = names.iter().all(|d| d.kind.may_be_spelling())
                 && facts.number_difference().is_some_and(|number| number.is_same());
             if same { Here::CertifyAndFix } else { Here::Fix }
         }
-        CauseKind::NameDiffers | CauseKind::NumberDiffers | CauseKind::BaseDataDiffers => Here::Refer,
+        CauseKind::NameDiffers | CauseKind::NumberDiffers | CauseKind::BaseDataDiffers => {
+            Here::Refer
+        }
         CauseKind::DuplicateBenefit => Here::Refer,
         CauseKind::PhotoMissing | CauseKind::ModelMissing | CauseKind::FaceChanged => Here::Remodel,
         _ if owed => Here::Certify,
         CauseKind::BelowAge if proved => Here::NothingOwed,
         CauseKind::AlreadyDone if proved => Here::ShowProof,
-        CauseKind::NotOpenYet | CauseKind::NotOpenHere | CauseKind::UnderReview if proved => Here::Wait,
+        CauseKind::NotOpenYet | CauseKind::NotOpenHere | CauseKind::UnderReview if proved => {
+            Here::Wait
+        }
         CauseKind::NotRetired | CauseKind::NotYetUpdated | CauseKind::NotInScheme => Here::Refer,
         CauseKind::BelowAge | CauseKind::NotOpenHere if facts.roster.is_none() => Here::Refer,
         _ => Here::Certify,
@@ -122,21 +129,29 @@ fn words(facts: &Facts<'_>, here: Here, cause: &Cause, after: Option<u16>) -> Wo
     let words = Words::new(here.zh(), here.en());
     let app = facts.home_pack().and_then(|pack| pack.app.as_deref());
     let mut words = match (cause.kind, after, app) {
-        (_, Some(0), _) => words.then(&Words::new("，更正后即可用手机认证", "and the phone works once corrected")),
-        (_, Some(1), _) => words.then(&Words::new("，更正后次日生效", "and the correction takes effect the next day")),
+        (_, Some(0), _) => {
+            words.then(&Words::new("，更正后即可用手机认证", "and the phone works once corrected"))
+        }
+        (_, Some(1), _) => words
+            .then(&Words::new("，更正后次日生效", "and the correction takes effect the next day")),
         (_, Some(days), _) => words.then(&Words::new(
             format!("，更正后{days}天生效"),
             format!("and the correction takes effect after {days} days"),
         )),
-        (CauseKind::SuspectedFake, ..) => {
-            words.then(&Words::new("；本人不会因此被锁定", "and the person is never locked out for it"))
+        (CauseKind::SuspectedFake, ..) => words
+            .then(&Words::new("；本人不会因此被锁定", "and the person is never locked out for it")),
+        (CauseKind::DuplicateBenefit, ..) => words.then(&Words::new(
+            "，办理清退手续后再认证",
+            "to clear the double benefit, then certify",
+        )),
+        (CauseKind::NotInScheme | CauseKind::NotOpenHere, _, Some(app))
+            if facts.roster.is_some() =>
+        {
+            words.then(&Words::new(
+                format!("；手机上应使用“{app}”"),
+                format!("and use the app \"{app}\" on the phone"),
+            ))
         }
-        (CauseKind::DuplicateBenefit, ..) => {
-            words.then(&Words::new("，办理清退手续后再认证", "to clear the double benefit, then certify"))
-        }
-        (CauseKind::NotInScheme | CauseKind::NotOpenHere, _, Some(app)) if facts.roster.is_some() => words.then(
-            &Words::new(format!("；手机上应使用“{app}”"), format!("and use the app \"{app}\" on the phone")),
-        ),
         _ => words,
     };
     words.zh.push('。');
@@ -144,13 +159,19 @@ fn words(facts: &Facts<'_>, here: Here, cause: &Cause, after: Option<u16>) -> Wo
 }
 
 fn case(facts: &Facts<'_>, kind: CauseKind) -> Option<Case> {
-    let any = |stage| facts.roster.is_some_and(|person| person.entitlements.iter().any(|e| e.stage == stage));
+    let any = |stage| {
+        facts.roster.is_some_and(|person| person.entitlements.iter().any(|e| e.stage == stage))
+    };
     match kind {
         CauseKind::NameDiffers | CauseKind::BaseDataDiffers => Some(Case::ChangeName),
         CauseKind::NumberDiffers => Some(Case::ChangeIdNumber),
         CauseKind::DuplicateBenefit => Some(Case::ClearDuplicate),
-        CauseKind::ModelMissing | CauseKind::PhotoMissing | CauseKind::FaceChanged => Some(Case::Remodel),
-        CauseKind::NotYetUpdated | CauseKind::NotRetired if any(Stage::NotAdded) => Some(Case::AddSurvivor),
+        CauseKind::ModelMissing | CauseKind::PhotoMissing | CauseKind::FaceChanged => {
+            Some(Case::Remodel)
+        }
+        CauseKind::NotYetUpdated | CauseKind::NotRetired if any(Stage::NotAdded) => {
+            Some(Case::AddSurvivor)
+        }
         _ => None,
     }
 }

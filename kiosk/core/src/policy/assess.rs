@@ -88,8 +88,16 @@ impl DueState {
     }
 
     /// All the words of [`DueState::id`].
-    pub const IDS: [&'static str; 8] =
-        ["not_required", "under_review", "done", "not_open", "due", "due_soon", "overdue", "suspended"];
+    pub const IDS: [&'static str; 8] = [
+        "not_required",
+        "under_review",
+        "done",
+        "not_open",
+        "due",
+        "due_soon",
+        "overdue",
+        "suspended",
+    ];
 
     /// Whether a certification is owed now.
     pub fn is_owed(&self) -> bool {
@@ -113,7 +121,13 @@ impl DueState {
 
 impl Pack {
     /// What is due for this entitlement. Missing dates and a doubtful clock never refuse anybody.
-    pub fn assess(&self, entitlement: &Entitlement, born: Date, today: Date, doubt: Doubt) -> Assessment {
+    pub fn assess(
+        &self,
+        entitlement: &Entitlement,
+        born: Date,
+        today: Date,
+        doubt: Doubt,
+    ) -> Assessment {
         let case = Case::new(entitlement, born, today, doubt);
         let standing = self.standing(&case);
         let state = self.state(&case, standing);
@@ -138,12 +152,20 @@ impl Pack {
     }
 
     /// When the next certification is due after a success on this day; none if the method does not count here.
-    pub fn next_due_after(&self, entitlement: &Entitlement, born: Date, on: Date, method: Method) -> Option<Date> {
+    pub fn next_due_after(
+        &self,
+        entitlement: &Entitlement,
+        born: Date,
+        on: Date,
+        method: Method,
+    ) -> Option<Date> {
         if !self.methods_for(entitlement).iter().any(|rule| rule.method == method) {
             return None;
         }
         let before = self.assess(entitlement, born, on, Doubt::None);
-        if matches!(before.state, DueState::Done(_)) && self.repeat_by(method) != Repeat::AllowExtend {
+        if matches!(before.state, DueState::Done(_))
+            && self.repeat_by(method) != Repeat::AllowExtend
+        {
             return before.due;
         }
         let last = Some(Success { on, method });
@@ -156,7 +178,8 @@ impl Pack {
     }
 
     fn methods_for(&self, entitlement: &Entitlement) -> Vec<MethodRule> {
-        let lives_there = |rule: &&MethodRule| rule.abodes.is_empty() || rule.abodes.contains(&entitlement.abode);
+        let lives_there =
+            |rule: &&MethodRule| rule.abodes.is_empty() || rule.abodes.contains(&entitlement.abode);
         self.methods.iter().filter(|rule| rule.counts).filter(lives_there).cloned().collect()
     }
 
@@ -190,7 +213,9 @@ impl Pack {
 
     fn not_required(&self, case: &Case<'_>) -> Option<Reason> {
         let entitlement = case.entitlement;
-        let Some(group) = self.group(&entitlement.group) else { return Some(Reason::NotInScheme) };
+        let Some(group) = self.group(&entitlement.group) else {
+            return Some(Reason::NotInScheme);
+        };
         match entitlement.stage {
             Stage::Ended => return Some(Reason::Ended),
             Stage::NotAdded => return Some(Reason::NotAdded),
@@ -210,7 +235,9 @@ impl Pack {
             || entitlement.suspended
             || entitlement.under_review.is_some()
             || entitlement.retired_on.is_some_and(|on| on <= case.today);
-        let Some(rule) = self.ages.iter().find(|rule| rule.group == group) else { return false };
+        let Some(rule) = self.ages.iter().find(|rule| rule.group == group) else {
+            return false;
+        };
         !paid && case.doubt == Doubt::None && full_years(case.dates.born, case.today) < rule.from
     }
 
@@ -223,7 +250,12 @@ impl Pack {
         }
     }
 
-    fn why(&self, case: &Case<'_>, state: DueState, period: Option<Period>) -> (Words, Vec<String>) {
+    fn why(
+        &self,
+        case: &Case<'_>,
+        state: DueState,
+        period: Option<Period>,
+    ) -> (Words, Vec<String>) {
         let (rule, mut rules) = self.general_rule(case, state);
         let mut words = rule.then(&cited(&rules));
         let changed = period.and_then(|period| self.calendar.override_of(period));
@@ -238,7 +270,8 @@ impl Pack {
         }
         words = words.then(&self.present(case, state, period, &mut rules));
         if case.doubt != Doubt::None || case.clock_is_behind {
-            words = words.then(&Words::new("；终端日期存疑，请核对", "; the terminal's date is in doubt"));
+            words = words
+                .then(&Words::new("；终端日期存疑，请核对", "; the terminal's date is in doubt"));
         }
         words.zh.push('。');
         (words, rules)
@@ -259,7 +292,10 @@ impl Pack {
             }
             _ => match (&self.pre_approval, case.entitlement.stage) {
                 (Some(check), Stage::PreApproval) => (
-                    Words::new("核定待遇前须做一次资格认证以确认身份", "one identity check before approval"),
+                    Words::new(
+                        "核定待遇前须做一次资格认证以确认身份",
+                        "one identity check before approval",
+                    ),
                     check.rules.clone(),
                 ),
                 _ => (schedule(&self.calendar), self.calendar_rules.clone()),
@@ -286,9 +322,14 @@ impl Pack {
             DueState::UnderReview => {
                 add(rules, "R125");
                 let by = case.entitlement.under_review.map(date).unwrap_or_default();
-                Words::new(format!("；正在审核，预计{by}前答复，期间不停发"), "; under review, payment is protected")
+                Words::new(
+                    format!("；正在审核，预计{by}前答复，期间不停发"),
+                    "; under review, payment is protected",
+                )
             }
-            DueState::Suspended => self.late_words(rules, Words::new("；待遇已暂停", "; payment is suspended")),
+            DueState::Suspended => {
+                self.late_words(rules, Words::new("；待遇已暂停", "; payment is suspended"))
+            }
             DueState::Overdue => {
                 let missed = Words::new(format!("；已过{due}"), format!("; was due on {due_en}"));
                 self.late_words(rules, missed)
@@ -298,9 +339,10 @@ impl Pack {
                 let opens = period.map(|p| date(p.opens)).unwrap_or_default();
                 Words::new(format!("；{opens}起办理"), "; not open yet")
             }
-            DueState::Due | DueState::DueSoon if period.is_none() => {
-                Words::new("；没有认证记录，请现在认证", "; no earlier one is recorded, certify now")
-            }
+            DueState::Due | DueState::DueSoon if period.is_none() => Words::new(
+                "；没有认证记录，请现在认证",
+                "; no earlier one is recorded, certify now",
+            ),
             DueState::Due | DueState::DueSoon => {
                 Words::new(format!("；请在{due}前认证"), format!("; due by {due_en}"))
             }
@@ -313,7 +355,10 @@ impl Pack {
         }
         let mut words = head.then(&Words::new("，现在仍可认证", ", can still be certified now"));
         if let Some(resume) = self.late.resume {
-            words = words.then(&Words::new(format!("，{}", resume.zh()), format!(", payment resumes {}", resume.en())));
+            words = words.then(&Words::new(
+                format!("，{}", resume.zh()),
+                format!(", payment resumes {}", resume.en()),
+            ));
         }
         if self.late.backpay {
             words = words.then(&Words::new("并补发", "with back pay"));
@@ -339,12 +384,20 @@ impl<'e> Case<'e> {
         let last = entitlement.last.map(|last| last.on).filter(plausible);
         let dates = Dates { born, since, last };
         let today = today.clamp(EARLIEST, LATEST);
-        Self { entitlement, dates, today, doubt, clock_is_behind: last.is_some_and(|last| last > today) }
+        Self {
+            entitlement,
+            dates,
+            today,
+            doubt,
+            clock_is_behind: last.is_some_and(|last| last > today),
+        }
     }
 
     /// One success holds for so many months and nothing is owed after approval by this rule.
     fn identity_check(&self, validity_months: i32) -> Standing {
-        let Some(last) = self.dates.last else { return Standing::Unrecorded };
+        let Some(last) = self.dates.last else {
+            return Standing::Unrecorded;
+        };
         let due = last.saturating_add(validity_months.months());
         let period = Period { opens: last, due };
         if self.today.max(last) <= due { Standing::Filled(period) } else { Standing::Late(period) }
@@ -353,7 +406,9 @@ impl<'e> Case<'e> {
 
 fn period_of(standing: Standing) -> Option<Period> {
     match standing {
-        Standing::Filled(p) | Standing::NotOpen(p) | Standing::Open(p) | Standing::Late(p) => Some(p),
+        Standing::Filled(p) | Standing::NotOpen(p) | Standing::Open(p) | Standing::Late(p) => {
+            Some(p)
+        }
         Standing::Unrecorded => None,
     }
 }

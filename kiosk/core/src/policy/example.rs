@@ -123,7 +123,11 @@ impl Example {
         let mut all = vec![("expect", Some(self.expect.clone()), found.state.id().to_owned())];
         all.push(("due", self.due.map(|d| d.to_string()), shown(found.due)));
         all.push(("opens", self.opens.map(|d| d.to_string()), shown(found.opens)));
-        all.push(("may_certify", self.may_certify.map(|m| m.to_string()), found.may_certify.to_string()));
+        all.push((
+            "may_certify",
+            self.may_certify.map(|m| m.to_string()),
+            found.may_certify.to_string(),
+        ));
         if let DueState::NotRequired(reason) = found.state {
             all.push(("reason", self.reason.clone(), reason.id().to_owned()));
         } else {

@@ -6,8 +6,8 @@ use toml::de::DeTable;
 
 use super::read::{Book, Section};
 use super::{
-    Abroad, AgeRule, AppMessage, Appeal, Fix, HomeVisitRule, Late, Limits, Liveness, Material, MethodRule, Model,
-    Notify, Pack, PreApproval, Repeat, Scope, Site, Sms, Words, example,
+    Abroad, AgeRule, AppMessage, Appeal, Fix, HomeVisitRule, Late, Limits, Liveness, Material,
+    MethodRule, Model, Notify, Pack, PreApproval, Repeat, Scope, Site, Sms, Words, example,
 };
 use crate::benefit::Insurance;
 use crate::calendar::{Anchor, Calendar, Kind, MonthDay, Override, Schedule, Window};
@@ -27,7 +27,11 @@ pub struct PackFault {
 
 impl fmt::Display for PackFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{} {} {} / {}", self.line, self.column, self.code, self.words.zh, self.words.en)
+        write!(
+            f,
+            "{}:{} {} {} / {}",
+            self.line, self.column, self.code, self.words.zh, self.words.en
+        )
     }
 }
 
@@ -40,7 +44,10 @@ pub(super) fn parse(text: &str) -> Result<Pack, Vec<PackFault>> {
     let (table, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
         let at = error.span().map_or(0, |span| span.start);
-        let words = Words::new(format!("TOML 写法有误：{}", error.message()), format!("TOML: {}", error.message()));
+        let words = Words::new(
+            format!("TOML 写法有误：{}", error.message()),
+            format!("TOML: {}", error.message()),
+        );
         book.fault(at, "toml-syntax", words);
     }
     if !errors.is_empty() {
@@ -63,7 +70,13 @@ fn read(top: &Section<'_, '_>) -> Option<Pack> {
     let calendar = schedule.as_ref().and_then(calendar);
     let (repeat, remind_days_before, calendar_rules) = schedule.as_ref().map_or_else(
         || (None, DEFAULT_REMIND_DAYS, Vec::new()),
-        |s| (s.word_or_none("repeat"), s.number_or("remind_days_before", 0..=180, DEFAULT_REMIND_DAYS), s.rules()),
+        |s| {
+            (
+                s.word_or_none("repeat"),
+                s.number_or("remind_days_before", 0..=180, DEFAULT_REMIND_DAYS),
+                s.rules(),
+            )
+        },
     );
     let valid_from = top.day("valid_from");
     let pack = Pack {
@@ -76,7 +89,8 @@ fn read(top: &Section<'_, '_>) -> Option<Pack> {
         signer: top.text_or_none("signer"),
         supersedes: top.number_or_none("supersedes", 1..=1_000_000).map(small),
         scope: scope?,
-        calendar: calendar.unwrap_or(Calendar { schedule: Schedule::HalfYear, overrides: Vec::new() }),
+        calendar: calendar
+            .unwrap_or(Calendar { schedule: Schedule::HalfYear, overrides: Vec::new() }),
         calendar_rules,
         repeat: repeat.unwrap_or(Repeat::AllowNoEffect),
         remind_days_before: small(remind_days_before),
@@ -84,7 +98,10 @@ fn read(top: &Section<'_, '_>) -> Option<Pack> {
         ages: top.sections("ages").iter().filter_map(age).collect(),
         late: top.section("late").map(|s| late(&s)).unwrap_or_default(),
         methods: top.sections("methods").iter().filter_map(method).collect(),
-        escalation: top.section("escalation").map(|s| (s.words("order"), s.rules()).0).unwrap_or_default(),
+        escalation: top
+            .section("escalation")
+            .map(|s| (s.words("order"), s.rules()).0)
+            .unwrap_or_default(),
         model: model(top.section("model").as_ref()),
         appeal: appeal(top.section("appeal").as_ref()),
         home_visit: home_visit(top.section("home_visit").as_ref()),
@@ -109,7 +126,9 @@ fn read(top: &Section<'_, '_>) -> Option<Pack> {
 fn identifier(top: &Section<'_, '_>) -> String {
     let id = top.text("pack");
     let good = id.split('.').count() >= ID_PARTS_MIN
-        && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'.');
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'.');
     if top.has("pack") && !good {
         let words = Words::new(
             "pack 应写作 cn.地区.机构.险种，小写字母、数字、下划线",
@@ -133,7 +152,8 @@ fn fits_together(top: &Section<'_, '_>, pack: &Pack) {
     for (n, rule) in pack.methods.iter().enumerate() {
         if pack.methods[..n].iter().any(|earlier| earlier.method == rule.method) {
             let id = rule.method.id();
-            let words = Words::new(format!("认证方式 {id} 写了两次"), format!("method {id} stands twice"));
+            let words =
+                Words::new(format!("认证方式 {id} 写了两次"), format!("method {id} stands twice"));
             top.fault("methods", "twice", words);
         }
     }
@@ -146,11 +166,19 @@ fn fits_together(top: &Section<'_, '_>, pack: &Pack) {
 fn scope(s: &Section<'_, '_>) -> Scope {
     let region = s.text("region");
     if s.has("region") && (region.len() != 6 || !region.bytes().all(|b| b.is_ascii_digit())) {
-        s.fault("region", "wrong-value", Words::new("region 应为六位数字", "region must have six digits"));
+        s.fault(
+            "region",
+            "wrong-value",
+            Words::new("region 应为六位数字", "region must have six digits"),
+        );
     }
     let groups = s.words("groups");
     if groups.is_empty() {
-        s.fault("groups", "missing-key", Words::new("[scope] groups 至少一项", "[scope] needs at least one group"));
+        s.fault(
+            "groups",
+            "missing-key",
+            Words::new("[scope] groups 至少一项", "[scope] needs at least one group"),
+        );
     }
     Scope {
         region,
@@ -168,14 +196,16 @@ fn calendar(s: &Section<'_, '_>) -> Option<Calendar> {
         s.excuse();
         return None;
     };
-    let overrides: Vec<Override> = s.sections("overrides").iter().filter_map(|o| year(o, &schedule)).collect();
+    let overrides: Vec<Override> =
+        s.sections("overrides").iter().filter_map(|o| year(o, &schedule)).collect();
     if let Schedule::Windows(windows) = &schedule {
         orderly(s, "windows", windows);
     }
     for (n, earlier) in overrides.iter().enumerate() {
         if overrides[n + 1..].iter().any(|later| later.year == earlier.year) {
             let year = earlier.year;
-            let words = Words::new(format!("{year} 年写了两次"), format!("the year {year} stands twice"));
+            let words =
+                Words::new(format!("{year} 年写了两次"), format!("the year {year} stands twice"));
             s.fault("overrides", "twice", words);
         }
     }
@@ -190,9 +220,16 @@ fn schedule(s: &Section<'_, '_>) -> Option<Schedule> {
         },
         Kind::CalendarYear => Schedule::CalendarYear { count: count(s) },
         Kind::Windows => {
-            let windows: Vec<Window> =
-                s.pairs("windows").into_iter().map(|(opens, closes)| Window { opens, closes }).collect();
-            Schedule::Windows(if windows.is_empty() { return None } else { windows })
+            let windows: Vec<Window> = s
+                .pairs("windows")
+                .into_iter()
+                .map(|(opens, closes)| Window { opens, closes })
+                .collect();
+            Schedule::Windows(if windows.is_empty() {
+                return None;
+            } else {
+                windows
+            })
         }
         Kind::Monthly => monthly(s),
         Kind::Deadline => Schedule::Deadline(until(s)?),
@@ -234,10 +271,17 @@ fn year(s: &Section<'_, '_>, schedule: &Schedule) -> Option<Override> {
     let windows = if matches!(schedule, Schedule::Deadline(_)) {
         until(s).into_iter().collect()
     } else {
-        s.pairs("windows").into_iter().map(|(opens, closes)| Window { opens, closes }).collect::<Vec<_>>()
+        s.pairs("windows")
+            .into_iter()
+            .map(|(opens, closes)| Window { opens, closes })
+            .collect::<Vec<_>>()
     };
-    if matches!(schedule, Schedule::Rolling { .. } | Schedule::Monthly { .. } | Schedule::BirthMonth { .. }) {
-        let words = Words::new("这种日历不能按年改写", "this kind of schedule has no overrides by year");
+    if matches!(
+        schedule,
+        Schedule::Rolling { .. } | Schedule::Monthly { .. } | Schedule::BirthMonth { .. }
+    ) {
+        let words =
+            Words::new("这种日历不能按年改写", "this kind of schedule has no overrides by year");
         s.fault("year", "wrong-value", words);
     }
     orderly(s, "windows", &windows);
@@ -253,7 +297,10 @@ fn orderly(s: &Section<'_, '_>, key: &str, windows: &[Window]) {
         _ => true,
     };
     if !(apart && ends) {
-        let words = Words::new("窗口期应按先后排列且不重叠", "windows must be in order and must not overlap");
+        let words = Words::new(
+            "窗口期应按先后排列且不重叠",
+            "windows must be in order and must not overlap",
+        );
         s.fault(key, "windows-overlap", words);
     }
 }
@@ -313,7 +360,9 @@ fn appeal(s: Option<&Section<'_, '_>>) -> Appeal {
         who: s.map(|s| s.words("who")).unwrap_or_else(|| vec![super::Actor::OperatorAndSupervisor]),
         counts_as_success: s.is_some_and(|s| s.flag("counts_as_success", false)),
         review_days: s.and_then(|s| s.number_or_none("review_days", 0..=365)).map(small),
-        on_reject: s.and_then(|s| s.text_or_none("on_reject")).unwrap_or_else(|| DEFAULT_ON_REJECT.to_owned()),
+        on_reject: s
+            .and_then(|s| s.text_or_none("on_reject"))
+            .unwrap_or_else(|| DEFAULT_ON_REJECT.to_owned()),
         rules: s.map(Section::rules).unwrap_or_default(),
     }
 }
@@ -338,7 +387,8 @@ fn liveness(s: Option<&Section<'_, '_>>) -> Liveness {
 }
 
 fn limits(s: Option<&Section<'_, '_>>) -> Limits {
-    let number = |key, most, otherwise| s.map_or(otherwise, |s| s.number_or(key, 1..=most, otherwise));
+    let number =
+        |key, most, otherwise| s.map_or(otherwise, |s| s.number_or(key, 1..=most, otherwise));
     let limits = Limits {
         spoof_warn: small(number("spoof_warn", 20, 1)),
         spoof_stop: small(number("spoof_stop", 20, 3)),
@@ -355,7 +405,9 @@ fn limits(s: Option<&Section<'_, '_>>) -> Limits {
 fn fix(s: Option<&Section<'_, '_>>) -> Fix {
     Fix {
         places: s.map(|s| s.words("where")).unwrap_or_else(|| vec![super::FixPlace::AgencyWindow]),
-        effective_after_days: s.and_then(|s| s.number_or_none("effective_after_days", 0..=60)).map(small),
+        effective_after_days: s
+            .and_then(|s| s.number_or_none("effective_after_days", 0..=60))
+            .map(small),
         rules: s.map(Section::rules).unwrap_or_default(),
     }
 }
@@ -398,7 +450,11 @@ fn abroad(s: &Section<'_, '_>) -> Abroad {
 fn message(s: &Section<'_, '_>) -> AppMessage {
     let (text, causes, rules) = (s.text("app_text"), s.words("causes"), s.rules());
     if causes.is_empty() {
-        s.fault("causes", "missing-key", Words::new("causes 至少一项", "causes needs at least one"));
+        s.fault(
+            "causes",
+            "missing-key",
+            Words::new("causes 至少一项", "causes needs at least one"),
+        );
     }
     AppMessage { text, causes, rules }
 }

@@ -54,8 +54,20 @@ pub(super) struct Section<'b, 't> {
 }
 
 impl<'b, 't> Section<'b, 't> {
-    pub(super) fn new(book: &'b Book<'t>, table: &'b DeTable<'t>, span: Range<usize>, path: &str) -> Self {
-        Self { book, table, span, path: path.to_owned(), asked: RefCell::default(), excused: Cell::default() }
+    pub(super) fn new(
+        book: &'b Book<'t>,
+        table: &'b DeTable<'t>,
+        span: Range<usize>,
+        path: &str,
+    ) -> Self {
+        Self {
+            book,
+            table,
+            span,
+            path: path.to_owned(),
+            asked: RefCell::default(),
+            excused: Cell::default(),
+        }
     }
 
     /// Byte where a key's value stands, or where the table begins.
@@ -88,7 +100,10 @@ impl<'b, 't> Section<'b, 't> {
             self.fault(
                 key,
                 "missing-key",
-                Words::new(format!("{}缺少 {key}", self.place()), format!("{} lacks {key}", self.place_en())),
+                Words::new(
+                    format!("{}缺少 {key}", self.place()),
+                    format!("{} lacks {key}", self.place_en()),
+                ),
             );
         }
         value
@@ -103,7 +118,11 @@ impl<'b, 't> Section<'b, 't> {
     }
 
     fn wrong_type(&self, key: &str, zh: &str, en: &str) {
-        self.fault(key, "wrong-type", Words::new(format!("{key} 应为{zh}"), format!("{key} must be {en}")));
+        self.fault(
+            key,
+            "wrong-type",
+            Words::new(format!("{key} 应为{zh}"), format!("{key} must be {en}")),
+        );
     }
 
     pub(super) fn text(&self, key: &'static str) -> String {
@@ -145,11 +164,20 @@ impl<'b, 't> Section<'b, 't> {
         self.number_or_none(key, range).unwrap_or(least)
     }
 
-    pub(super) fn number_or(&self, key: &'static str, range: RangeInclusive<i64>, otherwise: i64) -> i64 {
+    pub(super) fn number_or(
+        &self,
+        key: &'static str,
+        range: RangeInclusive<i64>,
+        otherwise: i64,
+    ) -> i64 {
         self.number_or_none(key, range).unwrap_or(otherwise)
     }
 
-    pub(super) fn number_or_none(&self, key: &'static str, range: RangeInclusive<i64>) -> Option<i64> {
+    pub(super) fn number_or_none(
+        &self,
+        key: &'static str,
+        range: RangeInclusive<i64>,
+    ) -> Option<i64> {
         let DeValue::Integer(digits) = self.value(key)?.get_ref() else {
             self.wrong_type(key, "整数", "a whole number");
             return None;
@@ -161,7 +189,10 @@ impl<'b, 't> Section<'b, 't> {
             self.fault(
                 key,
                 "out-of-range",
-                Words::new(format!("{key} 应在 {least} 至 {most} 之间"), format!("{key} must be {least} to {most}")),
+                Words::new(
+                    format!("{key} 应在 {least} 至 {most} 之间"),
+                    format!("{key} must be {least} to {most}"),
+                ),
             );
         }
         fits
@@ -202,7 +233,8 @@ impl<'b, 't> Section<'b, 't> {
     }
 
     pub(super) fn as_month_day(&self, key: &str, text: &str) -> Option<MonthDay> {
-        let day = text.split_once('-').and_then(|(m, d)| MonthDay::new(m.parse().ok()?, d.parse().ok()?));
+        let day =
+            text.split_once('-').and_then(|(m, d)| MonthDay::new(m.parse().ok()?, d.parse().ok()?));
         if day.is_none() {
             self.fault(
                 key,
@@ -236,7 +268,11 @@ impl<'b, 't> Section<'b, 't> {
                 "unknown-word",
                 Words::new(
                     format!("{key} 不认识“{text}”{}；可用：{}", meant_zh(hint), known.join("、")),
-                    format!("{key} does not know \"{text}\"{}; known: {}", meant_en(hint), known.join(", ")),
+                    format!(
+                        "{key} does not know \"{text}\"{}; known: {}",
+                        meant_en(hint),
+                        known.join(", ")
+                    ),
                 ),
             );
         }
@@ -250,7 +286,9 @@ impl<'b, 't> Section<'b, 't> {
     pub(super) fn texts(&self, key: &'static str) -> Vec<String> {
         match self.value(key).map(Spanned::get_ref) {
             None => Vec::new(),
-            Some(DeValue::Array(items)) => items.iter().filter_map(|item| self.as_text(key, item)).collect(),
+            Some(DeValue::Array(items)) => {
+                items.iter().filter_map(|item| self.as_text(key, item)).collect()
+            }
             Some(_) => {
                 self.wrong_type(key, "列表 [\"…\"]", "a list [\"…\"]");
                 Vec::new()
@@ -260,7 +298,9 @@ impl<'b, 't> Section<'b, 't> {
 
     /// Pairs of days: `[["04-01", "05-31"]]`.
     pub(super) fn pairs(&self, key: &'static str) -> Vec<(MonthDay, MonthDay)> {
-        let Some(DeValue::Array(items)) = self.required(key).map(Spanned::get_ref) else { return Vec::new() };
+        let Some(DeValue::Array(items)) = self.required(key).map(Spanned::get_ref) else {
+            return Vec::new();
+        };
         items.iter().filter_map(|item| self.as_pair(key, item.get_ref())).collect()
     }
 
@@ -306,7 +346,9 @@ impl<'b, 't> Section<'b, 't> {
     }
 
     pub(super) fn sections(&self, key: &'static str) -> Vec<Section<'b, 't>> {
-        let Some(value) = self.value(key) else { return Vec::new() };
+        let Some(value) = self.value(key) else {
+            return Vec::new();
+        };
         let DeValue::Array(items) = value.get_ref() else {
             self.wrong_type(key, "多节 [[…]]", "tables [[…]]");
             return Vec::new();
@@ -323,7 +365,8 @@ impl<'b, 't> Section<'b, 't> {
     }
 
     fn child(&self, key: &str, table: &'b DeTable<'t>, span: Range<usize>) -> Section<'b, 't> {
-        let path = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
+        let path =
+            if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
         Section::new(self.book, table, span, &path)
     }
 }

@@ -98,7 +98,8 @@ pub fn check(text: &str) -> CheckReport {
             CheckReport { ok: true, pack: Some(listed(&pack)), faults: Vec::new(), text }
         }
         Err(faults) => {
-            let faults: Vec<CheckedFault> = faults.iter().map(|fault| checked(text, fault)).collect();
+            let faults: Vec<CheckedFault> =
+                faults.iter().map(|fault| checked(text, fault)).collect();
             let text = faults.iter().map(CheckedFault::to_line).collect();
             CheckReport { ok: false, pack: None, faults, text }
         }
@@ -129,7 +130,8 @@ impl CheckedFault {
 fn describe(pack: &Pack) -> String {
     let listed = listed(pack);
     let mut text = format!("{}（{} 第{}版）\n", pack.title, pack.id, pack.version);
-    let mut line = |head: &str, words: &str| writeln!(text, "  {head}：{words}").expect("a String takes all");
+    let mut line =
+        |head: &str, words: &str| writeln!(text, "  {head}：{words}").expect("a String takes all");
     line("依据", &pack.source);
     line("日历", &format!("{}{}", listed.schedule, super::words::cited(&pack.calendar_rules).zh));
     for year in &pack.calendar.overrides {

@@ -61,7 +61,9 @@ impl PackSet {
 
     /// Takes a pack only if signature, schema and every example hold and it is newer; else nothing changes.
     pub fn offer(&mut self, text: &str, signature: &Signature) -> Offer {
-        let Signature::Good(signer) = signature else { return Offer::Unsigned };
+        let Signature::Good(signer) = signature else {
+            return Offer::Unsigned;
+        };
         let pack = match Pack::parse(text) {
             Ok(pack) => pack,
             Err(faults) => return Offer::Faulty(faults),

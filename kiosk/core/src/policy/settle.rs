@@ -2,7 +2,7 @@
 
 use jiff::civil::Date;
 
-use super::{Advice, DueState, PackSet, Words};
+use super::{Advice, DueState, PackSet, Repeat, Words};
 use crate::benefit::{Entitlement, Method, Stage, vocabulary};
 use crate::moment::Doubt;
 
@@ -50,18 +50,36 @@ vocabulary! {
 
 impl PackSet {
     /// What a success by this method on this day means for all that a person draws.
-    pub fn settle(&self, entitlements: &[Entitlement], born: Date, on: Date, method: Method) -> Settlement {
-        let lines: Vec<Settled> =
-            entitlements.iter().filter_map(|entitlement| self.settle_one(entitlement, born, on, method)).collect();
+    pub fn settle(
+        &self,
+        entitlements: &[Entitlement],
+        born: Date,
+        on: Date,
+        method: Method,
+    ) -> Settlement {
+        let lines: Vec<Settled> = entitlements
+            .iter()
+            .filter_map(|entitlement| self.settle_one(entitlement, born, on, method))
+            .collect();
         let earliest = lines.iter().filter_map(|line| line.next).min();
         Settlement { lines, earliest }
     }
 
-    fn settle_one(&self, entitlement: &Entitlement, born: Date, on: Date, method: Method) -> Option<Settled> {
+    fn settle_one(
+        &self,
+        entitlement: &Entitlement,
+        born: Date,
+        on: Date,
+        method: Method,
+    ) -> Option<Settled> {
         let pack = self.on(&entitlement.pack, on)?;
         let before = pack.assess(entitlement, born, on, Doubt::None);
         let rule = before.methods.iter().find(|rule| rule.method == method);
-        let possible = !matches!(before.state, DueState::NotRequired(_));
+        let possible = match before.state {
+            DueState::NotRequired(_) => false,
+            DueState::Done(_) => pack.repeat_by(method) != Repeat::Block,
+            _ => true,
+        };
         let after = pack.next_due_after(entitlement, born, on, method).filter(|_| possible);
         let was_late = matches!(before.state, DueState::Overdue | DueState::Suspended);
         let early = entitlement.stage == Stage::PreApproval && pack.pre_approval.is_some();
@@ -87,9 +105,15 @@ impl super::Late {
             || Words::new("请向经办机构咨询恢复发放", "ask the agency about the payment"),
             |resume| Words::new(resume.zh(), format!("payment resumes {}", resume.en())),
         );
-        let words = if self.backpay { resume.then(&Words::new("并补发", "with back pay")) } else { resume };
+        let words = if self.backpay {
+            resume.then(&Words::new("并补发", "with back pay"))
+        } else {
+            resume
+        };
         match &self.handover {
-            Some(who) => words.then(&Words::new(format!("（由{who}办理）"), "(done by the agency)")),
+            Some(who) => {
+                words.then(&Words::new(format!("（由{who}办理）"), "(done by the agency)"))
+            }
             None => words,
         }
     }

@@ -27,7 +27,9 @@ pub(crate) fn all() -> &'static PackSet {
 
 fn read_all() -> PackSet {
     let told = |faults: Vec<PackFault>| faults.iter().map(|f| format!("{f}\n")).collect::<String>();
-    PackSet::from_packs(PACKS.map(|text| Pack::parse(text).unwrap_or_else(|faults| panic!("{}", told(faults)))))
+    PackSet::from_packs(
+        PACKS.map(|text| Pack::parse(text).unwrap_or_else(|faults| panic!("{}", told(faults)))),
+    )
 }
 
 #[test]
@@ -47,7 +49,10 @@ fn all_nine_packs_load_and_their_examples_hold() {
 
 fn check_list(expect: &Expect) {
     let lines = list(all()).into_iter().map(|p| {
-        format!("{} v{} {} {} | {} | {} examples\n", p.pack, p.version, p.region_code, p.benefit, p.schedule, p.n_examples)
+        format!(
+            "{} v{} {} {} | {} | {} examples\n",
+            p.pack, p.version, p.region_code, p.benefit, p.schedule, p.n_examples
+        )
     });
     expect.assert_eq(&lines.collect::<String>());
 }
@@ -56,55 +61,91 @@ const NEI_MENGGU: &str = PACKS[4];
 
 #[test]
 fn an_author_is_told_every_fault_with_its_line() {
-    check_faults(&[("repeat = ", "repaet = ")], &expect![[r#"
+    check_faults(
+        &[("repeat = ", "repaet = ")],
+        &expect![[r#"
         25 unknown-key: [schedule] 没有 repaet 这一项，是否想写 repeat | repaet = "allow_no_effect"                    # C2 "at least once"
-    "#]]);
-    check_faults(&[("valid_from = \"2019-08-01\"", "valid_from = \"2019-02-29\"")], &expect![[r#"
+    "#]],
+    );
+    check_faults(
+        &[("valid_from = \"2019-08-01\"", "valid_from = \"2019-02-29\"")],
+        &expect![[r#"
         8 wrong-date: valid_from 不是存在的日期：2019-02-29，应写作 2019-10-31 | valid_from = "2019-02-29"                     # R25
-    "#]]);
-    check_faults(&[("deadline = \"10-31\"", "deadline = \"10-32\"")], &expect![[r#"
+    "#]],
+    );
+    check_faults(
+        &[("deadline = \"10-31\"", "deadline = \"10-32\"")],
+        &expect![[r#"
         24 wrong-date: deadline 不是月-日：10-32，应写作 10-31 | deadline = "10-32"                            # R24
-    "#]]);
-    check_faults(&[("kind = \"deadline\"", "kind = \"dedline\"")], &expect![[r#"
+    "#]],
+    );
+    check_faults(
+        &[("kind = \"deadline\"", "kind = \"dedline\"")],
+        &expect![[r#"
         22 unknown-word: kind 不认识“dedline”，是否想写 deadline；可用：rolling、calendar_year、windows、monthly、deadline、birth_month、half_year | kind = "dedline"                             # R24 C1
-    "#]]);
-    check_faults(&[("max_uploads = 3", "max_uploads = 300"), ("rules = [\"R24\"]", "rules = [\"R240\"]")], &expect![[r#"
+    "#]],
+    );
+    check_faults(
+        &[("max_uploads = 3", "max_uploads = 300"), ("rules = [\"R24\"]", "rules = [\"R240\"]")],
+        &expect![[r#"
         27 unknown-rule: 没有编号为 R240 的规则 | rules = ["R240"]
         88 out-of-range: max_uploads 应在 1 至 20 之间 | max_uploads = 300                               # R75 C8
-    "#]]);
-    check_faults(&[("agency = ", "# agency = "), ("suspend = true", "suspend = \"yes\"")], &expect![[r#"
+    "#]],
+    );
+    check_faults(
+        &[("agency = ", "# agency = "), ("suspend = true", "suspend = \"yes\"")],
+        &expect![[r#"
         12 missing-key: [scope] 缺少 agency | [scope]
         42 wrong-type: suspend 应为 true 或 false | suspend = "yes"                                # R26
-    "#]]);
-    check_faults(&[("due = \"2020-10-31\"", "due = \"2020-10-30\"")], &expect![[r#"
+    "#]],
+    );
+    check_faults(
+        &[("due = \"2020-10-31\"", "due = \"2020-10-30\"")],
+        &expect![[r#"
         151 example-fails: 算例不符：due 应为 2020-10-30，算得 2020-10-31 | due = "2020-10-30"
-    "#]]);
-    check_faults(&[("expect = \"done\"", "expect = \"finished\"")], &expect![[r#"
+    "#]],
+    );
+    check_faults(
+        &[("expect = \"done\"", "expect = \"finished\"")],
+        &expect![[r#"
         150 unknown-word: expect 不认识“finished”；可用：not_required, under_review, done, not_open, due, due_soon, overdue, suspended | expect = "finished"
-    "#]]);
-    check_faults(&[("[scope]", "[scope")], &expect![[r#"
+    "#]],
+    );
+    check_faults(
+        &[("[scope]", "[scope")],
+        &expect![[r#"
         12 toml-syntax: TOML 写法有误：unclosed table, expected `]` | [scope
-    "#]]);
-    check_faults(&[("id = \"voice\"", "id = \"phone\"")], &expect![[r#"
+    "#]],
+    );
+    check_faults(
+        &[("id = \"voice\"", "id = \"phone\"")],
+        &expect![[r#"
         48 twice: 认证方式 phone 写了两次 | [[methods]]
-    "#]]);
-    check_faults(&[("supersedes", "supersedes"), ("version = 3", "version = 3\nsupersedes = 3")], &expect![[r#"
+    "#]],
+    );
+    check_faults(
+        &[("supersedes", "supersedes"), ("version = 3", "version = 3\nsupersedes = 3")],
+        &expect![[r#"
         6 wrong-value: supersedes 应小于 version | supersedes = 3
-    "#]]);
+    "#]],
+    );
 }
 
 /// Changes the pack of Inner Mongolia once at each place and shows what its author is told.
 fn check_faults(changes: &[(&str, &str)], expect: &Expect) {
-    let text = changes.iter().fold(NEI_MENGGU.to_owned(), |text, (from, to)| text.replacen(from, to, 1));
+    let text =
+        changes.iter().fold(NEI_MENGGU.to_owned(), |text, (from, to)| text.replacen(from, to, 1));
     let report = check(&text);
     assert!(!report.ok && report.pack.is_none());
-    let lines = report.faults.iter().map(|f| format!("{} {}: {} | {}\n", f.line, f.code, f.zh, f.source));
+    let lines =
+        report.faults.iter().map(|f| format!("{} {}: {} | {}\n", f.line, f.code, f.zh, f.source));
     expect.assert_eq(&lines.collect::<String>());
 }
 
 #[test]
 fn overlapping_windows_are_refused() {
-    let text = PACKS[2].replace("[\"11-01\", \"12-31\"]]   # R23\nrepeat", "[\"05-31\", \"12-31\"]]\nrepeat");
+    let text = PACKS[2]
+        .replace("[\"11-01\", \"12-31\"]]   # R23\nrepeat", "[\"05-31\", \"12-31\"]]\nrepeat");
     let faults = Pack::parse(&text).unwrap_err();
     assert_eq!((faults[0].code, faults.len()), ("windows-overlap", 1));
 }
@@ -128,12 +169,20 @@ fn the_author_of_a_good_pack_reads_what_the_terminal_understood() {
           方式：申诉通过，有效（R89）
           不通过时：按提示再试一次 → 重新建模 → 改用声纹 → 到窗口认证 → 申诉 → 上门认证 → 特殊认证
           算例：11 个，全部相符
-    "#]].assert_eq(&check(NEI_MENGGU).text);
+    "#]]
+    .assert_eq(&check(NEI_MENGGU).text);
 }
 
 #[test]
 fn hostile_text_is_refused_and_breaks_nothing() {
-    for text in ["", "\0", "pack", "[[examples]]\n", "pack = 1\nscope = 2\nschedule = []\nmethods = {}", &"a=1\n".repeat(90_000)] {
+    for text in [
+        "",
+        "\0",
+        "pack",
+        "[[examples]]\n",
+        "pack = 1\nscope = 2\nschedule = []\nmethods = {}",
+        &"a=1\n".repeat(90_000),
+    ] {
         assert!(!check(text).ok);
     }
     for cut in (0..NEI_MENGGU.len()).step_by(97).filter(|at| NEI_MENGGU.is_char_boundary(*at)) {
@@ -149,10 +198,22 @@ fn every_line_of_every_pack_names_its_rule() {
             if line.starts_with('[') {
                 in_example = line.starts_with("[[examples]]");
             }
-            let Some((key, rest)) = line.split_once(" = ").filter(|_| !in_example && !line.starts_with('#')) else { continue };
-            let plain = ["pack", "version", "title", "title_en", "source", "rules", "name"].contains(&key);
-            let cited = rest.split_once("# ").is_some_and(|(_, why)| why.starts_with(['R', 'C']) || why.starts_with("ours"));
-            assert!(plain || cited, "{}: {}: {line}", text.lines().next().unwrap_or_default(), n + 1);
+            let Some((key, rest)) =
+                line.split_once(" = ").filter(|_| !in_example && !line.starts_with('#'))
+            else {
+                continue;
+            };
+            let plain =
+                ["pack", "version", "title", "title_en", "source", "rules", "name"].contains(&key);
+            let cited = rest
+                .split_once("# ")
+                .is_some_and(|(_, why)| why.starts_with(['R', 'C']) || why.starts_with("ours"));
+            assert!(
+                plain || cited,
+                "{}: {}: {line}",
+                text.lines().next().unwrap_or_default(),
+                n + 1
+            );
         }
     }
 }
@@ -160,7 +221,11 @@ fn every_line_of_every_pack_names_its_rule() {
 #[test]
 fn a_person_is_explained_to_a_clerk() {
     let day = |text: &str| text.parse().unwrap();
-    let someone = Question { last: Some(day("2019-10-05")), last_method: Some(Method::FaceModel), ..Question::default() };
+    let someone = Question {
+        last: Some(day("2019-10-05")),
+        last_method: Some(Method::FaceModel),
+        ..Question::default()
+    };
     let pack = all().get("cn.nm.region.enterprise_pension").unwrap();
     expect![[r#"
         state    done
@@ -211,20 +276,34 @@ fn a_person_is_explained_to_a_clerk() {
 fn the_last_good_pack_stays_until_a_better_one_is_proved() {
     let mut set = PackSet::default();
     let good = Signature::Good("agency".to_owned());
-    let next = NEI_MENGGU.replacen("version = 3", "version = 4", 1).replacen("2019-08-01", "2021-01-01", 1);
+    let next = NEI_MENGGU.replacen("version = 3", "version = 4", 1).replacen(
+        "2019-08-01",
+        "2021-01-01",
+        1,
+    );
     let signed = NEI_MENGGU.replacen("version = 3", "version = 5\nsigner = \"somebody\"", 1);
-    let broken = NEI_MENGGU.replacen("version = 3", "version = 6", 1).replacen("due = \"2020-10-31\"", "due = \"2020-01-01\"", 1);
+    let broken = NEI_MENGGU.replacen("version = 3", "version = 6", 1).replacen(
+        "due = \"2020-10-31\"",
+        "due = \"2020-01-01\"",
+        1,
+    );
     let id = "cn.nm.region.enterprise_pension";
     let accepted = |version| Offer::Accepted { pack: id.to_owned(), version };
     assert_eq!(set.offer(NEI_MENGGU, &Signature::Bad), Offer::Unsigned);
     assert_eq!(set.offer(NEI_MENGGU, &good), accepted(3));
     assert!(matches!(set.offer(NEI_MENGGU, &good), Offer::Older { in_force: 3, offered: 3, .. }));
     assert_eq!(set.offer(&signed, &good), Offer::Unsigned);
-    assert!(matches!(set.offer(&broken, &good), Offer::Faulty(faults) if faults[0].code == "example-fails"));
+    assert!(
+        matches!(set.offer(&broken, &good), Offer::Faulty(faults) if faults[0].code == "example-fails")
+    );
     assert_eq!(set.offer(&next, &good), accepted(4));
     assert_eq!(set.get(id).map(|pack| pack.version), Some(4));
     for (day, version) in [("2019-01-01", 3), ("2020-12-31", 3), ("2021-01-01", 4)] {
-        assert_eq!(set.on(id, day.parse().unwrap()).map(|pack| pack.version), Some(version), "{day}");
+        assert_eq!(
+            set.on(id, day.parse().unwrap()).map(|pack| pack.version),
+            Some(version),
+            "{day}"
+        );
     }
 }
 
@@ -240,7 +319,10 @@ fn one_success_settles_every_benefit_that_accepts_it() {
         drawn("cn.sx.province.enterprise_pension", "2019-04-01", false),
         drawn("cn.sn.province.institution_pension", "2018-02-02", true),
         drawn("cn.he.tangshan.resident_pension", "2020-05-02", false),
-        Entitlement { stage: Stage::PreApproval, ..drawn("cn.sx.province.enterprise_pension", "-", false) },
+        Entitlement {
+            stage: Stage::PreApproval,
+            ..drawn("cn.sx.province.enterprise_pension", "-", false)
+        },
         drawn("cn.nowhere.no.pension", "2018-02-02", true),
     ];
     let born = Date::constant(1950, 1, 1);
@@ -251,7 +333,12 @@ fn one_success_settles_every_benefit_that_accepts_it() {
             let resume = l.resume.as_ref().map_or("", |words| &words.zh);
             let advice = l.advice.map_or("", |advice| advice.id());
             let counted = if l.counted { "counts" } else { "does not count" };
-            format!("{} {} {counted}, next {next} {} {resume} {advice}\n", l.pack, l.before.id(), l.kind.id())
+            format!(
+                "{} {} {counted}, next {next} {} {resume} {advice}\n",
+                l.pack,
+                l.before.id(),
+                l.kind.id()
+            )
         };
         let lines: String = settlement.lines.iter().map(line).collect();
         format!("{lines}earliest {}\n", settlement.earliest.unwrap())
@@ -259,7 +346,7 @@ fn one_success_settles_every_benefit_that_accepts_it() {
     expect![[r#"
         cn.sx.province.enterprise_pension overdue counts, next 2021-06-01 certification 认证后恢复发放并补发 
         cn.sn.province.institution_pension suspended counts, next 2021-12-31 certification 经办机构核实后恢复发放并补发（由经办机构办理） 
-        cn.he.tangshan.resident_pension done counts, next 2020-12-31 certification  
+        cn.he.tangshan.resident_pension done does not count, next 2020-12-31 certification  
         cn.sx.province.enterprise_pension due counts, next 2021-06-01 pre_approval_identity  
         earliest 2020-12-31
     "#]].assert_eq(&settled(Method::FaceIdPhoto));

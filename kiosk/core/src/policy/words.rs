@@ -37,19 +37,25 @@ pub(super) fn schedule(calendar: &Calendar) -> Words {
             format!("认证一次，有效期{months}个月"),
             format!("one certification is valid for {months} months"),
         ),
-        Schedule::CalendarYear { count: 1 } => Words::new("每个自然年度认证一次", "once in each natural year"),
-        Schedule::CalendarYear { count } => {
-            Words::new(format!("每个自然年度认证{count}次"), format!("{count} times in each natural year"))
+        Schedule::CalendarYear { count: 1 } => {
+            Words::new("每个自然年度认证一次", "once in each natural year")
         }
-        Schedule::HalfYear => Words::new("每半年认证一次", "once in each half of the year"),
-        Schedule::Monthly { from, to } => {
-            Words::new(format!("每月{from}日至{to}日认证一次"), format!("each month from the {from}. to the {to}."))
-        }
-        Schedule::Windows(windows) => yearly(windows),
-        Schedule::Deadline(window) if window.opens == (MonthDay { month: 1, day: 1 }) => Words::new(
-            format!("每年{}前认证一次", month_day(window.closes)),
-            format!("once a year until {}", english(window.closes)),
+        Schedule::CalendarYear { count } => Words::new(
+            format!("每个自然年度认证{count}次"),
+            format!("{count} times in each natural year"),
         ),
+        Schedule::HalfYear => Words::new("每半年认证一次", "once in each half of the year"),
+        Schedule::Monthly { from, to } => Words::new(
+            format!("每月{from}日至{to}日认证一次"),
+            format!("each month from the {from}. to the {to}."),
+        ),
+        Schedule::Windows(windows) => yearly(windows),
+        Schedule::Deadline(window) if window.opens == (MonthDay { month: 1, day: 1 }) => {
+            Words::new(
+                format!("每年{}前认证一次", month_day(window.closes)),
+                format!("once a year until {}", english(window.closes)),
+            )
+        }
         Schedule::Deadline(window) => yearly(std::slice::from_ref(window)),
         Schedule::BirthMonth { anchor, half_yearly, .. } => birth_month(*anchor, *half_yearly),
     }
@@ -63,7 +69,10 @@ fn birth_month(anchor: Anchor, half_yearly: bool) -> Words {
             format!("in the month of {en} and six months later"),
         );
     }
-    Words::new(format!("每年在{zh}月份前后认证一次"), format!("once a year around the month of {en}"))
+    Words::new(
+        format!("每年在{zh}月份前后认证一次"),
+        format!("once a year around the month of {en}"),
+    )
 }
 
 fn yearly(windows: &[Window]) -> Words {
@@ -71,7 +80,10 @@ fn yearly(windows: &[Window]) -> Words {
     let spans: Vec<Words> = windows.iter().map(span).collect();
     let zh: Vec<&str> = spans.iter().map(|w| w.zh.as_str()).collect();
     let en: Vec<&str> = spans.iter().map(|w| w.en.as_str()).collect();
-    Words::new(format!("每年{}{each}认证一次", zh.join("、")), format!("once in each of: {}", en.join(", ")))
+    Words::new(
+        format!("每年{}{each}认证一次", zh.join("、")),
+        format!("once in each of: {}", en.join(", ")),
+    )
 }
 
 /// `4月1日至5月31日`.
