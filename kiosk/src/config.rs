@@ -198,7 +198,7 @@ fn finger_profile() -> String {
 }
 
 fn printer_baud_hz() -> u32 {
-    9600
+    115_200
 }
 
 fn printer_width_dots() -> u32 {

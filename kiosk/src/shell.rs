@@ -291,7 +291,8 @@ impl Shell {
         self.hear(Event::Status(header));
     }
 
-    fn refresh(&mut self, display: &mut dyn Display) {
+    /// Shows what changed since the last time.
+    pub fn refresh(&mut self, display: &mut dyn Display) {
         let view = self.terminal.view();
         if self.shown.as_ref() == Some(&view) {
             return;

@@ -230,6 +230,7 @@ impl Play {
         let mut acted_on: Option<View> = None;
         loop {
             self.stage.tend()?;
+            shell.refresh(counter.display());
             let view = shell.view();
             if acted_on.as_ref() != Some(&view) {
                 if pace == Pace::Human {

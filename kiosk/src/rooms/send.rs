@@ -180,6 +180,7 @@ impl Outbox for VaultOutbox<'_> {
     }
 
     fn hold(&mut self, record: RecordId, code: &str) -> Result<(), OutboxError> {
+        warn!(%record, code, "record set aside");
         self.vault.store().hold(record, code).map_err(fault)?;
         self.teller.event(Event::Delivery(record, Delivery::Held));
         Ok(())
@@ -229,6 +230,7 @@ fn fault(error: StoreError) -> OutboxError {
 
 /// Bytes that are gone or changed set one record aside; anything else stops the line.
 fn damaged(error: StoreError) -> OutboxError {
+    error!(code = error.code(), "sealed bytes");
     match error.code() {
         "store-damaged" | "store-picture-damaged" | "store-picture-missing" | "store-unknown-record" => {
             OutboxError::Damaged

@@ -385,6 +385,12 @@ fn record_conflict() -> Refusal {
     Code::RecordConflict.refuse(409, "this record id stands for other bytes")
 }
 
+/// JPEG, PNG, or the chip's photo block as the card gave it: the centre has the licensed decoder.
 fn is_picture(bytes: &[u8]) -> bool {
-    bytes.starts_with(&[0xff, 0xd8, 0xff]) || bytes.starts_with(b"\x89PNG\r\n\x1a\n")
+    bytes.starts_with(&[0xff, 0xd8, 0xff])
+        || bytes.starts_with(b"\x89PNG\r\n\x1a\n")
+        || bytes.len() == CHIP_PHOTO_BYTES
 }
+
+/// Size of the photo block of a resident identity card.
+const CHIP_PHOTO_BYTES: usize = 1024;

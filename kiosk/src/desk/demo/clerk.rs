@@ -18,6 +18,7 @@ pub struct Clerk {
     card_lies: bool,
     finger_lies: bool,
     impression: u32,
+    leaving: bool,
     over: bool,
 }
 
@@ -32,6 +33,7 @@ impl Clerk {
             finger_lies: false,
             // The roster's template was made of impressions 0 to 2.
             impression: 3,
+            leaving: false,
             over: false,
         }
     }
@@ -45,6 +47,10 @@ impl Clerk {
     pub fn act(&mut self, view: &View) -> io::Result<Option<Tap>> {
         Ok(match &view.page {
             Page::SignIn(page) => sign_in(page, OPERATOR.0, OPERATOR.1),
+            Page::Waiting(_) if self.leaving => {
+                self.over = true;
+                None
+            }
             Page::Waiting(_) if self.card_lies => None,
             Page::Waiting(_) => {
                 self.seat.take(self.visitor.sitter.clone(), self.visitor.holder.clone());
@@ -85,6 +91,7 @@ impl Clerk {
             }
             Page::Appeal(_) => Some(Tap::AppealReason(Id::AppealReasonAged)),
             Page::Witness(page) => sign_in(page, SUPERVISOR.0, SUPERVISOR.1),
+            Page::Result(_) if self.leaving => None,
             Page::Result(page) => {
                 self.lift_finger()?;
                 let known = matches!(page.delivery, Delivery::CentreHasIt(_) | Delivery::Held);
@@ -92,7 +99,7 @@ impl Clerk {
                     return Ok(None);
                 }
                 self.devices.order("CARD OFF")?;
-                self.over = true;
+                self.leaving = true;
                 Some(Tap::Done)
             }
             Page::Document(_) | Page::Saving | Page::Outbox(_) => None,

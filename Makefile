@@ -1,0 +1,61 @@
+# Two commands do everything: `make demo` and `make test`. Both install what is missing, by package name.
+#
+#   make demo ARGS="--headless --visits 8 --out out"
+#   make test            all tests
+#   make build           release programs in bin/
+#   make bench           measurements, in target/bench/summary.json
+
+SHELL := /bin/bash
+CACHE ?= $(HOME)/.cache/changqing
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+export CHANGQING_MODELS ?= $(CACHE)/models
+export CHANGQING_PORTRAITS ?= $(CACHE)/portraits
+
+# Debian packages: what the build links against, what the screens draw with, what the set-up steps run.
+PACKAGES := build-essential pkg-config clang libclang-dev libfontconfig-dev libudev-dev libinput-dev \
+	libxkbcommon-dev libxkbcommon-x11-dev libssl-dev fonts-noto-cjk python3 python3-pip python3-venv npm
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+BINARIES := kiosk device-sim authority models image-build
+
+.PHONY: demo test build bench setup packages weights portraits lint
+
+demo: setup
+	cargo build --workspace --bins
+	$(CARGO_TARGET_DIR)/debug/kiosk demo $(ARGS)
+
+test: setup
+	cargo build --workspace --bins
+	cargo test --workspace
+
+build: setup
+	cargo build --workspace --bins --release
+	mkdir -p bin
+	$(foreach program,$(BINARIES),install -m 755 $(CARGO_TARGET_DIR)/release/$(program) bin/ &&) true
+
+bench: build
+	tests/bench/run.sh
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+setup: packages weights portraits
+
+# A program counts as its package: npm from elsewhere is as good.
+packages:
+	@missing=""; for package in $(PACKAGES); do \
+		case $$package in npm) command -v npm > /dev/null && continue;; \
+			python3-pip) python3 -m pip --version > /dev/null 2>&1 && continue;; \
+			python3-venv) python3 -c 'import venv, ensurepip' 2> /dev/null && continue;; \
+			python3) command -v python3 > /dev/null && continue;; esac; \
+		dpkg-query -W -f '$${Status}' $$package 2> /dev/null | grep -q 'ok installed' || missing="$$missing $$package"; \
+	done; \
+	if [ -n "$$missing" ]; then echo "installing$$missing"; \
+		$(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends $$missing > /dev/null; fi
+
+weights: packages
+	@cargo build -q --workspace --bins
+	@$(CARGO_TARGET_DIR)/debug/models fetch --dir $(CHANGQING_MODELS)
+
+portraits: packages
+	@tests/people/portraits/set-up.sh $(CACHE)
