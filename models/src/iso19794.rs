@@ -503,7 +503,7 @@ mod tests {
             &[0x40, 10, 1, 44, 64, 0, 0],
         ]
         .concat();
-        let head = b"FMR\0030\0".as_slice();
+        let head = b"FMR\x00030\x00".as_slice();
         let length = |n: usize| (n as u32).to_be_bytes();
         let total = 15 + 4 + own.len();
         let bytes = [

@@ -227,7 +227,6 @@ impl EvalOp for Rectify {
                 .filter(|v| **v < 0.0)
                 .for_each(|v| *v *= slope);
         }
-        drop(view);
         Ok(tvec!(output.into_tvalue()))
     }
 }
