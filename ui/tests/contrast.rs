@@ -1,6 +1,6 @@
 //! Each ink of the theme can be read on each paper it is used on: at least 4.5:1 (WCAG 2.2, 1.4.3).
 
-use slint::{Color, ComponentHandle};
+use slint::Color;
 use ui::Screen;
 
 #[test]
