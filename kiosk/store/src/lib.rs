@@ -30,9 +30,7 @@ pub use commit::Commit;
 pub use draft::Draft;
 pub use error::StoreError;
 pub use key::{StoreKey, SubjectRef};
-pub use outbox::{
-    Delivery, OutboxEntry, OutboxSummary, PictureLine, RecordLine, RecordState, Seq,
-};
+pub use outbox::{Delivery, OutboxEntry, OutboxSummary, PictureLine, RecordLine, RecordState, Seq};
 pub use reference::{NewReference, Reference};
 pub use roster::RosterEntry;
 pub use store::{Recovery, Scrub, Store};
