@@ -48,14 +48,16 @@ pub fn verify(
     offers: &[Offer],
     signed: &[u8],
 ) -> Result<Receipt, ReceiptError> {
-    let payload = open_signed(ContentType::Receipt, receipt_key, signed)
-        .map_err(ReceiptError::Signature)?;
+    let payload =
+        open_signed(ContentType::Receipt, receipt_key, signed).map_err(ReceiptError::Signature)?;
     let (receipt, for_device) = decode(payload, signed).map_err(|_| ReceiptError::Form)?;
     if for_device != device {
         return Err(ReceiptError::Device);
     }
-    let offer =
-        offers.iter().find(|offer| offer.record == receipt.record).ok_or(ReceiptError::Record)?;
+    let offer = offers
+        .iter()
+        .find(|offer| offer.record == receipt.record)
+        .ok_or(ReceiptError::Record)?;
     if offer.digest != receipt.digest || offer.seq != receipt.seq {
         return Err(ReceiptError::Differs);
     }
@@ -95,7 +97,17 @@ fn decode<'b>(
         return Err(wrong("bytes behind the receipt"));
     }
     let signed = signed.to_vec();
-    Ok((Receipt { record, digest, seq, receipt_no, server_time_ms, signed }, device))
+    Ok((
+        Receipt {
+            record,
+            digest,
+            seq,
+            receipt_no,
+            server_time_ms,
+            signed,
+        },
+        device,
+    ))
 }
 
 const VERSION: u8 = 1;

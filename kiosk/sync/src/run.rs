@@ -25,6 +25,9 @@ pub enum OutboxError {
     Fault(#[source] Box<dyn Error + Send + Sync>),
 }
 
+/// A batch's id and its signed manifest.
+pub type SignedBatch = ([u8; 16], Vec<u8>);
+
 /// The records that wait, wherever they are kept. The program implements it over its store.
 pub trait Outbox {
     /// The records to send next, most urgent first, held ones left out; at least one if any waits.
@@ -40,7 +43,7 @@ pub trait Outbox {
     /// Writes down that somebody behaved as no honest authority does.
     fn security(&mut self, record: Option<RecordId>, code: &str) -> Result<(), OutboxError>;
     /// The signed manifest of a batch that was begun and not ended.
-    fn open_batch(&mut self) -> Result<Option<([u8; 16], Vec<u8>)>, OutboxError>;
+    fn open_batch(&mut self) -> Result<Option<SignedBatch>, OutboxError>;
     /// Keeps a signed manifest, durably, before it is sent.
     fn begin_batch(
         &mut self,
@@ -160,9 +163,14 @@ pub fn run_batch(
     transport: &mut dyn Transport,
     turn: &Turn<'_>,
 ) -> Result<Report, SyncError> {
-    let Some((manifest, signed)) = batch(outbox, turn)? else { return Ok(Report::default()) };
+    let Some((manifest, signed)) = batch(outbox, turn)? else {
+        return Ok(Report::default());
+    };
     let id = manifest.batch;
-    let mut report = Report { offered: manifest.offers.len(), ..Report::default() };
+    let mut report = Report {
+        offered: manifest.offers.len(),
+        ..Report::default()
+    };
     let mut exchange = Exchange::new(manifest, turn.authority.receipt.clone());
     let over = carry(outbox, transport, &mut exchange, &signed, &mut report);
     if ends_batch(&over) {
@@ -175,7 +183,11 @@ pub fn run_batch(
 
 /// The server's time, and whether it is there at all.
 pub fn server_time(transport: &mut dyn Transport) -> Result<Option<i64>, TransportError> {
-    let call = Call { method: Method::Get, path: "/v1/time".into(), body: Vec::new() };
+    let call = Call {
+        method: Method::Get,
+        path: "/v1/time".into(),
+        body: Vec::new(),
+    };
     Ok(transport.send(&call)?.server_time_ms)
 }
 
@@ -203,11 +215,7 @@ fn carry(
     Ok(())
 }
 
-fn apply(
-    outbox: &mut dyn Outbox,
-    effect: Effect,
-    report: &mut Report,
-) -> Result<(), OutboxError> {
+fn apply(outbox: &mut dyn Outbox, effect: Effect, report: &mut Report) -> Result<(), OutboxError> {
     match effect {
         Effect::Deliver(receipt) => {
             outbox.deliver(&receipt)?;
@@ -230,7 +238,10 @@ fn ends_batch(over: &Result<(), SyncError>) -> bool {
     match over {
         Ok(()) => true,
         Err(SyncError::Stop(stop)) => {
-            matches!(stop, Stop::TooLarge | Stop::BatchRefused(_) | Stop::Protocol(_))
+            matches!(
+                stop,
+                Stop::TooLarge | Stop::BatchRefused(_) | Stop::Protocol(_)
+            )
         }
         Err(_) => false,
     }
@@ -248,7 +259,10 @@ fn batch(
             Err(_) => outbox.end_batch(id)?,
         }
     }
-    let offers = outbox.next(turn.records_max.clamp(1, BATCH_RECORDS_MAX), BATCH_BYTES_MAX)?;
+    let offers = outbox.next(
+        turn.records_max.clamp(1, BATCH_RECORDS_MAX),
+        BATCH_BYTES_MAX,
+    )?;
     if offers.is_empty() {
         return Ok(None);
     }
@@ -281,17 +295,28 @@ fn call(
             let from = usize::try_from(offset).map_err(|_| OutboxError::Damaged)?;
             let rest = bytes.get(from..).ok_or(OutboxError::Damaged)?;
             let chunk = &rest[..rest.len().min(PICTURE_CHUNK)];
-            put(format!("/v1/pictures/{}?offset={offset}", hex(&digest)), chunk.to_vec())
+            put(
+                format!("/v1/pictures/{}?offset={offset}", hex(&digest)),
+                chunk.to_vec(),
+            )
         }
         Request::Commit => {
             let path = format!("/v1/batches/{batch}/commit");
-            Call { method: Method::Post, path, body: Vec::new() }
+            Call {
+                method: Method::Post,
+                path,
+                body: Vec::new(),
+            }
         }
     })
 }
 
 fn put(path: String, body: Vec<u8>) -> Call {
-    Call { method: Method::Put, path, body }
+    Call {
+        method: Method::Put,
+        path,
+        body,
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {
