@@ -76,6 +76,8 @@ pub struct Shell {
     vault: Vault,
     tray: SharedTray,
     inbox: Receiver<Happening>,
+    /// What came behind a camera frame that a newer one replaced.
+    put_back: Option<Happening>,
     teller: Teller,
     orders: Orders,
     troubles: BTreeMap<&'static str, Trouble>,
@@ -128,6 +130,7 @@ impl Shell {
             vault,
             tray,
             inbox,
+            put_back: None,
             teller,
             orders,
             troubles: BTreeMap::new(),
@@ -168,13 +171,17 @@ impl Shell {
 
     /// Waits for one happening, lets core decide, gives the orders, and shows what changed.
     pub fn turn(&mut self, display: &mut dyn Display, wait: Duration) -> Turn {
-        let turn = match self.inbox.recv_timeout(wait) {
+        let happening = match self.put_back.take() {
+            Some(happening) => Ok(happening),
+            None => self.inbox.recv_timeout(wait),
+        };
+        let turn = match happening {
             Ok(Happening::Event(event)) => {
                 self.hear(event.clone());
                 Turn::Heard(event)
             }
             Ok(Happening::Preview(picture)) => {
-                display.preview(picture);
+                display.preview(self.newest(picture));
                 return Turn::Aside;
             }
             Ok(Happening::Device(what, trouble)) => {
@@ -194,6 +201,19 @@ impl Shell {
         };
         self.refresh(display);
         turn
+    }
+
+    /// Frames that wait behind this one replace it: a slow screen must not make a queue grow.
+    fn newest(&mut self, mut picture: RgbImage) -> RgbImage {
+        loop {
+            match self.inbox.try_recv() {
+                Ok(Happening::Preview(newer)) => picture = newer,
+                other => {
+                    self.put_back = other.ok();
+                    return picture;
+                }
+            }
+        }
     }
 
     fn hear(&mut self, event: Event) {

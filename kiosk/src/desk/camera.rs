@@ -9,7 +9,7 @@ use kiosk_core::event::Action;
 use people::{Person, Pose};
 
 /// What the camera sees. Set by whoever directs the visit.
-#[derive(Clone)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Scene {
     /// An empty chair.
     Empty,
@@ -59,9 +59,12 @@ impl SharedSeat {
         seat.n_frames = 0;
     }
 
-    /// What is done now.
+    /// What is done now. Asking again for what is being done changes nothing.
     pub fn play(&self, scene: Scene) {
         let mut seat = self.open();
+        if seat.scene == scene {
+            return;
+        }
         seat.scene = scene;
         seat.n_frames = 0;
     }

@@ -1,7 +1,7 @@
 //! The ID-card reader: polls, decodes the chip's text and photo, and tells core who lies there.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use drivers::id_card::fields::{self, CardText};
 use drivers::id_card::{CardBlocks, Poll, Reader, ReaderError, Settings};
@@ -34,6 +34,7 @@ pub struct CardRoom {
     ids: Ids,
     reader: Option<Reader>,
     awaiting: bool,
+    checked: Instant,
     told: Option<Told>,
 }
 
@@ -47,7 +48,8 @@ enum Told {
 impl CardRoom {
     /// A room that is not yet open.
     pub fn new(config: IdCardConfig, teller: Teller, tray: SharedTray, ids: Ids) -> Self {
-        Self { config, teller, tray, ids, reader: None, awaiting: false, told: None }
+        let checked = Instant::now();
+        Self { config, teller, tray, ids, reader: None, awaiting: false, checked, told: None }
     }
 
     /// Works until nobody gives orders any more.
@@ -67,11 +69,18 @@ impl CardRoom {
         self.told = None;
     }
 
+    /// Between visits only the reader's health is asked: a card is read when somebody is being served, never before.
     fn turn(&mut self) {
-        match self.poll() {
+        let asked = match self.awaiting {
+            true => self.reader().and_then(Reader::poll).map(Some),
+            false if self.checked.elapsed() < HEALTH_EVERY => return,
+            false => self.reader().and_then(Reader::status).map(|()| None),
+        };
+        self.checked = Instant::now();
+        match asked {
             Ok(found) => {
                 self.teller.device(Id::DeviceIdCard, None);
-                if self.awaiting {
+                if let Some(found) = found {
                     self.tell(found);
                 }
             }
@@ -82,13 +91,12 @@ impl CardRoom {
         }
     }
 
-    fn poll(&mut self) -> Result<Poll, ReaderError> {
+    fn reader(&mut self) -> Result<&mut Reader, ReaderError> {
         if self.reader.is_none() {
             let settings = Settings { with_additional_address: true, ..Settings::default() };
             self.reader = Some(Reader::open(&LinkConfig::serial(&self.config.port), settings)?);
         }
-        let reader = self.reader.as_mut().expect("opened above");
-        reader.poll()
+        Ok(self.reader.as_mut().expect("opened above"))
     }
 
     fn tell(&mut self, found: Poll) {
@@ -185,3 +193,5 @@ fn reader_fault(error: &ReaderError) -> Id {
 
 /// Kiosks in the field poll three times a second.
 const POLL_EVERY: Duration = Duration::from_millis(300);
+/// How often the reader is asked for a sign of life when no card is awaited.
+const HEALTH_EVERY: Duration = Duration::from_secs(3);

@@ -136,6 +136,7 @@ impl FingerRoom {
     /// One placement: waits a moment for the finger, so that an order can come between.
     fn place(&mut self) -> Result<Option<Placement>, Id> {
         let teller = self.teller.clone();
+        let mut last = (Id::FingerAgain, 0.0);
         let mut told = |progress| {
             let (prompt, progress) = match progress {
                 Progress::WaitingForFinger => (Id::FingerPlace, 0.0),
@@ -143,6 +144,11 @@ impl FingerRoom {
                 Progress::Taken => (Id::FingerHold, 0.05),
                 Progress::Uploading(share) => (Id::FingerHold, share),
             };
+            // The module tells of each packet; the screen needs to hear of twenty steps.
+            if prompt == last.0 && progress < last.1 + PROGRESS_STEP {
+                return;
+            }
+            last = (prompt, progress);
             teller.event(Event::Finger(FingerEvent::Seen { prompt, progress }));
         };
         let captured = self.open()?.capture(Instant::now() + ORDER_EVERY, &mut told);
@@ -262,5 +268,7 @@ fn quality_hint(why: FingerCoaching) -> Id {
 
 /// How long a person may take to find the window with their finger before other ways are offered.
 const SITTING_TIME: Duration = Duration::from_secs(60);
+/// Smallest step of an upload that is shown.
+const PROGRESS_STEP: f32 = 0.05;
 /// How long the room does not listen to orders.
 const ORDER_EVERY: Duration = Duration::from_millis(500);

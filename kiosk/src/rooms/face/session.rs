@@ -49,6 +49,8 @@ pub struct Session {
     model: String,
     good: Vec<Good>,
     last_hint: Option<Id>,
+    /// Frames in a row that earned the last hint.
+    n_hinted: u32,
     stage: Stage,
     until: Instant,
 }
@@ -89,6 +91,7 @@ impl Session {
             model: format!("{} {}", id.name, id.sha16),
             good: Vec::new(),
             last_hint: None,
+            n_hinted: 0,
             stage: Stage::Passive,
             until: Instant::now() + SITTING_TIME,
         }
@@ -109,12 +112,20 @@ impl Session {
     fn collect(&mut self, engine: &FaceEngine, frame: &RgbImage) -> Result<Step, ModelError> {
         let seen = engine.observe(frame)?;
         let Some(face) = seen.face.filter(|_| seen.coaching.is_none()) else {
-            self.last_hint = seen.coaching.map(hint).or(Some(Id::FaceLook));
-            return Ok(self.more(self.last_hint));
+            let coaching = self.steady(seen.coaching.map_or(Id::FaceLook, hint));
+            return Ok(self.more(coaching));
         };
+        self.n_hinted = 0;
         let pad = engine.pad(frame, &face)?.0;
         self.good.push(Good { frame: frame.clone(), face, quality: seen.quality.score, pad });
         if self.good.len() >= self.wanted() { self.passive_end(engine) } else { Ok(self.more(None)) }
+    }
+
+    /// A hint that one frame earned and the next takes back would only confuse: it is told when it lasts.
+    fn steady(&mut self, hint: Id) -> Option<Id> {
+        self.n_hinted = if self.last_hint == Some(hint) { self.n_hinted + 1 } else { 1 };
+        self.last_hint = Some(hint);
+        (self.n_hinted >= HINT_FRAMES).then_some(hint)
     }
 
     fn wanted(&self) -> usize {
@@ -290,5 +301,7 @@ fn watched(action: Action) -> liveness::Action {
 const VERIFY_FRAMES: usize = 5;
 /// Good frames of an enrolment.
 const ENROL_FRAMES: usize = 9;
+/// Frames in a row that a hint must last before it is told.
+const HINT_FRAMES: u32 = 3;
 /// An elder is not hurried: a minute of frames before other ways are offered.
 const SITTING_TIME: Duration = Duration::from_secs(60);
