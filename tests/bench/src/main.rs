@@ -1,0 +1,2 @@
+//! Measurements: our own times beside named references.
+fn main() {}
