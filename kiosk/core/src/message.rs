@@ -83,6 +83,7 @@ ids! {
     StateNotRequired = "state-not-required",
     StateUnderReview = "state-under-review",
     DueBy = "due-by",
+    OverdueStillOpen = "overdue-still-open",
     NothingDueUntil = "nothing-due-until",
     NotOnRoster = "not-on-roster",
     DateDoubtful = "date-doubtful",
@@ -134,6 +135,7 @@ ids! {
     DocumentFront = "document-front",
     DocumentBack = "document-back",
     DocumentInHand = "document-in-hand",
+    DocumentTaking = "document-taking",
     // judging
     JudgeUnsure = "judge-unsure",
     JudgeDifferent = "judge-different",

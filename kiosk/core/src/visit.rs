@@ -65,9 +65,9 @@ enum Phase {
     Reviewing,
     Consenting(Plan),
     Documents { step: usize, coaching: Option<Id> },
-    Face { purpose: FacePurpose, tries_left: u8, prompt: Id, good: bool, progress: f32 },
-    Finger { purpose: FingerPurpose, finger: u8, tries_left: u8, placed: u8, prompt: Id, progress: f32 },
-    Judging { judgement: Judgement, tries_left: u8 },
+    Face { purpose: FacePurpose, prompt: Id, good: bool, progress: f32 },
+    Finger { purpose: FingerPurpose, finger: u8, placed: u8, prompt: Id, progress: f32 },
+    Judging(Judgement),
     Appealing,
     Witnessing { reason: Id, picked: Option<String>, pin: Pin, notice: Option<Say> },
     Sealing { outcome: Outcome, failed: Option<Trouble> },
@@ -154,7 +154,7 @@ impl Visit {
             // Pictures of the documents.
             (Phase::Documents { step, .. }, Event::Tapped(Tap::TakePicture)) => {
                 let picture = DOCUMENTS[step].0;
-                self.phase = Phase::Documents { step, coaching: Some(Id::FaceComparing) };
+                self.phase = Phase::Documents { step, coaching: Some(Id::DocumentTaking) };
                 vec![Effect::TakeDocument(picture)]
             }
             (Phase::Documents { step, .. }, Event::Document(Ok(()))) => {
@@ -174,73 +174,56 @@ impl Visit {
             }
 
             // The face.
-            (
-                Phase::Face { purpose, tries_left, .. },
-                Event::Face(FaceEvent::Seen { coaching, progress }),
-            ) => self.rest(Phase::Face {
-                purpose,
-                tries_left,
-                prompt: coaching.unwrap_or(Id::FaceLook),
-                good: coaching.is_none(),
-                progress,
-            }),
-            (Phase::Face { purpose, tries_left, .. }, Event::Face(FaceEvent::Taken(seen))) => {
-                self.judge_face(purpose, &seen, tries_left, now, place)
+            (Phase::Face { purpose, .. }, Event::Face(FaceEvent::Seen { coaching, progress })) => {
+                let prompt = coaching.unwrap_or(Id::FaceLook);
+                self.rest(Phase::Face { purpose, prompt, good: coaching.is_none(), progress })
             }
-            (Phase::Face { tries_left, .. }, Event::Face(FaceEvent::TimedOut(why))) => {
-                let reasons = [Id::WhyQualityLow].into_iter().chain(why).collect();
+            (Phase::Face { purpose, .. }, Event::Face(FaceEvent::Taken(seen))) => {
+                self.judge_face(purpose, &seen, now, place)
+            }
+            (Phase::Face { .. }, Event::Face(FaceEvent::TimedOut(why))) => {
                 self.case.note_not_taken("face", "timed-out");
-                self.ask(Judgement { verdict: Verdict::Unsure, reasons }, tries_left)
+                let reasons = [Id::WhyQualityLow].into_iter().chain(why).collect();
+                self.ask(Judgement { verdict: Verdict::Unsure, reasons })
             }
-            (Phase::Face { tries_left, .. }, Event::Face(FaceEvent::Failed(err))) => {
-                self.case.note_not_taken("face", err.name());
-                self.ask(Judgement { verdict: Verdict::Unsure, reasons: vec![err] }, tries_left)
-            }
+            (Phase::Face { .. }, Event::Face(FaceEvent::Failed(err))) => self.failed("face", err),
             (Phase::Face { .. } | Phase::Finger { .. }, Event::Tapped(Tap::Back)) => {
                 self.phase = Phase::Reviewing;
                 vec![Effect::StopSensors]
             }
-            (Phase::Face { tries_left, .. }, Event::Tapped(Tap::CannotTake)) => {
+            (Phase::Face { .. }, Event::Tapped(Tap::CannotTake)) => {
                 self.case.note_not_taken("face", "cannot-be-taken");
-                self.ask(cannot_be_taken(), tries_left)
+                self.ask(cannot_be_taken())
             }
 
             // The finger.
             (
-                Phase::Finger { purpose, finger, tries_left, placed, .. },
+                Phase::Finger { purpose, finger, placed, .. },
                 Event::Finger(FingerEvent::Seen { prompt, progress }),
-            ) => self.rest(Phase::Finger { purpose, finger, tries_left, placed, prompt, progress }),
-            (
-                Phase::Finger { purpose, finger, tries_left, placed, .. },
-                Event::Finger(FingerEvent::Placed),
-            ) => self.rest(Phase::Finger {
-                purpose,
-                finger,
-                tries_left,
-                placed: placed + 1,
-                prompt: Id::FingerLift,
-                progress: 0.0,
-            }),
-            (
-                Phase::Finger { purpose, tries_left, .. },
-                Event::Finger(FingerEvent::Taken(seen)),
-            ) => self.judge_finger(purpose, &seen, tries_left, now, place),
-            (Phase::Finger { tries_left, .. }, Event::Finger(FingerEvent::TimedOut)) => {
+            ) => self.rest(Phase::Finger { purpose, finger, placed, prompt, progress }),
+            (Phase::Finger { purpose, finger, placed, .. }, Event::Finger(FingerEvent::Placed)) => {
+                let prompt = Id::FingerLift;
+                self.rest(Phase::Finger { purpose, finger, placed: placed + 1, prompt, progress: 0.0 })
+            }
+            (Phase::Finger { purpose, .. }, Event::Finger(FingerEvent::Taken(seen))) => {
+                self.judge_finger(purpose, &seen, now, place)
+            }
+            (Phase::Finger { .. }, Event::Finger(FingerEvent::TimedOut)) => {
                 self.case.note_not_taken("finger", "timed-out");
-                self.ask(Judgement { verdict: Verdict::Unsure, reasons: vec![Id::WhyQualityLow] }, tries_left)
+                let reasons = vec![Id::WhyQualityLow];
+                self.ask(Judgement { verdict: Verdict::Unsure, reasons })
             }
-            (Phase::Finger { tries_left, .. }, Event::Finger(FingerEvent::Failed(err))) => {
-                self.case.note_not_taken("finger", err.name());
-                self.ask(Judgement { verdict: Verdict::Unsure, reasons: vec![err] }, tries_left)
+            (Phase::Finger { .. }, Event::Finger(FingerEvent::Failed(err))) => {
+                self.failed("finger", err)
             }
-            (Phase::Finger { tries_left, .. }, Event::Tapped(Tap::CannotTake)) => {
+            (Phase::Finger { .. }, Event::Tapped(Tap::CannotTake)) => {
                 self.case.note_not_taken("finger", "cannot-be-taken");
-                self.ask(cannot_be_taken(), tries_left)
+                self.ask(cannot_be_taken())
             }
 
             // The machine does not say yes: the ways on.
-            (Phase::Judging { judgement, tries_left }, Event::Tapped(tap)) => {
-                self.way_on(judgement, tries_left, tap, now, place)
+            (Phase::Judging(judgement), Event::Tapped(tap)) => {
+                self.way_on(judgement, tap, now, place)
             }
 
             // Two people say yes.
@@ -342,7 +325,7 @@ const DOCUMENTS: [(Picture, &str); 3] = [
     (Picture::IdBack, "id_back"),
     (Picture::IdInHand, "id_in_hand"),
 ];
-/// Tries of one method before only the other ways on are offered.
+/// Tries of face or finger in one visit before only the other ways on are offered.
 const TRIES_MAX: u8 = 3;
 /// Placements of one finger that make a reference: the cheapest gain in accuracy that was measured.
 const PLACEMENTS: u8 = 3;

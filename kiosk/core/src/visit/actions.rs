@@ -52,11 +52,11 @@ impl Visit {
     /// The person agreed: to the sensors.
     pub(super) fn begin(&mut self, plan: Plan, place: &Place) -> Vec<Effect> {
         match plan {
-            Plan::Face | Plan::ReEnrolFinger => self.watch_face(FacePurpose::Verify, TRIES_MAX, place),
+            Plan::Face | Plan::ReEnrolFinger => self.watch_face(FacePurpose::Verify, place),
             Plan::ReEnrolFace => self.next_document(0, place),
             Plan::Finger => {
                 let finger = self.case.finger_on_file().unwrap_or(FINGER_DEFAULT);
-                self.scan_finger(FingerPurpose::Verify, finger, TRIES_MAX)
+                self.scan_finger(FingerPurpose::Verify, finger)
             }
         }
     }
@@ -72,20 +72,20 @@ impl Visit {
                 self.phase = Phase::Documents { step, coaching: None };
                 vec![Effect::PreviewDocument]
             }
-            None => self.watch_face(FacePurpose::Enrol, TRIES_MAX, place),
+            None => self.watch_face(FacePurpose::Enrol, place),
         }
     }
 
-    pub(super) fn watch_face(&mut self, purpose: FacePurpose, tries_left: u8, place: &Place) -> Vec<Effect> {
+    pub(super) fn watch_face(&mut self, purpose: FacePurpose, place: &Place) -> Vec<Effect> {
         let prompt = Id::FaceLook;
-        self.phase = Phase::Face { purpose, tries_left, prompt, good: false, progress: 0.0 };
+        self.phase = Phase::Face { purpose, prompt, good: false, progress: 0.0 };
         let (actions, action_s) = liveness(&self.case, place);
         vec![Effect::WatchFace { purpose, actions, action_s }, Effect::Speak(Id::FaceLook)]
     }
 
-    fn scan_finger(&mut self, purpose: FingerPurpose, finger: u8, tries_left: u8) -> Vec<Effect> {
+    fn scan_finger(&mut self, purpose: FingerPurpose, finger: u8) -> Vec<Effect> {
         let prompt = Id::FingerPlace;
-        self.phase = Phase::Finger { purpose, finger, tries_left, placed: 0, prompt, progress: 0.0 };
+        self.phase = Phase::Finger { purpose, finger, placed: 0, prompt, progress: 0.0 };
         vec![Effect::ScanFinger { purpose, finger }, Effect::Speak(Id::FingerPlace)]
     }
 
@@ -94,19 +94,18 @@ impl Visit {
         &mut self,
         purpose: FacePurpose,
         seen: &[Comparison],
-        tries_left: u8,
         now: Moment,
         place: &Place,
     ) -> Vec<Effect> {
         let Some((best, judgement)) = decision::judge_best(seen) else {
             self.case.note_not_taken("face", "no-reference");
             let reasons = vec![Id::WhyNoReference];
-            return self.ask(Judgement { verdict: Verdict::Unsure, reasons }, 0);
+            return self.ask(Judgement { verdict: Verdict::Unsure, reasons });
         };
         self.case.note(&seen[best], &judgement);
         self.case.keep_picture(Picture::LiveFace);
         if judgement.verdict != Verdict::Same {
-            return self.ask(judgement, tries_left);
+            return self.ask(judgement);
         }
         self.face_proved(purpose, now, place)
     }
@@ -117,11 +116,11 @@ impl Visit {
             // A built reference is no certification by itself (C6): the person is verified with fresh frames.
             (_, FacePurpose::Enrol) => {
                 self.case.templates.push(Modality::Face);
-                self.watch_face(FacePurpose::Verify, TRIES_MAX, place)
+                self.watch_face(FacePurpose::Verify, place)
             }
             (Some(Plan::ReEnrolFinger), FacePurpose::Verify) => {
                 let placements = FingerPurpose::Enrol { placements: PLACEMENTS };
-                self.scan_finger(placements, FINGER_DEFAULT, TRIES_MAX)
+                self.scan_finger(placements, FINGER_DEFAULT)
             }
             (Some(Plan::ReEnrolFace), FacePurpose::Verify) => {
                 self.case.method = Some(Method::FaceModel);
@@ -141,7 +140,6 @@ impl Visit {
         &mut self,
         purpose: FingerPurpose,
         seen: &[Comparison],
-        tries_left: u8,
         now: Moment,
         place: &Place,
     ) -> Vec<Effect> {
@@ -153,62 +151,75 @@ impl Visit {
         let Some((best, judgement)) = decision::judge_best(seen) else {
             self.case.note_not_taken("finger", "no-reference");
             let reasons = vec![Id::WhyNoReference];
-            return self.ask(Judgement { verdict: Verdict::Unsure, reasons }, 0);
+            return self.ask(Judgement { verdict: Verdict::Unsure, reasons });
         };
         self.case.note(&seen[best], &judgement);
         self.case.keep_picture(Picture::Finger);
         if judgement.verdict != Verdict::Same {
-            return self.ask(judgement, tries_left);
+            return self.ask(judgement);
         }
         self.case.method = Some(Method::FingerprintModel);
         let outcome = self.case.proof(Method::FingerprintModel);
         self.seal(outcome, now, place)
     }
 
-    /// The machine does not say yes. A suspicion leaves no second try at this sitting, but always a way out.
-    pub(super) fn ask(&mut self, judgement: Judgement, tries_left: u8) -> Vec<Effect> {
-        let suspected = judgement.verdict == Verdict::SuspectedFake;
-        let tries_left = if suspected { 0 } else { tries_left.saturating_sub(1) };
+    /// A device failed: the person's tries are not spent on it.
+    pub(super) fn failed(&mut self, modality: &str, err: Id) -> Vec<Effect> {
+        self.case.note_not_taken(modality, err.name());
+        self.wait_for_choice(Judgement { verdict: Verdict::Unsure, reasons: vec![err] })
+    }
+
+    /// The machine does not say yes, which costs one of the visit's tries.
+    pub(super) fn ask(&mut self, judgement: Judgement) -> Vec<Effect> {
+        self.case.spend_try();
+        self.wait_for_choice(judgement)
+    }
+
+    fn wait_for_choice(&mut self, judgement: Judgement) -> Vec<Effect> {
         let spoken = pages::judge_headline(judgement.verdict);
-        self.phase = Phase::Judging { judgement, tries_left };
+        self.phase = Phase::Judging(judgement);
         vec![Effect::StopSensors, Effect::Speak(spoken)]
     }
 
+    /// A suspicion leaves no second try at this sitting, but always a way out; the supervisor is called.
     pub(super) fn way_on(
         &mut self,
         judgement: Judgement,
-        tries_left: u8,
         tap: Tap,
         now: Moment,
         place: &Place,
     ) -> Vec<Effect> {
-        let suspected = judgement.verdict == Verdict::SuspectedFake;
+        if judgement.verdict == Verdict::SuspectedFake {
+            return match tap {
+                Tap::Done => self.seal(Outcome::StoppedSuspectedFake, now, place),
+                _ => self.rest(Phase::Judging(judgement)),
+            };
+        }
         match tap {
-            Tap::TryAgain if tries_left > 0 => self.again(tries_left, place),
-            Tap::CertifyFinger if !suspected && self.may(Plan::Finger) => self.propose(Plan::Finger),
-            Tap::CertifyFace if !suspected && self.may(Plan::Face) => self.propose(Plan::Face),
-            Tap::Appeal if !suspected => self.rest(Phase::Appealing),
+            Tap::TryAgain if self.case.tries_left() > 0 => self.again(place),
+            Tap::CertifyFinger if self.may(Plan::Finger) => self.propose(Plan::Finger),
+            Tap::CertifyFace if self.may(Plan::Face) => self.propose(Plan::Face),
+            Tap::Appeal => self.rest(Phase::Appealing),
             Tap::HomeVisit => self.seal(Outcome::VisitRequested, now, place),
-            Tap::Done if suspected => self.seal(Outcome::StoppedSuspectedFake, now, place),
             Tap::Back => self.rest(Phase::Reviewing),
-            _ => self.rest(Phase::Judging { judgement, tries_left }),
+            _ => self.rest(Phase::Judging(judgement)),
         }
     }
 
-    fn again(&mut self, tries_left: u8, place: &Place) -> Vec<Effect> {
+    fn again(&mut self, place: &Place) -> Vec<Effect> {
         match self.case.plan {
             Some(Plan::Finger) => {
                 let finger = self.case.finger_on_file().unwrap_or(FINGER_DEFAULT);
-                self.scan_finger(FingerPurpose::Verify, finger, tries_left)
+                self.scan_finger(FingerPurpose::Verify, finger)
             }
             Some(Plan::ReEnrolFinger) if self.case.face_proved => {
                 let placements = FingerPurpose::Enrol { placements: PLACEMENTS };
-                self.scan_finger(placements, FINGER_DEFAULT, tries_left)
+                self.scan_finger(placements, FINGER_DEFAULT)
             }
             Some(Plan::ReEnrolFace) if !self.case.face_proved => {
-                self.watch_face(FacePurpose::Enrol, tries_left, place)
+                self.watch_face(FacePurpose::Enrol, place)
             }
-            _ => self.watch_face(FacePurpose::Verify, tries_left, place),
+            _ => self.watch_face(FacePurpose::Verify, place),
         }
     }
 
@@ -235,14 +246,16 @@ impl Visit {
     }
 }
 
-/// Whether a plan is open to this person now.
+/// Whether a plan is open to this person now. Tries are counted over the whole visit: going back gives no new ones.
 pub(super) fn may(case: &Case, plan: Plan) -> bool {
     let known = case.lookup.beneficiary.is_some();
+    let face = !case.face_refused && case.tries_left_of(Modality::Face) > 0;
+    let finger = case.tries_left_of(Modality::Finger) > 0;
     match plan {
-        Plan::Face => case.anything_due() && case.face_on_file() && !case.face_refused,
-        Plan::Finger => case.anything_due() && case.finger_on_file().is_some(),
-        Plan::ReEnrolFace => known && !case.face_refused,
-        Plan::ReEnrolFinger => known && case.face_on_file() && !case.face_refused,
+        Plan::Face => case.anything_due() && case.face_on_file() && face,
+        Plan::Finger => case.anything_due() && case.finger_on_file().is_some() && finger,
+        Plan::ReEnrolFace => known && face,
+        Plan::ReEnrolFinger => known && case.face_on_file() && face && finger,
     }
 }
 

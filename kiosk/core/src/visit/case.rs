@@ -10,7 +10,7 @@ use crate::outcome::Outcome;
 use crate::policy::{Assessment, DueState};
 use crate::record::{Appeal, BenefitResult, Consent, Evidence, Record, RecordId};
 
-use super::{Place, Plan};
+use super::{Place, Plan, TRIES_MAX};
 
 /// The file of one visit.
 #[derive(Clone, Debug)]
@@ -32,6 +32,8 @@ pub struct Case {
     pub(super) face_proved: bool,
     pub(super) method: Option<Method>,
     pub(super) attempts: u32,
+    pub(super) face_tries: u8,
+    pub(super) finger_tries: u8,
 }
 
 impl Case {
@@ -54,6 +56,8 @@ impl Case {
             face_proved: false,
             method: None,
             attempts: 0,
+            face_tries: 0,
+            finger_tries: 0,
         }
     }
 
@@ -98,6 +102,37 @@ impl Case {
     pub(super) fn face_on_file(&self) -> bool {
         let enrolled = self.lookup.references.iter().any(|(m, _)| *m == Modality::Face);
         enrolled || self.card.as_ref().is_some_and(|card| card.has_photo)
+    }
+
+    /// What is being taken from the person under the present plan.
+    fn modality(&self) -> Modality {
+        match self.plan {
+            Some(Plan::Finger) => Modality::Finger,
+            Some(Plan::ReEnrolFinger) if self.face_proved => Modality::Finger,
+            _ => Modality::Face,
+        }
+    }
+
+    /// Tries that the present plan still has.
+    pub(super) fn tries_left(&self) -> u8 {
+        self.tries_left_of(self.modality())
+    }
+
+    /// Tries that face or finger still has in this visit.
+    pub(super) fn tries_left_of(&self, modality: Modality) -> u8 {
+        let spent = match modality {
+            Modality::Face => self.face_tries,
+            Modality::Finger => self.finger_tries,
+        };
+        TRIES_MAX.saturating_sub(spent)
+    }
+
+    pub(super) fn spend_try(&mut self) {
+        let spent = match self.modality() {
+            Modality::Face => &mut self.face_tries,
+            Modality::Finger => &mut self.finger_tries,
+        };
+        *spent = spent.saturating_add(1);
     }
 
     pub(super) fn agree(&mut self, place: &Place) {
@@ -182,11 +217,12 @@ impl Case {
     }
 
     fn successes(&self, outcome: &Outcome, now: Moment, place: &Place) -> Vec<(String, Success)> {
-        let Some(method) = self.method.filter(|_| proves_life(outcome)) else {
+        // Evidence that must be reported counts when the centre says so, not here (R85).
+        let Some(method) = self.method.filter(|_| outcome.certifies()) else {
             return Vec::new();
         };
         let counts = |a: &&Assessment| {
-            let pack = place.packs.get(&a.pack);
+            let pack = place.packs.on(&a.pack, now.date());
             pack.is_some_and(|pack| pack.counts(method)) && !matches!(a.state, DueState::NotRequired(_))
         };
         let success = |a: &Assessment| (a.pack.clone(), Success { on: now.date(), method });
@@ -212,10 +248,11 @@ impl Case {
         self.assessments.iter().map(result).collect()
     }
 
-    fn next_due(&self, pack: &str, success: &Success, _now: Moment, place: &Place) -> Option<String> {
+    fn next_due(&self, pack: &str, success: &Success, now: Moment, place: &Place) -> Option<String> {
         let entitlement = self.entitlement(pack)?;
         let born = self.card.as_ref()?.birth;
-        let due = place.packs.get(pack)?.next_due_after(entitlement, born, success.on, success.method)?;
+        let pack = place.packs.on(pack, now.date())?;
+        let due = pack.next_due_after(entitlement, born, success.on, success.method)?;
         Some(due.to_string())
     }
 
@@ -243,18 +280,27 @@ impl Case {
             Outcome::StoppedSuspectedFake => lines.push(Id::NextSupervisor.into()),
             _ => {}
         }
-        lines.push(Id::NextCall.into());
+        // More than three sentences nobody remembers; whom to call is on the slip anyway.
+        if lines.len() < 3 {
+            lines.push(Id::NextCall.into());
+        }
         lines
     }
 
+    /// Until when nobody has to come, and by when the next certification is due.
     pub(super) fn nothing_due_lines(&self) -> Vec<Say> {
-        let line = |a: &Assessment| match (&a.state, a.due) {
-            (DueState::Done(_) | DueState::NotOpen, Some(due)) => {
-                Some(Id::NothingDueUntil.with([Arg::Text(a.title.clone()), Arg::Day(due)]))
+        let mut lines = Vec::new();
+        for a in &self.assessments {
+            if !matches!(a.state, DueState::Done(_) | DueState::NotOpen) {
+                continue;
             }
-            _ => None,
-        };
-        self.assessments.iter().filter_map(line).collect()
+            let title = || Arg::Text(a.title.clone());
+            lines.extend(a.opens.or(a.due).map(|day| Id::NothingDueUntil.with([title(), Arg::Day(day)])));
+            if a.opens.is_some() {
+                lines.extend(a.due.map(|day| Id::NextDue.with([title(), Arg::Day(day)])));
+            }
+        }
+        lines
     }
 
     pub(super) fn slip(&self, outcome: &Outcome, now: Moment, place: &Place) -> Slip {
@@ -282,7 +328,7 @@ fn assess(card: &CardIdentity, lookup: &Lookup, now: Moment, place: &Place) -> V
         return Vec::new();
     };
     let each = |entitlement: &crate::benefit::Entitlement| {
-        let pack = place.packs.get(&entitlement.pack)?;
+        let pack = place.packs.on(&entitlement.pack, now.date())?;
         let mut entitlement = entitlement.clone();
         for (pack, success) in &lookup.recent {
             let newer = entitlement.last.as_ref().is_none_or(|last| last.on <= success.on);

@@ -50,7 +50,7 @@ pub(super) fn page(phase: &Phase, case: &Case, now: Moment, place: &Place) -> Pa
                 buttons: vec![button(Id::TapCannotTake, Tap::CannotTake), button(Id::TapBack, Tap::Back)],
             })
         }
-        Phase::Judging { judgement, tries_left } => Page::Judge(judge(case, judgement, *tries_left)),
+        Phase::Judging(judgement) => Page::Judge(judge(case, judgement)),
         Phase::Appealing => Page::Appeal(view::Appeal {
             reasons: APPEAL_REASONS.map(|id| button(id, Tap::AppealReason(id))).into(),
             buttons: vec![button(Id::TapBack, Tap::Back)],
@@ -130,9 +130,10 @@ fn headline(case: &Case) -> Say {
         return Id::NotOnRoster.into();
     }
     let soonest = case.assessments.iter().filter(|a| is_open(&a.state)).min_by_key(|a| a.due);
-    match soonest.map(|a| a.due) {
-        Some(Some(due)) => Id::DueBy.with([Arg::Day(due)]),
-        Some(None) => Id::StateDue.into(),
+    match soonest.map(|a| (&a.state, a.due)) {
+        Some((DueState::Overdue | DueState::Suspended, _)) => Id::OverdueStillOpen.into(),
+        Some((_, Some(due))) => Id::DueBy.with([Arg::Day(due)]),
+        Some((_, None)) => Id::StateDue.into(),
         None => case.nothing_due_lines().into_iter().next().unwrap_or(Id::StateNotRequired.into()),
     }
 }
@@ -185,8 +186,9 @@ fn document(step: usize, coaching: Option<Id>) -> Document {
 }
 
 /// Why the machine does not say yes, and every way that is still open. There always is one.
-fn judge(case: &Case, judgement: &Judgement, tries_left: u8) -> Judge {
+fn judge(case: &Case, judgement: &Judgement) -> Judge {
     let suspected = judgement.verdict == Verdict::SuspectedFake;
+    let tries_left = if suspected { 0 } else { case.tries_left() };
     let mut reasons: Vec<Say> = judgement.reasons.iter().map(|id| Say::from(*id)).collect();
     reasons.extend(judgement.reasons.iter().filter_map(|id| fault_remedy(*id)));
     if tries_left == 0 && !suspected {
@@ -207,8 +209,8 @@ fn judge(case: &Case, judgement: &Judgement, tries_left: u8) -> Judge {
         }
         buttons.push(button(Id::TapAppeal, Tap::Appeal));
         buttons.push(button(Id::TapBack, Tap::Back));
+        buttons.push(button(Id::TapHomeVisit, Tap::HomeVisit));
     }
-    buttons.push(button(Id::TapHomeVisit, Tap::HomeVisit));
     Judge { headline: judge_headline(judgement.verdict), reasons, buttons }
 }
 

@@ -1,0 +1,538 @@
+//! Visits as stories: what happened, what the screen shows then, and what is to be done.
+
+use std::collections::BTreeMap;
+
+use expect_test::{Expect, expect};
+use jiff::civil::Date;
+use proptest::prelude::*;
+
+use super::*;
+use crate::benefit::{Entitlement, Method, Success};
+use crate::decision::{Comparison, Liveness, Thresholds};
+use crate::event::SealOrder;
+use crate::identity::{IdNumber, IdentitySource, PersonName, Sex, ValidTo};
+use crate::policy::Pack;
+use crate::roster::Beneficiary;
+use crate::view::Button;
+
+const RECORD: RecordId = RecordId([7; 16]);
+
+fn place() -> Place {
+    let packs = [
+        include_str!("../../../policy/cn.nm.region.enterprise_pension.toml"),
+        include_str!("../../../policy/cn.sx.province.enterprise_pension.toml"),
+    ];
+    let operator = |id: &str, role| Operator { id: id.into(), name: id.into(), role };
+    Place {
+        device: "d".into(),
+        site: "s".into(),
+        site_name: "S".into(),
+        packs: PackSet::from_packs(packs.map(|text| Pack::parse(text).unwrap())),
+        operators: vec![operator("op", Role::Operator), operator("sv", Role::Supervisor)],
+        notice: "n".into(),
+        notice_digest: [0; 32],
+    }
+}
+
+/// 2026-11-16, ten in the morning in China.
+fn now() -> Moment {
+    Moment { wall_ms: 1_794_794_400_000, ..Moment::default() }
+}
+
+fn card() -> CardIdentity {
+    CardIdentity {
+        name: PersonName("测试人".into()),
+        sex: Sex::Female,
+        birth: Date::constant(1949, 12, 31),
+        number: IdNumber::parse("11010519491231002X").unwrap(),
+        address: String::new(),
+        issuer: String::new(),
+        valid_from: None,
+        valid_to: ValidTo::Open,
+        source: IdentitySource::Chip,
+        has_photo: true,
+    }
+}
+
+fn entitled(pack: &str, last: Date) -> Lookup {
+    let entitlement = Entitlement {
+        pack: pack.into(),
+        last: Some(Success { on: last, method: Method::FaceModel }),
+        ..Entitlement::default()
+    };
+    let beneficiary = Beneficiary {
+        number: "11010519491231002X".into(),
+        name: "测试人".into(),
+        village: String::new(),
+        entitlements: vec![entitlement],
+        references: Vec::new(),
+    };
+    Lookup { beneficiary: Some(beneficiary), ..Lookup::default() }
+}
+
+fn overdue() -> Lookup {
+    entitled("cn.nm.region.enterprise_pension", Date::constant(2025, 9, 1))
+}
+
+fn comparison(score: f32, liveness: Liveness) -> Comparison {
+    Comparison {
+        modality: Modality::Face,
+        score: Some(score),
+        quality: 80,
+        liveness,
+        model: "m".into(),
+        thresholds: Thresholds {
+            id: "t".into(),
+            accept: 0.4,
+            review: 0.3,
+            quality_min: 40,
+            pad_min: 0.5,
+        },
+        reference: "chip-photo".into(),
+    }
+}
+
+/// The words of the stories.
+fn happening(word: &str) -> Event {
+    let live = Liveness::Passive(0.9);
+    let face = |score| Event::Face(FaceEvent::Taken(vec![comparison(score, live)]));
+    match word {
+        "card" => Event::Card(CardEvent::Read {
+            card: Box::new(card()),
+            visit: [6; 16],
+            record: RECORD,
+        }),
+        "fake-card" => Event::Card(CardEvent::Unusable(Id::ErrCardUnverifiable)),
+        "overdue" => Event::Found(Box::new(overdue())),
+        "overdue-with-finger" => {
+            let mut found = entitled("cn.sx.province.enterprise_pension", Date::constant(2025, 9, 1));
+            found.references.push((Modality::Finger, Some(2)));
+            Event::Found(Box::new(found))
+        }
+        "certified-today" => {
+            let today = ("cn.nm.region.enterprise_pension".into(), Success {
+                on: Date::constant(2026, 11, 16),
+                method: Method::FaceIdPhoto,
+            });
+            Event::Found(Box::new(Lookup { recent: vec![today], ..overdue() }))
+        }
+        "unknown" => Event::Found(Box::default()),
+        "face-same" => face(0.8),
+        "face-unsure" => face(0.35),
+        "face-different" => face(0.1),
+        "face-fake" => {
+            Event::Face(FaceEvent::Taken(vec![comparison(0.9, Liveness::NotShown(0.1))]))
+        }
+        "no-camera" => Event::Face(FaceEvent::Failed(Id::ErrCameraSilent)),
+        "finger-same" => {
+            let seen = Comparison {
+                modality: Modality::Finger,
+                ..comparison(0.9, Liveness::NotEvaluated)
+            };
+            Event::Finger(FingerEvent::Taken(vec![seen]))
+        }
+        "finger-placed" => Event::Finger(FingerEvent::Placed),
+        "finger-gone" => Event::Finger(FingerEvent::TimedOut),
+        "pictured" => Event::Document(Ok(())),
+        "sealed" => Event::Sealed(RECORD),
+        "disk-full" => Event::SealFailed(Id::ErrStoreFull),
+        "receipt" => Event::Delivery(RECORD, Delivery::CentreHasIt(41)),
+        "receipt-of-another" => Event::Delivery(RecordId([9; 16]), Delivery::CentreHasIt(40)),
+        "printed" => Event::Slip(SlipState::Printed),
+        "pin-right" => Event::PinChecked(PinCheck::Right),
+        "pin-wrong" => Event::PinChecked(PinCheck::Wrong { tries_left: 2 }),
+        tap => Event::Tapped(match tap {
+            "by-face" => Tap::CertifyFace,
+            "by-finger" => Tap::CertifyFinger,
+            "new-face" => Tap::ReEnrolFace,
+            "new-finger" => Tap::ReEnrolFinger,
+            "agree" => Tap::Agree,
+            "decline" => Tap::Decline,
+            "shoot" => Tap::TakePicture,
+            "cannot" => Tap::CannotTake,
+            "again" => Tap::TryAgain,
+            "appeal" => Tap::Appeal,
+            "aged" => Tap::AppealReason(Id::AppealReasonAged),
+            "pick-op" => Tap::PickOperator("op".into()),
+            "pick-sv" => Tap::PickOperator("sv".into()),
+            "1" => Tap::Digit(1),
+            "enter" => Tap::EnterPin,
+            "back" => Tap::Back,
+            "home" => Tap::HomeVisit,
+            "refused" => Tap::Refused,
+            "done" => Tap::Done,
+            _ => panic!("no story has the word {word}"),
+        }),
+    }
+}
+
+fn page_name(visit: &Visit, place: &Place) -> String {
+    match visit.page(now(), place) {
+        Page::Waiting(page) => format!("Waiting {}", page.prompt.name()),
+        Page::Person(page) => format!("Person {}", page.headline.id.name()),
+        Page::Judge(page) => format!("Judge {}", page.headline.name()),
+        Page::Result(page) => format!("Result {} {:?}", page.headline.name(), page.delivery),
+        Page::Finger(page) => format!("Finger {} {:?}", page.finger, page.step),
+        page => format!("{page:?}").split(['(', ' ', '{']).next().unwrap_or_default().to_owned(),
+    }
+}
+
+fn effect_name(effect: &Effect) -> Option<String> {
+    Some(match effect {
+        Effect::Speak(_) => return None,
+        Effect::Seal(order) => seal_name(order),
+        Effect::Print(_) => "Print".into(),
+        Effect::Find(_) => "Find".into(),
+        Effect::WatchFace { purpose, .. } => format!("WatchFace {purpose:?}"),
+        effect => format!("{effect:?}"),
+    })
+}
+
+fn seal_name(order: &SealOrder) -> String {
+    let counted = order.successes.len();
+    let (code, n) = (order.record.outcome.code(), order.record.evidence.len());
+    format!("Seal {code} evidence={n} pictures={} counted={counted}", order.pictures.len())
+}
+
+#[track_caller]
+fn check(story: &str, expected: Expect) {
+    let place = place();
+    let (mut visit, _) = Visit::start("op".into());
+    let mut told = String::new();
+    for word in story.split_whitespace() {
+        let effects = visit.handle(happening(word), now(), &place);
+        let effects: Vec<_> = effects.iter().filter_map(effect_name).collect();
+        told += &format!("{word:<12} -> {}, [{}]\n", page_name(&visit, &place), effects.join(", "));
+    }
+    expected.assert_eq(&told);
+}
+
+#[test]
+fn a_face_that_is_the_card_s_certifies_and_only_a_receipt_says_the_centre_has_it() {
+    check("card overdue by-face agree face-same sealed printed receipt-of-another receipt done", expect![[r#"
+        card         -> Waiting reading-card, [Find]
+        overdue      -> Person overdue-still-open, []
+        by-face      -> Consent, []
+        agree        -> Face, [WatchFace Verify]
+        face-same    -> Saving, [StopSensors, Seal CERTIFIED evidence=1 pictures=2 counted=1]
+        sealed       -> Result outcome-certified SavedHere, [Print, Send]
+        printed      -> Result outcome-certified SavedHere, []
+        receipt-of-another -> Result outcome-certified SavedHere, []
+        receipt      -> Result outcome-certified CentreHasIt(41), []
+        done         -> Result outcome-certified CentreHasIt(41), [Forget]
+    "#]]);
+}
+
+#[test]
+fn re_enrolment_takes_the_documents_builds_a_reference_and_certifies_with_fresh_frames() {
+    check(
+        "card overdue new-face agree shoot pictured cannot shoot pictured face-same face-same sealed",
+        expect![[r#"
+            card         -> Waiting reading-card, [Find]
+            overdue      -> Person overdue-still-open, []
+            new-face     -> Consent, []
+            agree        -> Document, [PreviewDocument]
+            shoot        -> Document, [TakeDocument(IdFront)]
+            pictured     -> Document, [PreviewDocument]
+            cannot       -> Document, [PreviewDocument]
+            shoot        -> Document, [TakeDocument(IdInHand)]
+            pictured     -> Face, [WatchFace Enrol]
+            face-same    -> Face, [WatchFace Verify]
+            face-same    -> Saving, [StopSensors, Seal MODEL_BUILT_AND_CERTIFIED evidence=3 pictures=4 counted=1]
+            sealed       -> Result outcome-model-built-and-certified SavedHere, [Print, Send]
+        "#]],
+    );
+}
+
+#[test]
+fn a_new_finger_is_taken_only_from_a_person_whose_face_was_proved() {
+    check(
+        "card overdue new-finger agree face-same finger-placed finger-placed finger-same sealed",
+        expect![[r#"
+            card         -> Waiting reading-card, [Find]
+            overdue      -> Person overdue-still-open, []
+            new-finger   -> Consent, []
+            agree        -> Face, [WatchFace Verify]
+            face-same    -> Finger 1 Some((1, 3)), [ScanFinger { purpose: Enrol { placements: 3 }, finger: 1 }]
+            finger-placed -> Finger 1 Some((2, 3)), []
+            finger-placed -> Finger 1 Some((3, 3)), []
+            finger-same  -> Saving, [StopSensors, Seal MODEL_BUILT_AND_CERTIFIED evidence=1 pictures=2 counted=1]
+            sealed       -> Result outcome-model-built-and-certified SavedHere, [Print, Send]
+        "#]],
+    );
+}
+
+#[test]
+fn a_finger_proof_that_must_be_reported_is_evidence() {
+    check("card overdue-with-finger by-finger agree finger-gone again finger-same sealed", expect![[r#"
+        card         -> Waiting reading-card, [Find]
+        overdue-with-finger -> Person overdue-still-open, []
+        by-finger    -> Consent, []
+        agree        -> Finger 2 None, [ScanFinger { purpose: Verify, finger: 2 }]
+        finger-gone  -> Judge judge-unsure, [StopSensors]
+        again        -> Finger 2 None, [ScanFinger { purpose: Verify, finger: 2 }]
+        finger-same  -> Saving, [StopSensors, Seal EVIDENCE_ONLY evidence=2 pictures=2 counted=0]
+        sealed       -> Result outcome-evidence-only SavedHere, [Print, Send]
+    "#]]);
+}
+
+#[test]
+fn when_the_machine_says_no_two_people_may_say_yes_but_nobody_alone() {
+    check(
+        "card overdue by-face agree face-different appeal aged pick-op pick-sv 1 1 1 1 enter pin-wrong 1 1 1 1 enter pin-right sealed",
+        expect![[r#"
+            card         -> Waiting reading-card, [Find]
+            overdue      -> Person overdue-still-open, []
+            by-face      -> Consent, []
+            agree        -> Face, [WatchFace Verify]
+            face-different -> Judge judge-different, [StopSensors]
+            appeal       -> Appeal, []
+            aged         -> Witness, []
+            pick-op      -> Witness, []
+            pick-sv      -> Witness, []
+            1            -> Witness, []
+            1            -> Witness, []
+            1            -> Witness, []
+            1            -> Witness, []
+            enter        -> Witness, [CheckPin { operator: "sv", pin: Pin(…) }]
+            pin-wrong    -> Witness, []
+            1            -> Witness, []
+            1            -> Witness, []
+            1            -> Witness, []
+            1            -> Witness, []
+            enter        -> Witness, [CheckPin { operator: "sv", pin: Pin(…) }]
+            pin-right    -> Saving, [StopSensors, Seal APPEAL_FILED evidence=1 pictures=2 counted=0]
+            sealed       -> Result outcome-appeal-filed SavedHere, [Print, Send]
+        "#]],
+    );
+}
+
+#[test]
+fn a_suspected_fake_stops_the_session_and_offers_no_appeal_and_no_second_try() {
+    check("card overdue by-face agree face-fake again appeal by-finger done sealed", expect![[r#"
+        card         -> Waiting reading-card, [Find]
+        overdue      -> Person overdue-still-open, []
+        by-face      -> Consent, []
+        agree        -> Face, [WatchFace Verify]
+        face-fake    -> Judge judge-suspected-fake, [StopSensors]
+        again        -> Judge judge-suspected-fake, []
+        appeal       -> Judge judge-suspected-fake, []
+        by-finger    -> Judge judge-suspected-fake, []
+        done         -> Saving, [StopSensors, Seal STOPPED_SUSPECTED_FAKE evidence=1 pictures=2 counted=0]
+        sealed       -> Result outcome-stopped-suspected-fake SavedHere, [Print, Send]
+    "#]]);
+}
+
+#[test]
+fn tries_end_and_ways_on_remain() {
+    check(
+        "card overdue by-face agree face-unsure again face-unsure again face-unsure again home sealed",
+        expect![[r#"
+            card         -> Waiting reading-card, [Find]
+            overdue      -> Person overdue-still-open, []
+            by-face      -> Consent, []
+            agree        -> Face, [WatchFace Verify]
+            face-unsure  -> Judge judge-unsure, [StopSensors]
+            again        -> Face, [WatchFace Verify]
+            face-unsure  -> Judge judge-unsure, [StopSensors]
+            again        -> Face, [WatchFace Verify]
+            face-unsure  -> Judge judge-unsure, [StopSensors]
+            again        -> Judge judge-unsure, []
+            home         -> Saving, [StopSensors, Seal VISIT_REQUESTED evidence=3 pictures=2 counted=0]
+            sealed       -> Result outcome-visit-requested SavedHere, [Print, Send]
+        "#]],
+    );
+}
+
+#[test]
+fn going_back_gives_no_new_tries_and_no_way_round_a_suspicion() {
+    check(
+        "card overdue by-face agree face-different back by-face agree face-different back by-face agree face-different back by-face new-face appeal",
+        expect![[r#"
+            card         -> Waiting reading-card, [Find]
+            overdue      -> Person overdue-still-open, []
+            by-face      -> Consent, []
+            agree        -> Face, [WatchFace Verify]
+            face-different -> Judge judge-different, [StopSensors]
+            back         -> Person overdue-still-open, []
+            by-face      -> Consent, []
+            agree        -> Face, [WatchFace Verify]
+            face-different -> Judge judge-different, [StopSensors]
+            back         -> Person overdue-still-open, []
+            by-face      -> Consent, []
+            agree        -> Face, [WatchFace Verify]
+            face-different -> Judge judge-different, [StopSensors]
+            back         -> Person overdue-still-open, []
+            by-face      -> Person overdue-still-open, []
+            new-face     -> Person overdue-still-open, []
+            appeal       -> Person overdue-still-open, []
+        "#]],
+    );
+    check("card overdue by-face agree face-fake back home done", expect![[r#"
+        card         -> Waiting reading-card, [Find]
+        overdue      -> Person overdue-still-open, []
+        by-face      -> Consent, []
+        agree        -> Face, [WatchFace Verify]
+        face-fake    -> Judge judge-suspected-fake, [StopSensors]
+        back         -> Judge judge-suspected-fake, []
+        home         -> Judge judge-suspected-fake, []
+        done         -> Saving, [StopSensors, Seal STOPPED_SUSPECTED_FAKE evidence=1 pictures=2 counted=0]
+    "#]]);
+}
+
+#[test]
+fn nothing_due_is_said_and_recorded() {
+    check("card certified-today by-face done sealed", expect![[r#"
+        card         -> Waiting reading-card, [Find]
+        certified-today -> Person nothing-due-until, []
+        by-face      -> Person nothing-due-until, []
+        done         -> Saving, [StopSensors, Seal ALREADY_DONE evidence=0 pictures=0 counted=0]
+        sealed       -> Result outcome-already-done SavedHere, [Print, Send]
+    "#]]);
+}
+
+#[test]
+fn somebody_who_is_not_on_the_roster_is_recorded_and_told_what_to_do() {
+    check("card unknown by-face new-face done sealed", expect![[r#"
+        card         -> Waiting reading-card, [Find]
+        unknown      -> Person not-on-roster, []
+        by-face      -> Person not-on-roster, []
+        new-face     -> Person not-on-roster, []
+        done         -> Saving, [StopSensors, Seal DATA_FIX_NEEDED evidence=0 pictures=0 counted=0]
+        sealed       -> Result outcome-data-fix-needed SavedHere, [Print, Send]
+    "#]]);
+}
+
+#[test]
+fn who_declines_the_face_is_offered_other_ways_and_no_picture_leaves() {
+    check("card overdue by-face decline by-face new-face home sealed", expect![[r#"
+        card         -> Waiting reading-card, [Find]
+        overdue      -> Person overdue-still-open, []
+        by-face      -> Consent, []
+        decline      -> Person overdue-still-open, []
+        by-face      -> Person overdue-still-open, []
+        new-face     -> Person overdue-still-open, []
+        home         -> Saving, [StopSensors, Seal VISIT_REQUESTED evidence=0 pictures=0 counted=0]
+        sealed       -> Result outcome-visit-requested SavedHere, [Print, Send]
+    "#]]);
+}
+
+#[test]
+fn a_full_disk_keeps_the_visit_and_sealing_is_tried_again() {
+    check("card overdue by-face agree face-same disk-full done again sealed", expect![[r#"
+        card         -> Waiting reading-card, [Find]
+        overdue      -> Person overdue-still-open, []
+        by-face      -> Consent, []
+        agree        -> Face, [WatchFace Verify]
+        face-same    -> Saving, [StopSensors, Seal CERTIFIED evidence=1 pictures=2 counted=1]
+        disk-full    -> Judge err-store-full, []
+        done         -> Judge err-store-full, []
+        again        -> Saving, [StopSensors, Seal CERTIFIED evidence=1 pictures=2 counted=1]
+        sealed       -> Result outcome-certified SavedHere, [Print, Send]
+    "#]]);
+}
+
+#[test]
+fn a_dead_camera_leaves_the_other_ways() {
+    check("fake-card card overdue by-face agree no-camera cannot back refused sealed", expect![[r#"
+        fake-card    -> Waiting lay-card, []
+        card         -> Waiting reading-card, [Find]
+        overdue      -> Person overdue-still-open, []
+        by-face      -> Consent, []
+        agree        -> Face, [WatchFace Verify]
+        no-camera    -> Judge judge-unsure, [StopSensors]
+        cannot       -> Judge judge-unsure, []
+        back         -> Person overdue-still-open, []
+        refused      -> Saving, [StopSensors, Seal NOT_PRESENT evidence=1 pictures=1 counted=0]
+        sealed       -> Result outcome-not-present SavedHere, [Print, Send]
+    "#]]);
+}
+
+#[test]
+fn every_outcome_has_words() {
+    for code in [
+        Outcome::Certified,
+        Outcome::ModelBuilt,
+        Outcome::ModelBuiltAndCertified,
+        Outcome::EvidenceOnly,
+        Outcome::UnderReview(Date::constant(2026, 1, 1)),
+        Outcome::AppealFiled,
+        Outcome::DataFixNeeded(String::new()),
+        Outcome::NotRequired(String::new()),
+        Outcome::AlreadyDone { on: Date::constant(2026, 1, 1), method: String::new() },
+        Outcome::Referred(String::new()),
+        Outcome::VisitRequested,
+        Outcome::SpecialRequested,
+        Outcome::NotPresent(String::new()),
+        Outcome::StoppedSuspectedFake,
+        Outcome::DeviceProblem(String::new()),
+    ] {
+        super::case::outcome_id(&code);
+    }
+}
+
+const WORDS: [&str; 44] = [
+    "card", "fake-card", "overdue", "overdue-with-finger", "certified-today", "unknown",
+    "face-same", "face-unsure", "face-different", "face-fake", "no-camera", "finger-same",
+    "finger-placed", "finger-gone", "pictured", "sealed", "disk-full", "receipt",
+    "receipt-of-another", "printed", "pin-right", "pin-wrong", "by-face", "by-finger", "new-face",
+    "new-finger", "agree", "decline", "shoot", "cannot", "again", "appeal", "aged", "pick-op",
+    "pick-sv", "1", "enter", "back", "home", "refused", "done", "agree", "face-same", "sealed",
+];
+
+fn buttons(page: &Page) -> Option<Vec<Button>> {
+    Some(match page {
+        Page::SignIn(page) | Page::Witness(page) => page.buttons.clone(),
+        Page::Waiting(page) if page.prompt == Id::ReadingCard => return None,
+        Page::Waiting(page) => page.buttons.clone(),
+        Page::Person(page) => page.buttons.clone(),
+        Page::Consent(page) => page.buttons.clone(),
+        Page::Face(page) => page.buttons.clone(),
+        Page::Finger(page) => page.buttons.clone(),
+        Page::Document(page) => page.buttons.clone(),
+        Page::Judge(page) => page.buttons.clone(),
+        Page::Appeal(page) => page.buttons.clone(),
+        Page::Result(page) => page.buttons.clone(),
+        Page::Outbox(page) => page.buttons.clone(),
+        Page::Saving => return None,
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever happens in whatever order: nobody is sent away, nothing is said to be with the centre that is not,
+    /// and the machine's own yes is the only thing that certifies.
+    #[test]
+    fn no_order_of_events_leads_to_a_dead_end(words in prop::collection::vec(0..WORDS.len(), 1..60)) {
+        let place = place();
+        let (mut visit, _) = Visit::start("op".into());
+        let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
+        let mut is_saved = false;
+        for word in words.into_iter().map(|i| WORDS[i]) {
+            let effects = visit.handle(happening(word), now(), &place);
+            *seen.entry(word).or_default() += 1;
+            is_saved |= word == "sealed";
+            for effect in &effects {
+                if let Effect::Seal(order) = effect {
+                    let certified = order.record.outcome.certifies();
+                    prop_assert!(!certified || seen.contains_key("face-same") || seen.contains_key("finger-same"));
+                    prop_assert!(order.record.appeal.is_some() == (order.record.outcome == Outcome::AppealFiled));
+                    prop_assert!(order.record.appeal.is_none() || order.record.operators == ["op", "sv"]);
+                    let agreed = order.record.consent.as_ref().is_some_and(|c| c.choice == "agreed");
+                    prop_assert!(agreed || order.pictures.is_empty());
+                }
+            }
+            let page = visit.page(now(), &place);
+            if let Page::Result(page) = &page {
+                prop_assert!(is_saved);
+                let known = seen.contains_key("receipt");
+                prop_assert!(known || page.delivery == Delivery::SavedHere);
+            }
+            if let Some(buttons) = buttons(&page) {
+                prop_assert!(buttons.iter().any(|b| b.enabled), "no way on from {page:?}");
+                prop_assert!(buttons.iter().filter(|b| b.primary).count() <= 1);
+            }
+        }
+    }
+}
