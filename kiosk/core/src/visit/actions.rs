@@ -27,6 +27,7 @@ impl Visit {
             Tap::CertifyFinger if self.may(Plan::Finger) => self.propose(Plan::Finger),
             Tap::ReEnrolFace if self.may(Plan::ReEnrolFace) => self.propose(Plan::ReEnrolFace),
             Tap::ReEnrolFinger if self.may(Plan::ReEnrolFinger) => self.propose(Plan::ReEnrolFinger),
+            Tap::Appeal if self.case.may_appeal() => self.rest(Phase::Appealing),
             Tap::Done if !self.case.anything_due() => {
                 let outcome = nothing_due(&self.case);
                 self.seal(outcome, now, place)

@@ -127,6 +127,11 @@ impl Case {
         TRIES_MAX.saturating_sub(spent)
     }
 
+    /// Two people may say yes once the machine was asked and did not.
+    pub(super) fn may_appeal(&self) -> bool {
+        self.evidence.iter().any(|found| found.verdict != "same")
+    }
+
     pub(super) fn spend_try(&mut self) {
         let spent = match self.modality() {
             Modality::Face => &mut self.face_tries,

@@ -119,6 +119,9 @@ fn person_buttons(case: &Case) -> Vec<Button> {
     }
     buttons.push(open(Plan::ReEnrolFace, Id::TapReEnrolFace, Tap::ReEnrolFace));
     buttons.push(open(Plan::ReEnrolFinger, Id::TapReEnrolFinger, Tap::ReEnrolFinger));
+    if case.may_appeal() {
+        buttons.push(button(Id::TapAppeal, Tap::Appeal));
+    }
     buttons.push(button(Id::TapHomeVisit, Tap::HomeVisit));
     buttons.push(button(Id::TapRefused, Tap::Refused));
     buttons.push(button(Id::TapNotTheirCard, Tap::NotTheirCard));

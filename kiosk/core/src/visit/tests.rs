@@ -365,7 +365,7 @@ fn going_back_gives_no_new_tries_and_no_way_round_a_suspicion() {
             back         -> Person overdue-still-open, []
             by-face      -> Person overdue-still-open, []
             new-face     -> Person overdue-still-open, []
-            appeal       -> Person overdue-still-open, []
+            appeal       -> Appeal, []
         "#]],
     );
     check("card overdue by-face agree face-fake back home done", expect![[r#"
