@@ -54,7 +54,7 @@ packages:
 		$(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends $$missing > /dev/null; fi
 
 weights: packages
-	@cargo build -q --workspace --bins
+	cargo build --workspace --bins
 	@$(CARGO_TARGET_DIR)/debug/models fetch --dir $(CHANGQING_MODELS)
 
 portraits: packages

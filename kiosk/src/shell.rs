@@ -227,27 +227,31 @@ impl Shell {
         let now = self.clock.now();
         match effect {
             Effect::CheckPin { operator, pin } => {
-                let check = operators::check(&self.config.operator, &self.vault, &operator, &pin, now);
-                self.teller.event(Event::PinChecked(check));
+                let check =
+                    operators::check(&self.config.operator, &self.vault, &operator, &pin, now);
+                self.teller.event(Event::PinChecked(operator, check));
             }
             Effect::AwaitCard => order(self.orders.card.as_ref(), card::Order::Await),
             Effect::Find(number) => {
                 let lookup = roster::find(&self.vault, &self.tray, &number);
                 self.teller.event(Event::Found(Box::new(lookup)));
             }
-            Effect::WatchFace { purpose, actions, action_s } => {
+            Effect::WatchFace { sitting, purpose, actions, action_s } => {
                 let action_time = Duration::from_secs(action_s.into());
-                order(Some(&self.orders.face), face::Order::Watch { purpose, actions, action_time });
+                let watch = face::Order::Watch { sitting, purpose, actions, action_time };
+                order(Some(&self.orders.face), watch);
             }
-            Effect::ScanFinger { purpose, finger } => match &self.orders.finger {
-                Some(room) => order(Some(room), finger::Order::Scan { purpose, finger }),
+            Effect::ScanFinger { sitting, purpose, finger } => match &self.orders.finger {
+                Some(room) => order(Some(room), finger::Order::Scan { sitting, purpose, finger }),
                 None => {
                     let failed = kiosk_core::event::FingerEvent::Failed(Id::ErrFingerSilent);
-                    self.teller.event(Event::Finger(failed));
+                    self.teller.event(Event::Finger(sitting, failed));
                 }
             },
             Effect::PreviewDocument => order(Some(&self.orders.face), face::Order::Preview),
-            Effect::TakeDocument(role) => order(Some(&self.orders.face), face::Order::Take(role)),
+            Effect::TakeDocument(sitting, role) => {
+                order(Some(&self.orders.face), face::Order::Take(sitting, role));
+            }
             Effect::StopSensors => {
                 order(Some(&self.orders.face), face::Order::Stop);
                 order(self.orders.finger.as_ref(), finger::Order::Stop);

@@ -6,15 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use image::RgbImage;
 use kiosk_core::event::Picture;
-use kiosk_core::identity::IdNumber;
 use models::face::FaceTemplate;
 use models::finger::{FingerTemplate, GreyImage};
 
 /// See the module's head.
 #[derive(Default)]
 pub struct Tray {
-    /// Number of the person, to find their references.
-    pub number: Option<IdNumber>,
+    /// Whose things these are. Nothing of another visit is laid here.
+    pub visit: [u8; 16],
     /// Raw photo block of the chip, 1024 bytes, kept even when it cannot be decoded.
     pub chip_block: Option<Vec<u8>>,
     /// The chip's photo, 102 × 126, RGB.
@@ -57,6 +56,12 @@ impl SharedTray {
     /// The tray, for a moment.
     pub fn open(&self) -> MutexGuard<'_, Tray> {
         self.0.lock().expect("a room that panics ends the program")
+    }
+
+    /// The tray, if it still is this visit's: who was too slow lays nothing on the next person's tray.
+    pub fn open_for(&self, visit: [u8; 16]) -> Option<MutexGuard<'_, Tray>> {
+        let tray = self.open();
+        (tray.visit == visit).then_some(tray)
     }
 
     /// Forgets the person.

@@ -17,18 +17,18 @@ pub enum Event {
     Status(Header),
     /// A finger touched the glass.
     Tapped(Tap),
-    /// A PIN was compared.
-    PinChecked(PinCheck),
+    /// The PIN of this operator was compared.
+    PinChecked(String, PinCheck),
     /// From the ID-card reader.
     Card(CardEvent),
     /// The answer to [`Effect::Find`].
     Found(Box<Lookup>),
     /// From the camera and the face networks.
-    Face(FaceEvent),
+    Face(Sitting, FaceEvent),
     /// From the fingerprint module and its network.
-    Finger(FingerEvent),
+    Finger(Sitting, FingerEvent),
     /// A document picture was taken (or not: the reason).
-    Document(Result<(), Id>),
+    Document(Sitting, Result<(), Id>),
     /// The record is durable here.
     Sealed(RecordId),
     /// It could not be sealed or stored; the visit is kept.
@@ -39,6 +39,16 @@ pub enum Event {
     Slip(SlipState),
     /// The answer to [`Effect::ListOutbox`].
     Outbox(Vec<OutboxLine>),
+}
+
+/// One use of camera or finger reader. Its answers name it, so that what was seen of one person, or of one try, is
+/// never taken for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Sitting {
+    /// Whose visit.
+    pub visit: [u8; 16],
+    /// Counts within the visit.
+    pub number: u32,
 }
 
 /// From the ID-card reader.
@@ -189,6 +199,8 @@ pub enum Effect {
     Find(IdNumber),
     /// Watch the camera; answered by [`Event::Face`].
     WatchFace {
+        /// Named by the answers.
+        sitting: Sitting,
         /// Verify or enrol.
         purpose: FacePurpose,
         /// Actions to ask for if the passive score does not convince, in this order.
@@ -198,6 +210,8 @@ pub enum Effect {
     },
     /// Scan a finger; answered by [`Event::Finger`].
     ScanFinger {
+        /// Named by the answers.
+        sitting: Sitting,
         /// Verify or enrol.
         purpose: FingerPurpose,
         /// ISO 19794-2 position.
@@ -206,7 +220,7 @@ pub enum Effect {
     /// Show the camera for a document.
     PreviewDocument,
     /// Take the document picture now; answered by [`Event::Document`].
-    TakeDocument(Picture),
+    TakeDocument(Sitting, Picture),
     /// Stop camera and finger; late answers are ignored.
     StopSensors,
     /// Sign, encrypt and store; answered by [`Event::Sealed`] or [`Event::SealFailed`].

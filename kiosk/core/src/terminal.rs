@@ -58,11 +58,16 @@ impl Terminal {
                 self.state = State::Locked { picked: Some(operator), pin: Pin::default(), notice: None };
                 vec![check]
             }
-            (State::Locked { picked: Some(operator), .. }, Event::PinChecked(PinCheck::Right)) => {
+            (State::Locked { picked: Some(operator), .. }, Event::PinChecked(of, PinCheck::Right))
+                if of == operator =>
+            {
                 self.serve(operator)
             }
-            (State::Locked { picked, .. }, Event::PinChecked(check)) => {
-                self.rest(State::Locked { picked, pin: Pin::default(), notice: Some(pin_notice(check)) })
+            (State::Locked { picked: Some(picked), .. }, Event::PinChecked(of, check))
+                if of == picked && check != PinCheck::Right =>
+            {
+                let (picked, notice) = (Some(picked), Some(pin_notice(check)));
+                self.rest(State::Locked { picked, pin: Pin::default(), notice })
             }
 
             // Between visits.

@@ -112,6 +112,11 @@ impl Visit {
 
     /// Something happened; moves on and says what has to be done.
     pub fn handle(&mut self, event: Event, now: Moment, place: &Place) -> Vec<Effect> {
+        if let Event::Face(of, _) | Event::Finger(of, _) | Event::Document(of, _) = &event
+            && *of != self.case.sitting
+        {
+            return Vec::new();
+        }
         let phase = std::mem::replace(
             &mut self.phase,
             Phase::AwaitingCard { prompt: Id::LayCard, trouble: None },
@@ -155,13 +160,13 @@ impl Visit {
             (Phase::Documents { step, .. }, Event::Tapped(Tap::TakePicture)) => {
                 let picture = DOCUMENTS[step].0;
                 self.phase = Phase::Documents { step, coaching: Some(Id::DocumentTaking) };
-                vec![Effect::TakeDocument(picture)]
+                vec![Effect::TakeDocument(self.case.sitting, picture)]
             }
-            (Phase::Documents { step, .. }, Event::Document(Ok(()))) => {
+            (Phase::Documents { step, .. }, Event::Document(_, Ok(()))) => {
                 self.case.keep_picture(DOCUMENTS[step].0);
                 self.next_document(step + 1, place)
             }
-            (Phase::Documents { step, .. }, Event::Document(Err(why))) => {
+            (Phase::Documents { step, .. }, Event::Document(_, Err(why))) => {
                 self.rest(Phase::Documents { step, coaching: Some(why) })
             }
             (Phase::Documents { step, .. }, Event::Tapped(Tap::CannotTake)) => {
@@ -174,19 +179,19 @@ impl Visit {
             }
 
             // The face.
-            (Phase::Face { purpose, .. }, Event::Face(FaceEvent::Seen { coaching, progress })) => {
+            (Phase::Face { purpose, .. }, Event::Face(_, FaceEvent::Seen { coaching, progress })) => {
                 let prompt = coaching.unwrap_or(Id::FaceLook);
                 self.rest(Phase::Face { purpose, prompt, good: coaching.is_none(), progress })
             }
-            (Phase::Face { purpose, .. }, Event::Face(FaceEvent::Taken(seen))) => {
+            (Phase::Face { purpose, .. }, Event::Face(_, FaceEvent::Taken(seen))) => {
                 self.judge_face(purpose, &seen, now, place)
             }
-            (Phase::Face { .. }, Event::Face(FaceEvent::TimedOut(why))) => {
+            (Phase::Face { .. }, Event::Face(_, FaceEvent::TimedOut(why))) => {
                 self.case.note_not_taken("face", "timed-out");
                 let reasons = [Id::WhyQualityLow].into_iter().chain(why).collect();
                 self.ask(Judgement { verdict: Verdict::Unsure, reasons })
             }
-            (Phase::Face { .. }, Event::Face(FaceEvent::Failed(err))) => self.failed("face", err),
+            (Phase::Face { .. }, Event::Face(_, FaceEvent::Failed(err))) => self.failed("face", err),
             (Phase::Face { .. } | Phase::Finger { .. }, Event::Tapped(Tap::Back)) => {
                 self.phase = Phase::Reviewing;
                 vec![Effect::StopSensors]
@@ -199,21 +204,21 @@ impl Visit {
             // The finger.
             (
                 Phase::Finger { purpose, finger, placed, .. },
-                Event::Finger(FingerEvent::Seen { prompt, progress }),
+                Event::Finger(_, FingerEvent::Seen { prompt, progress }),
             ) => self.rest(Phase::Finger { purpose, finger, placed, prompt, progress }),
-            (Phase::Finger { purpose, finger, placed, .. }, Event::Finger(FingerEvent::Placed)) => {
+            (Phase::Finger { purpose, finger, placed, .. }, Event::Finger(_, FingerEvent::Placed)) => {
                 let prompt = Id::FingerLift;
                 self.rest(Phase::Finger { purpose, finger, placed: placed + 1, prompt, progress: 0.0 })
             }
-            (Phase::Finger { purpose, .. }, Event::Finger(FingerEvent::Taken(seen))) => {
+            (Phase::Finger { purpose, .. }, Event::Finger(_, FingerEvent::Taken(seen))) => {
                 self.judge_finger(purpose, &seen, now, place)
             }
-            (Phase::Finger { .. }, Event::Finger(FingerEvent::TimedOut)) => {
+            (Phase::Finger { .. }, Event::Finger(_, FingerEvent::TimedOut)) => {
                 self.case.note_not_taken("finger", "timed-out");
                 let reasons = vec![Id::WhyQualityLow];
                 self.ask(Judgement { verdict: Verdict::Unsure, reasons })
             }
-            (Phase::Finger { .. }, Event::Finger(FingerEvent::Failed(err))) => {
+            (Phase::Finger { .. }, Event::Finger(_, FingerEvent::Failed(err))) => {
                 self.failed("finger", err)
             }
             (Phase::Finger { .. }, Event::Tapped(Tap::CannotTake)) => {
@@ -257,14 +262,17 @@ impl Visit {
             }
             (
                 Phase::Witnessing { reason, picked: Some(witness), .. },
-                Event::PinChecked(PinCheck::Right),
-            ) => {
+                Event::PinChecked(of, PinCheck::Right),
+            ) if of == witness => {
                 self.case.operators.truncate(1);
                 self.case.operators.push(witness);
                 self.case.appeal = Some(Appeal { reason: reason.name().into(), statement: None });
                 self.seal(Outcome::AppealFiled, now, place)
             }
-            (Phase::Witnessing { reason, picked, .. }, Event::PinChecked(check)) => {
+            (Phase::Witnessing { reason, picked: Some(picked), .. }, Event::PinChecked(of, check))
+                if of == picked && check != PinCheck::Right =>
+            {
+                let picked = Some(picked);
                 let notice = Some(actions::pin_notice(check));
                 self.rest(Phase::Witnessing { reason, picked, pin: Pin::default(), notice })
             }

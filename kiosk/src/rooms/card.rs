@@ -18,7 +18,7 @@ use tracing::{info, warn};
 use crate::config::IdCardConfig;
 use crate::happening::Teller;
 use crate::ids::Ids;
-use crate::tray::SharedTray;
+use crate::tray::{SharedTray, Tray};
 
 /// What the room is asked to do.
 pub enum Order {
@@ -118,13 +118,13 @@ impl CardRoom {
         self.teller.event(Event::Card(CardEvent::Reading));
         let photo = self.decode_photo(&blocks.photo);
         card.has_photo = photo.is_some();
+        let (visit, record) = self.ids.visit_and_record();
         let mut tray = self.tray.open();
-        tray.number = Some(card.number.clone());
+        *tray = Tray { visit, ..Tray::default() };
         tray.chip_block = Some(blocks.photo.clone());
         tray.chip_photo = photo;
         drop(tray);
         self.awaiting = false;
-        let (visit, record) = self.ids.visit_and_record();
         info!(photo = card.has_photo, "card read");
         let card = Box::new(card);
         self.teller.event(Event::Card(CardEvent::Read { card, visit, record }));

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use drivers::camera::{Camera, Frame};
 use image::RgbImage;
-use kiosk_core::event::{Action, Event, FaceEvent, FacePurpose, Picture};
+use kiosk_core::event::{Action, Event, FaceEvent, FacePurpose, Picture, Sitting};
 use kiosk_core::message::Id;
 use models::Manifest;
 use models::face::FaceEngine;
@@ -23,6 +23,8 @@ use session::{Session, Step};
 pub enum Order {
     /// Watch a face.
     Watch {
+        /// Named by the answers.
+        sitting: Sitting,
         /// Verify or enrol.
         purpose: FacePurpose,
         /// Actions to ask for if the passive score does not convince.
@@ -33,7 +35,7 @@ pub enum Order {
     /// Show the camera, for documents.
     Preview,
     /// Keep the next sharp frame under this role.
-    Take(Picture),
+    Take(Sitting, Picture),
     /// Stop.
     Stop,
 }
@@ -55,8 +57,8 @@ pub struct FaceRoom {
 enum Doing {
     Nothing,
     Preview,
-    Taking(Picture, Instant),
-    Watching(Box<Session>),
+    Taking(Sitting, Picture, Instant),
+    Watching(Sitting, Box<Session>),
 }
 
 impl FaceRoom {
@@ -117,17 +119,19 @@ impl FaceRoom {
         self.doing = match order {
             Order::Stop => Doing::Nothing,
             Order::Preview => Doing::Preview,
-            Order::Take(role) => Doing::Taking(role, Instant::now() + TAKE_TIME),
-            Order::Watch { purpose, actions, action_time } => match &self.engine {
+            Order::Take(sitting, role) => {
+                Doing::Taking(sitting, role, Instant::now() + TAKE_TIME)
+            }
+            Order::Watch { sitting, purpose, actions, action_time } => match &self.engine {
                 None => {
-                    self.teller.event(Event::Face(FaceEvent::Failed(Id::ErrFaceModelMissing)));
+                    self.tell(sitting, FaceEvent::Failed(Id::ErrFaceModelMissing));
                     Doing::Nothing
                 }
                 Some((engine, manifest)) => {
                     let references = session::references(engine, &self.tray);
                     let session =
                         Session::new(purpose, actions, action_time, references, manifest, engine);
-                    Doing::Watching(Box::new(session))
+                    Doing::Watching(sitting, Box::new(session))
                 }
             },
         };
@@ -142,8 +146,8 @@ impl FaceRoom {
         match std::mem::replace(&mut self.doing, Doing::Nothing) {
             Doing::Nothing => {}
             Doing::Preview => self.doing = Doing::Preview,
-            Doing::Taking(role, by) => self.take(role, by, frame.image),
-            Doing::Watching(session) => self.watch(session, &frame),
+            Doing::Taking(sitting, role, by) => self.take(sitting, role, by, frame.image),
+            Doing::Watching(sitting, session) => self.watch(sitting, session, &frame),
         }
     }
 
@@ -170,45 +174,51 @@ impl FaceRoom {
         self.camera = None;
         self.teller.device(Id::DeviceCamera, Some(err));
         match std::mem::replace(&mut self.doing, Doing::Nothing) {
-            Doing::Watching(_) => self.teller.event(Event::Face(FaceEvent::Failed(err))),
-            Doing::Taking(..) => self.teller.event(Event::Document(Err(err))),
+            Doing::Watching(sitting, _) => self.tell(sitting, FaceEvent::Failed(err)),
+            Doing::Taking(sitting, ..) => self.teller.event(Event::Document(sitting, Err(err))),
             Doing::Preview | Doing::Nothing => {}
         }
     }
 
-    fn take(&mut self, role: Picture, by: Instant, picture: RgbImage) {
+    fn tell(&self, sitting: Sitting, event: FaceEvent) {
+        self.teller.event(Event::Face(sitting, event));
+    }
+
+    fn take(&mut self, sitting: Sitting, role: Picture, by: Instant, picture: RgbImage) {
         if sharpness(&picture) >= SHARP_MIN {
-            self.tray.open().keep(role, picture);
-            self.teller.event(Event::Document(Ok(())));
+            if let Some(mut tray) = self.tray.open_for(sitting.visit) {
+                tray.keep(role, picture);
+            }
+            self.teller.event(Event::Document(sitting, Ok(())));
             self.doing = Doing::Preview;
         } else if Instant::now() >= by {
-            self.teller.event(Event::Document(Err(Id::FaceHoldStill)));
+            self.teller.event(Event::Document(sitting, Err(Id::FaceHoldStill)));
             self.doing = Doing::Preview;
         } else {
-            self.doing = Doing::Taking(role, by);
+            self.doing = Doing::Taking(sitting, role, by);
         }
     }
 
-    fn watch(&mut self, mut session: Box<Session>, frame: &Frame) {
+    fn watch(&mut self, sitting: Sitting, mut session: Box<Session>, frame: &Frame) {
         let (engine, _) = self.engine.as_ref().expect("a session starts only with networks");
         match session.see(engine, &frame.image) {
             Ok(Step::More { coaching, progress }) => {
-                self.teller.event(Event::Face(FaceEvent::Seen { coaching, progress }));
-                self.doing = Doing::Watching(session);
+                self.tell(sitting, FaceEvent::Seen { coaching, progress });
+                self.doing = Doing::Watching(sitting, session);
             }
             Ok(Step::Done(taken)) => {
-                let mut tray = self.tray.open();
-                tray.keep(Picture::LiveFace, taken.best);
-                if taken.reference.is_some() {
-                    tray.new_face = taken.reference;
+                if let Some(mut tray) = self.tray.open_for(sitting.visit) {
+                    tray.keep(Picture::LiveFace, taken.best);
+                    if taken.reference.is_some() {
+                        tray.new_face = taken.reference;
+                    }
                 }
-                drop(tray);
-                self.teller.event(Event::Face(FaceEvent::Taken(taken.comparisons)));
+                self.tell(sitting, FaceEvent::Taken(taken.comparisons));
             }
-            Ok(Step::TimedOut(why)) => self.teller.event(Event::Face(FaceEvent::TimedOut(why))),
+            Ok(Step::TimedOut(why)) => self.tell(sitting, FaceEvent::TimedOut(why)),
             Err(error) => {
                 warn!(%error, "face networks");
-                self.teller.event(Event::Face(FaceEvent::Failed(Id::ErrFaceModelMissing)));
+                self.tell(sitting, FaceEvent::Failed(Id::ErrFaceModelMissing));
             }
         }
     }

@@ -8,7 +8,7 @@ use drivers::fingerprint::profile::Profile;
 use drivers::fingerprint::{self, Capture, Light, Progress, Retry, Sensor, Settings};
 use drivers::link::LinkConfig;
 use kiosk_core::decision::{Comparison, Liveness, Modality};
-use kiosk_core::event::{Event, FingerEvent, FingerPurpose};
+use kiosk_core::event::{Event, FingerEvent, FingerPurpose, Sitting};
 use kiosk_core::message::Id;
 use models::finger::{FingerCoaching, FingerEngine, FingerTemplate, GreyImage};
 use models::{Manifest, matcher};
@@ -22,6 +22,8 @@ use crate::tray::SharedTray;
 pub enum Order {
     /// Scan a finger.
     Scan {
+        /// Named by the answers.
+        sitting: Sitting,
         /// Verify or enrol.
         purpose: FingerPurpose,
         /// ISO 19794-2 position.
@@ -39,6 +41,7 @@ pub struct FingerRoom {
     tray: SharedTray,
     sensor: Option<Sensor>,
     engine: Option<(FingerEngine, Manifest)>,
+    sitting: Sitting,
 }
 
 /// A placement that was taken and understood.
@@ -51,7 +54,8 @@ struct Placement {
 impl FingerRoom {
     /// A room whose network is not loaded yet.
     pub fn new(config: FingerprintConfig, models: PathBuf, teller: Teller, tray: SharedTray) -> Self {
-        Self { config, models, teller, tray, sensor: None, engine: None }
+        let sitting = Sitting::default();
+        Self { config, models, teller, tray, sensor: None, engine: None, sitting }
     }
 
     /// Works until nobody gives orders any more.
@@ -61,7 +65,8 @@ impl FingerRoom {
             self.teller.device(Id::DeviceFinger, Some(err));
         }
         while let Ok(order) = orders.recv() {
-            if let Order::Scan { purpose, finger } = order {
+            if let Order::Scan { sitting, purpose, finger } = order {
+                self.sitting = sitting;
                 self.scan(purpose, finger, orders);
             }
         }
@@ -111,18 +116,21 @@ impl FingerRoom {
         while placed.len() < wanted {
             match orders.try_recv() {
                 Ok(Order::Stop) | Err(TryRecvError::Disconnected) => return self.light(Light::Off),
-                Ok(Order::Scan { purpose, finger }) => return self.scan(purpose, finger, orders),
+                Ok(Order::Scan { sitting, purpose, finger }) => {
+                    self.sitting = sitting;
+                    return self.scan(purpose, finger, orders);
+                }
                 Err(TryRecvError::Empty) => {}
             }
             if Instant::now() >= until {
                 self.light(Light::Off);
-                return self.teller.event(Event::Finger(FingerEvent::TimedOut));
+                return self.tell(FingerEvent::TimedOut);
             }
             match self.place() {
                 Ok(Some(placement)) => {
                     placed.push(placement);
                     if placed.len() < wanted {
-                        self.teller.event(Event::Finger(FingerEvent::Placed));
+                        self.tell(FingerEvent::Placed);
                     }
                 }
                 Ok(None) => {}
@@ -135,7 +143,7 @@ impl FingerRoom {
 
     /// One placement: waits a moment for the finger, so that an order can come between.
     fn place(&mut self) -> Result<Option<Placement>, Id> {
-        let teller = self.teller.clone();
+        let (teller, sitting) = (self.teller.clone(), self.sitting);
         let mut last = (Id::FingerAgain, 0.0);
         let mut told = |progress| {
             let (prompt, progress) = match progress {
@@ -149,7 +157,7 @@ impl FingerRoom {
                 return;
             }
             last = (prompt, progress);
-            teller.event(Event::Finger(FingerEvent::Seen { prompt, progress }));
+            teller.event(Event::Finger(sitting, FingerEvent::Seen { prompt, progress }));
         };
         let captured = self.open()?.capture(Instant::now() + ORDER_EVERY, &mut told);
         match captured {
@@ -192,13 +200,18 @@ impl FingerRoom {
             FingerPurpose::Verify => comparisons = self.compare(finger, &placed[0]),
             FingerPurpose::Enrol { .. } => {
                 let views = placed.iter().map(|p| (finger, p.quality, p.template.clone()));
-                self.tray.open().new_fingers = views.collect();
+                let views = views.collect();
+                if let Some(mut tray) = self.tray.open_for(self.sitting.visit) {
+                    tray.new_fingers = views;
+                }
             }
         }
         placed.sort_by_key(|placement| placement.quality);
         let best = placed.pop().expect("the loop above filled it");
-        self.tray.open().finger = Some(best.image);
-        self.teller.event(Event::Finger(FingerEvent::Taken(comparisons)));
+        if let Some(mut tray) = self.tray.open_for(self.sitting.visit) {
+            tray.finger = Some(best.image);
+        }
+        self.tell(FingerEvent::Taken(comparisons));
     }
 
     fn compare(&self, finger: u8, probe: &Placement) -> Vec<Comparison> {
@@ -227,12 +240,16 @@ impl FingerRoom {
 
     fn coach(&mut self, prompt: Id) {
         self.light(Light::Bad);
-        self.teller.event(Event::Finger(FingerEvent::Seen { prompt, progress: 0.0 }));
+        self.tell(FingerEvent::Seen { prompt, progress: 0.0 });
     }
 
     fn failed(&mut self, err: Id) {
         self.teller.device(Id::DeviceFinger, Some(err));
-        self.teller.event(Event::Finger(FingerEvent::Failed(err)));
+        self.tell(FingerEvent::Failed(err));
+    }
+
+    fn tell(&self, event: FingerEvent) {
+        self.teller.event(Event::Finger(self.sitting, event));
     }
 
     /// The lamp helps; a module without one works as well.

@@ -242,6 +242,10 @@ fn run(command: Command) -> Outcome {
 fn serve(serve: Serve) -> Outcome {
     let data = serve.data.ok_or("--data is needed")?;
     let listen = serve.listen.ok_or("--listen is needed")?;
+    if is_new(&data)? {
+        // Only a folder with nothing in it: keys that are missing beside records are a loss, not a beginning.
+        Keys::at(&data).make(&[listen.ip().to_string(), "localhost".into()])?;
+    }
     let mut faults = Faults::default();
     serve
         .faults
@@ -260,6 +264,11 @@ fn serve(serve: Serve) -> Outcome {
     wait(serve.until_stdin_closes)?;
     drop(authority);
     Ok(())
+}
+
+/// Whether there is no authority yet.
+fn is_new(data: &Path) -> io::Result<bool> {
+    Ok(!data.exists() || fs::read_dir(data)?.next().is_none())
 }
 
 /// Returns on the terminal's interrupt, on termination, or when standard input closes.

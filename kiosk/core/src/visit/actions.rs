@@ -70,6 +70,7 @@ impl Visit {
         };
         match (from..DOCUMENTS.len()).find(|&step| wanted(DOCUMENTS[step].1)) {
             Some(step) => {
+                self.case.next_sitting();
                 self.phase = Phase::Documents { step, coaching: None };
                 vec![Effect::PreviewDocument]
             }
@@ -81,13 +82,15 @@ impl Visit {
         let prompt = Id::FaceLook;
         self.phase = Phase::Face { purpose, prompt, good: false, progress: 0.0 };
         let (actions, action_s) = liveness(&self.case, place);
-        vec![Effect::WatchFace { purpose, actions, action_s }, Effect::Speak(Id::FaceLook)]
+        let sitting = self.case.next_sitting();
+        vec![Effect::WatchFace { sitting, purpose, actions, action_s }, Effect::Speak(Id::FaceLook)]
     }
 
     fn scan_finger(&mut self, purpose: FingerPurpose, finger: u8) -> Vec<Effect> {
         let prompt = Id::FingerPlace;
         self.phase = Phase::Finger { purpose, finger, placed: 0, prompt, progress: 0.0 };
-        vec![Effect::ScanFinger { purpose, finger }, Effect::Speak(Id::FingerPlace)]
+        let sitting = self.case.next_sitting();
+        vec![Effect::ScanFinger { sitting, purpose, finger }, Effect::Speak(Id::FingerPlace)]
     }
 
     /// Enough good frames were compared: on, or the ways on.

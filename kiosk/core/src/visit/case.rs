@@ -2,7 +2,7 @@
 
 use crate::benefit::{Method, Success};
 use crate::decision::{Comparison, Judgement, Modality};
-use crate::event::{Lookup, Picture, SealOrder, Slip};
+use crate::event::{Lookup, Picture, SealOrder, Sitting, Slip};
 use crate::identity::{CardIdentity, CardWarning};
 use crate::message::{Arg, Id, Say};
 use crate::moment::Moment;
@@ -17,6 +17,7 @@ use super::{Place, Plan, TRIES_MAX};
 pub struct Case {
     pub(super) visit: [u8; 16],
     pub(super) record: RecordId,
+    pub(super) sitting: Sitting,
     pub(super) card: Option<CardIdentity>,
     pub(super) lookup: Lookup,
     pub(super) warnings: Vec<CardWarning>,
@@ -41,6 +42,7 @@ impl Case {
         Self {
             visit: [0; 16],
             record: RecordId([0; 16]),
+            sitting: Sitting::default(),
             card: None,
             lookup: Lookup::default(),
             warnings: Vec::new(),
@@ -64,6 +66,13 @@ impl Case {
     pub(super) fn identify(&mut self, visit: [u8; 16], record: RecordId) {
         self.visit = visit;
         self.record = record;
+        self.sitting = Sitting { visit, number: 0 };
+    }
+
+    /// A sensor is used anew; answers of the use before no longer count.
+    pub(super) fn next_sitting(&mut self) -> Sitting {
+        self.sitting.number += 1;
+        self.sitting
     }
 
     /// Opens the file: card, roster, and what each benefit asks for today.

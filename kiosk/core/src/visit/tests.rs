@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::benefit::{Entitlement, Method, Success};
 use crate::decision::{Comparison, Liveness, Thresholds};
-use crate::event::SealOrder;
+use crate::event::{SealOrder, Sitting};
 use crate::identity::{IdNumber, IdentitySource, PersonName, Sex, ValidTo};
 use crate::policy::Pack;
 use crate::roster::Beneficiary;
@@ -93,9 +93,9 @@ fn comparison(score: f32, liveness: Liveness) -> Comparison {
 }
 
 /// The words of the stories.
-fn happening(word: &str) -> Event {
+fn happening(word: &str, sitting: Sitting) -> Event {
     let live = Liveness::Passive(0.9);
-    let face = |score| Event::Face(FaceEvent::Taken(vec![comparison(score, live)]));
+    let face = |score| Event::Face(sitting, FaceEvent::Taken(vec![comparison(score, live)]));
     match word {
         "card" => Event::Card(CardEvent::Read {
             card: Box::new(card()),
@@ -121,26 +121,26 @@ fn happening(word: &str) -> Event {
         "face-unsure" => face(0.35),
         "face-different" => face(0.1),
         "face-fake" => {
-            Event::Face(FaceEvent::Taken(vec![comparison(0.9, Liveness::NotShown(0.1))]))
+            Event::Face(sitting, FaceEvent::Taken(vec![comparison(0.9, Liveness::NotShown(0.1))]))
         }
-        "no-camera" => Event::Face(FaceEvent::Failed(Id::ErrCameraSilent)),
+        "no-camera" => Event::Face(sitting, FaceEvent::Failed(Id::ErrCameraSilent)),
         "finger-same" => {
             let seen = Comparison {
                 modality: Modality::Finger,
                 ..comparison(0.9, Liveness::NotEvaluated)
             };
-            Event::Finger(FingerEvent::Taken(vec![seen]))
+            Event::Finger(sitting, FingerEvent::Taken(vec![seen]))
         }
-        "finger-placed" => Event::Finger(FingerEvent::Placed),
-        "finger-gone" => Event::Finger(FingerEvent::TimedOut),
-        "pictured" => Event::Document(Ok(())),
+        "finger-placed" => Event::Finger(sitting, FingerEvent::Placed),
+        "finger-gone" => Event::Finger(sitting, FingerEvent::TimedOut),
+        "pictured" => Event::Document(sitting, Ok(())),
         "sealed" => Event::Sealed(RECORD),
         "disk-full" => Event::SealFailed(Id::ErrStoreFull),
         "receipt" => Event::Delivery(RECORD, Delivery::CentreHasIt(41)),
         "receipt-of-another" => Event::Delivery(RecordId([9; 16]), Delivery::CentreHasIt(40)),
         "printed" => Event::Slip(SlipState::Printed),
-        "pin-right" => Event::PinChecked(PinCheck::Right),
-        "pin-wrong" => Event::PinChecked(PinCheck::Wrong { tries_left: 2 }),
+        "pin-right" => Event::PinChecked("sv".into(), PinCheck::Right),
+        "pin-wrong" => Event::PinChecked("sv".into(), PinCheck::Wrong { tries_left: 2 }),
         tap => Event::Tapped(match tap {
             "by-face" => Tap::CertifyFace,
             "by-finger" => Tap::CertifyFinger,
@@ -184,6 +184,8 @@ fn effect_name(effect: &Effect) -> Option<String> {
         Effect::Print(_) => "Print".into(),
         Effect::Find(_) => "Find".into(),
         Effect::WatchFace { purpose, .. } => format!("WatchFace {purpose:?}"),
+        Effect::ScanFinger { purpose, finger, .. } => format!("ScanFinger {finger} {purpose:?}"),
+        Effect::TakeDocument(_, role) => format!("TakeDocument {role:?}"),
         effect => format!("{effect:?}"),
     })
 }
@@ -200,7 +202,7 @@ fn check(story: &str, expected: Expect) {
     let (mut visit, _) = Visit::start("op".into());
     let mut told = String::new();
     for word in story.split_whitespace() {
-        let effects = visit.handle(happening(word), now(), &place);
+        let effects = visit.handle(happening(word, visit.case.sitting), now(), &place);
         let effects: Vec<_> = effects.iter().filter_map(effect_name).collect();
         told += &format!("{word:<12} -> {}, [{}]\n", page_name(&visit, &place), effects.join(", "));
     }
@@ -232,10 +234,10 @@ fn re_enrolment_takes_the_documents_builds_a_reference_and_certifies_with_fresh_
             overdue      -> Person overdue-still-open, []
             new-face     -> Consent, []
             agree        -> Document, [PreviewDocument]
-            shoot        -> Document, [TakeDocument(IdFront)]
+            shoot        -> Document, [TakeDocument IdFront]
             pictured     -> Document, [PreviewDocument]
             cannot       -> Document, [PreviewDocument]
-            shoot        -> Document, [TakeDocument(IdInHand)]
+            shoot        -> Document, [TakeDocument IdInHand]
             pictured     -> Face, [WatchFace Enrol]
             face-same    -> Face, [WatchFace Verify]
             face-same    -> Saving, [StopSensors, Seal MODEL_BUILT_AND_CERTIFIED evidence=3 pictures=4 counted=1]
@@ -253,7 +255,7 @@ fn a_new_finger_is_taken_only_from_a_person_whose_face_was_proved() {
             overdue      -> Person overdue-still-open, []
             new-finger   -> Consent, []
             agree        -> Face, [WatchFace Verify]
-            face-same    -> Finger 1 Some((1, 3)), [ScanFinger { purpose: Enrol { placements: 3 }, finger: 1 }]
+            face-same    -> Finger 1 Some((1, 3)), [ScanFinger 1 Enrol { placements: 3 }]
             finger-placed -> Finger 1 Some((2, 3)), []
             finger-placed -> Finger 1 Some((3, 3)), []
             finger-same  -> Saving, [StopSensors, Seal MODEL_BUILT_AND_CERTIFIED evidence=1 pictures=2 counted=1]
@@ -268,9 +270,9 @@ fn a_finger_proof_that_must_be_reported_is_evidence() {
         card         -> Waiting reading-card, [Find]
         overdue-with-finger -> Person overdue-still-open, []
         by-finger    -> Consent, []
-        agree        -> Finger 2 None, [ScanFinger { purpose: Verify, finger: 2 }]
+        agree        -> Finger 2 None, [ScanFinger 2 Verify]
         finger-gone  -> Judge judge-unsure, [StopSensors]
-        again        -> Finger 2 None, [ScanFinger { purpose: Verify, finger: 2 }]
+        again        -> Finger 2 None, [ScanFinger 2 Verify]
         finger-same  -> Saving, [StopSensors, Seal EVIDENCE_ONLY evidence=2 pictures=2 counted=0]
         sealed       -> Result outcome-evidence-only SavedHere, [Print, Send]
     "#]]);
@@ -378,6 +380,21 @@ fn going_back_gives_no_new_tries_and_no_way_round_a_suspicion() {
         home         -> Judge judge-suspected-fake, []
         done         -> Saving, [StopSensors, Seal STOPPED_SUSPECTED_FAKE evidence=1 pictures=2 counted=0]
     "#]]);
+}
+
+#[test]
+fn what_was_seen_of_one_person_is_never_taken_for_another() {
+    let place = place();
+    let (mut visit, _) = Visit::start("op".into());
+    for word in ["card", "overdue", "by-face", "agree"] {
+        visit.handle(happening(word, visit.case.sitting), now(), &place);
+    }
+    let of_somebody_else = Sitting { visit: [5; 16], number: 1 };
+    let of_the_try_before = Sitting { number: 0, ..visit.case.sitting };
+    for stale in [of_somebody_else, of_the_try_before] {
+        assert_eq!(visit.handle(happening("face-same", stale), now(), &place), []);
+        assert_eq!(page_name(&visit, &place), "Face");
+    }
 }
 
 #[test]
@@ -510,7 +527,7 @@ proptest! {
         let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
         let mut is_saved = false;
         for word in words.into_iter().map(|i| WORDS[i]) {
-            let effects = visit.handle(happening(word), now(), &place);
+            let effects = visit.handle(happening(word, visit.case.sitting), now(), &place);
             *seen.entry(word).or_default() += 1;
             is_saved |= word == "sealed";
             for effect in &effects {

@@ -184,7 +184,7 @@ fn name(event: &Event) -> Option<String> {
     Some(match event {
         Event::Status(_) | Event::Outbox(_) => return None,
         Event::Tapped(tap) => format!("tapped {tap:?}"),
-        Event::PinChecked(check) => format!("pin-checked {check:?}"),
+        Event::PinChecked(_, check) => format!("pin-checked {check:?}"),
         Event::Card(CardEvent::HoldStill) => return None,
         Event::Card(CardEvent::Reading) => "card-reading".into(),
         Event::Card(CardEvent::Read { .. }) => "card-read".into(),
@@ -193,24 +193,24 @@ fn name(event: &Event) -> Option<String> {
             let known = if lookup.beneficiary.is_some() { "known" } else { "unknown" };
             format!("roster-{known}")
         }
-        Event::Face(FaceEvent::Seen { coaching: Some(hint), .. }) => format!("face-seen {}", hint.name()),
-        Event::Face(FaceEvent::Seen { coaching: None, .. }) => "face-seen good".into(),
-        Event::Face(FaceEvent::Taken(seen)) => {
+        Event::Face(_, FaceEvent::Seen { coaching: Some(hint), .. }) => format!("face-seen {}", hint.name()),
+        Event::Face(_, FaceEvent::Seen { coaching: None, .. }) => "face-seen good".into(),
+        Event::Face(_, FaceEvent::Taken(seen)) => {
             let best = seen.iter().filter_map(|c| c.score).fold(f32::NEG_INFINITY, f32::max);
             format!("face-compared n={} best={best:.3}", seen.len())
         }
-        Event::Face(FaceEvent::TimedOut(_)) => "face-timed-out".into(),
-        Event::Face(FaceEvent::Failed(err)) => format!("face-failed {}", err.name()),
-        Event::Finger(FingerEvent::Seen { prompt, .. }) => format!("finger-seen {}", prompt.name()),
-        Event::Finger(FingerEvent::Placed) => "finger-placed".into(),
-        Event::Finger(FingerEvent::Taken(seen)) => {
+        Event::Face(_, FaceEvent::TimedOut(_)) => "face-timed-out".into(),
+        Event::Face(_, FaceEvent::Failed(err)) => format!("face-failed {}", err.name()),
+        Event::Finger(_, FingerEvent::Seen { prompt, .. }) => format!("finger-seen {}", prompt.name()),
+        Event::Finger(_, FingerEvent::Placed) => "finger-placed".into(),
+        Event::Finger(_, FingerEvent::Taken(seen)) => {
             let best = seen.iter().filter_map(|c| c.score).fold(f32::NEG_INFINITY, f32::max);
             format!("finger-compared n={} best={best:.2}", seen.len())
         }
-        Event::Finger(FingerEvent::TimedOut) => "finger-timed-out".into(),
-        Event::Finger(FingerEvent::Failed(err)) => format!("finger-failed {}", err.name()),
-        Event::Document(Ok(())) => "document-taken".into(),
-        Event::Document(Err(why)) => format!("document-again {}", why.name()),
+        Event::Finger(_, FingerEvent::TimedOut) => "finger-timed-out".into(),
+        Event::Finger(_, FingerEvent::Failed(err)) => format!("finger-failed {}", err.name()),
+        Event::Document(_, Ok(())) => "document-taken".into(),
+        Event::Document(_, Err(why)) => format!("document-again {}", why.name()),
         Event::Sealed(_) => "record-sealed".into(),
         Event::SealFailed(err) => format!("seal-failed {}", err.name()),
         Event::Delivery(_, Delivery::CentreHasIt(_)) => "receipt-verified".into(),
