@@ -1,0 +1,208 @@
+//! `image-build check`: what must not be in a terminal, looked for in the files as they lie there.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::fault::Fault;
+use crate::program::simulator_in;
+use crate::stage::{RECORD, Record, TREE};
+use crate::tree::{Item, Kind, digest, walk};
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// One line a finding: `ok`, `skip` or `fault`, a code, and what.
+    lines: Vec<String>,
+}
+
+impl Report {
+    /// Whether nothing is wrong.
+    pub fn is_clean(&self) -> bool {
+        !self.lines.iter().any(|line| line.starts_with("fault"))
+    }
+
+    /// For people and scripts.
+    pub fn to_text(&self) -> String {
+        self.lines.join("\n")
+    }
+
+    fn skip(&mut self, what: &str) {
+        self.lines.push(format!("skip  {what}"));
+    }
+
+    /// Faults of one kind, or one line that there are none.
+    fn say(&mut self, code: &str, faults: Vec<String>) {
+        if faults.is_empty() {
+            self.lines.push(format!("ok    {code}"));
+        }
+        self.lines.extend(faults.iter().map(|fault| format!("fault {code}: {fault}")));
+    }
+}
+
+/// Looks at what `stage --out` made.
+pub fn check(out: &Path) -> Result<Report, Fault> {
+    let record = Record::read(out)?;
+    let tree = out.join(TREE);
+    let items = walk(&tree)?;
+    let mut report = Report::default();
+    report.say("as-recorded", differences(&record, &items));
+    report.say("all-there", missing(&items));
+    report.say("no-simulator", simulators(&tree, &items)?);
+    report.say("no-listener", listeners(&tree, &items)?);
+    report.say("no-links", strangers(&items));
+    report.say("modes", modes(&items));
+    units(&tree, &mut report)?;
+    Ok(report)
+}
+
+fn differences(record: &Record, items: &[Item]) -> Vec<String> {
+    let mut faults: Vec<String> = Vec::new();
+    if digest(&record.items) != record.digest {
+        faults.push(format!("{RECORD} does not agree with itself"));
+    }
+    let lost = record.items.iter().filter(|was| !items.iter().any(|is| is.path == was.path));
+    faults.extend(lost.map(|item| format!("{} is gone", item.path)));
+    for is in items {
+        match record.items.iter().find(|was| was.path == is.path) {
+            None => faults.push(format!("{} was not staged", is.path)),
+            Some(was) if was != is => faults.push(format!("{} changed", is.path)),
+            Some(_) => {}
+        }
+    }
+    faults
+}
+
+fn missing(items: &[Item]) -> Vec<String> {
+    let is_there = |path: &&&str| items.iter().any(|item| item.path == **path && item.bytes > 0);
+    MUST.iter().filter(|path| !is_there(path)).map(|path| format!("{path} is missing")).collect()
+}
+
+fn simulators(tree: &Path, items: &[Item]) -> Result<Vec<String>, Fault> {
+    let mut faults = Vec::new();
+    for item in items.iter().filter(|item| item.kind == Kind::File) {
+        let name = item.path.rsplit('/').next().unwrap_or_default();
+        if NEVER.contains(&name) {
+            faults.push(format!("{} must not be in a terminal", item.path));
+        }
+        let bytes = bytes(&tree.join(&item.path))?;
+        if bytes.starts_with(b"\x7fELF") {
+            if item.path != "usr/bin/kiosk" {
+                faults.push(format!("{} is a program that is not ours", item.path));
+            }
+            faults.extend(
+                simulator_in(&bytes).map(|marker| format!("{} says {marker:?}", item.path)),
+            );
+        }
+    }
+    Ok(faults)
+}
+
+/// Units that listen: sockets, and services known to do it.
+fn listeners(tree: &Path, items: &[Item]) -> Result<Vec<String>, Fault> {
+    let mut faults = Vec::new();
+    for item in
+        items.iter().filter(|item| item.kind == Kind::File && item.path.contains("systemd/"))
+    {
+        // An empty file masks.
+        if item.bytes == 0 {
+            continue;
+        }
+        let text = String::from_utf8_lossy(&bytes(&tree.join(&item.path))?).into_owned();
+        let listens = text.lines().any(|line| line.trim_start().starts_with("Listen"));
+        if item.path.ends_with(".socket") || listens {
+            faults.push(format!("{} listens", item.path));
+        }
+        if item.path.ends_with(".service") && !item.path.ends_with("/kiosk.service") {
+            faults.push(format!("{} is a service that is not ours", item.path));
+        }
+    }
+    Ok(faults)
+}
+
+fn strangers(items: &[Item]) -> Vec<String> {
+    let strange = items.iter().filter(|item| item.kind == Kind::Strange);
+    strange.map(|item| format!("{} is neither file nor folder", item.path)).collect()
+}
+
+fn modes(items: &[Item]) -> Vec<String> {
+    let wanted = |item: &Item| match item.kind {
+        Kind::Folder => 0o755,
+        Kind::File if item.path.starts_with("usr/bin/") => 0o755,
+        Kind::File | Kind::Strange => 0o644,
+    };
+    let wrong = items.iter().filter(|item| item.kind != Kind::Strange && item.mode != wanted(item));
+    wrong
+        .map(|item| format!("{} has mode {:o}, not {:o}", item.path, item.mode, wanted(item)))
+        .collect()
+}
+
+/// What systemd itself says of the units.
+fn units(tree: &Path, report: &mut Report) -> Result<(), Fault> {
+    let folder = tree.join("usr/lib/systemd/system");
+    if Command::new("systemd-analyze").arg("--version").output().is_err() {
+        report.skip("units-parse and unit-exposure: systemd-analyze is not on this machine");
+        return Ok(());
+    }
+    let own = folder.canonicalize().map_err(|e| Fault::read(&folder, e))?;
+    let said = said(
+        Command::new("systemd-analyze")
+            .env("SYSTEMD_UNIT_PATH", format!("{}:", own.display()))
+            .args(["verify", "--man=no", "--recursive-errors=no"])
+            .args([own.join("kiosk.service"), own.join("var-lib-kiosk.mount")]),
+    )?;
+    // The program is in the tree, not on this machine.
+    let lines =
+        said.lines().filter(|line| !line.contains("Command /usr/bin/kiosk is not executable"));
+    report.say("units-parse", lines.map(str::to_owned).collect());
+    let said = self::said(
+        Command::new("systemd-analyze")
+            .args(["security", "--offline=yes", "--no-pager", "--root"])
+            .arg(tree.canonicalize().map_err(|e| Fault::read(tree, e))?)
+            .arg("kiosk.service"),
+    )?;
+    match exposure(&said) {
+        Some(score) if score <= EXPOSURE_MAX => {
+            report.lines.push(format!("ok    unit-exposure {score:.1}"))
+        }
+        Some(score) => {
+            report.say("unit-exposure", vec![format!("{score:.1} is above {EXPOSURE_MAX:.1}")])
+        }
+        None => report.say("unit-exposure", vec![format!("no score in: {}", said.trim())]),
+    }
+    Ok(())
+}
+
+/// `→ Overall exposure level for kiosk.service: 1.5 OK`
+fn exposure(said: &str) -> Option<f32> {
+    let line = said.lines().find(|line| line.contains("Overall exposure level"))?;
+    line.rsplit(": ").next()?.split_whitespace().next()?.parse().ok()
+}
+
+fn said(command: &mut Command) -> Result<String, Fault> {
+    let output =
+        command.env("LC_ALL", "C.UTF-8").output().map_err(|e| Fault::read("systemd-analyze", e))?;
+    let both = [output.stdout, output.stderr].concat();
+    Ok(String::from_utf8_lossy(&both).into_owned())
+}
+
+fn bytes(file: &Path) -> Result<Vec<u8>, Fault> {
+    fs::read(file).map_err(|e| Fault::read(file, e))
+}
+
+/// Files without which a terminal does not serve or its maker does not keep the law.
+const MUST: [&str; 9] = [
+    "usr/bin/kiosk",
+    "etc/kiosk/kiosk.toml",
+    "usr/lib/systemd/system/kiosk.service",
+    "usr/lib/systemd/system/kiosk.service.d/devices.conf",
+    "usr/lib/udev/rules.d/70-kiosk.rules",
+    "usr/lib/sysusers.d/kiosk.conf",
+    "usr/share/doc/kiosk/models-manifest.toml",
+    "usr/share/doc/kiosk/sbom.spdx.json",
+    "usr/share/doc/kiosk/LICENCES.txt",
+];
+/// Programs of the workbench.
+const NEVER: [&str; 5] = ["device-sim", "authority", "models", "image-build", "make-portraits"];
+/// Issue 6: of ten, lower is tighter.
+const EXPOSURE_MAX: f32 = 2.0;

@@ -1,0 +1,188 @@
+//! The list of everything that is staged: files of `image-build/files` as they are, and what is written from the
+//! variant: settings, rules for devices, what the unit may open.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use crate::fault::Fault;
+use crate::stage::Source;
+use crate::tree::{Kind, walk};
+use crate::variant::{Device, Role, Variant};
+use crate::weights::Manifest;
+use crate::{program, weights};
+
+/// Files by path below the root, with their bytes and modes.
+#[derive(Default)]
+pub struct Overlay(pub BTreeMap<String, (Vec<u8>, u32)>);
+
+impl Overlay {
+    /// Everything of a variant, checked and within its limits.
+    pub fn gather(source: &Source) -> Result<Self, Fault> {
+        let Source { root, variant, bin, models, parts } = source;
+        let mut overlay = Self::default();
+        let kiosk = program::read(&bin.join("kiosk"), variant.architecture)?;
+        within("kiosk", kiosk.len() as u64, variant.limits.kiosk_mib)?;
+        overlay.add("usr/bin/kiosk".into(), kiosk, 0o755)?;
+        let manifest = Manifest::read(root)?;
+        overlay.add_weights(&manifest, models, variant)?;
+        overlay.add_folder(&root.join("image-build/files"), "")?;
+        overlay.add_folder(&root.join("kiosk/policy"), "usr/share/kiosk/policy/")?;
+        overlay.add_file(
+            &root.join(weights::MANIFEST),
+            "usr/share/doc/kiosk/models-manifest.toml".into(),
+        )?;
+        for (path, text) in written(variant) {
+            overlay.add(path, text.into_bytes(), 0o644)?;
+        }
+        for unit in &variant.mask {
+            // An empty unit file is a masked one (systemd.unit(5)), and needs no link.
+            overlay.add(format!("etc/systemd/system/{unit}"), Vec::new(), 0o644)?;
+        }
+        overlay.add(
+            "usr/share/doc/kiosk/sbom.spdx.json".into(),
+            parts.spdx(&manifest).into(),
+            0o644,
+        )?;
+        overlay.add(
+            "usr/share/doc/kiosk/LICENCES.txt".into(),
+            parts.licences(&manifest).into(),
+            0o644,
+        )?;
+        for part in &parts.crates {
+            for text in &part.texts {
+                let name = text.file_name().unwrap_or_default().to_string_lossy();
+                let path =
+                    format!("usr/share/doc/kiosk/licences/{}-{}/{name}", part.name, part.version);
+                overlay.add_file(text, path)?;
+            }
+        }
+        let bytes = overlay.0.values().map(|(bytes, _)| bytes.len() as u64).sum();
+        within("the overlay", bytes, variant.limits.overlay_mib)?;
+        Ok(overlay)
+    }
+
+    fn add_weights(
+        &mut self,
+        manifest: &Manifest,
+        folder: &Path,
+        variant: &Variant,
+    ) -> Result<(), Fault> {
+        let mut total = 0;
+        for model in &manifest.models {
+            let bytes = model.bytes(folder)?;
+            total += bytes.len() as u64;
+            self.add(format!("usr/share/kiosk/models/{}", model.file), bytes, 0o644)?;
+        }
+        within("models", total, variant.limits.models_mib)
+    }
+
+    fn add_folder(&mut self, folder: &Path, prefix: &str) -> Result<(), Fault> {
+        for item in walk(folder)?.into_iter().filter(|item| item.kind == Kind::File) {
+            self.add_file(&folder.join(&item.path), format!("{prefix}{}", item.path))?;
+        }
+        Ok(())
+    }
+
+    fn add_file(&mut self, file: &Path, path: String) -> Result<(), Fault> {
+        let bytes = fs::read(file).map_err(|e| Fault::read(file, e))?;
+        self.add(path, bytes, 0o644)
+    }
+
+    fn add(&mut self, path: String, bytes: Vec<u8>, mode: u32) -> Result<(), Fault> {
+        match self.0.insert(path.clone(), (bytes, mode)) {
+            Some(_) => Err(Fault::Twice(path)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The files that are made from a variant, with their paths.
+pub fn written(variant: &Variant) -> [(String, String); 4] {
+    [
+        ("etc/kiosk/kiosk.toml".into(), settings(variant)),
+        ("usr/lib/udev/rules.d/70-kiosk.rules".into(), rules(variant)),
+        ("usr/lib/systemd/system/kiosk.service.d/devices.conf".into(), allowed(variant)),
+        ("usr/share/kiosk/variant".into(), format!("{}\n", variant.name)),
+    ]
+}
+
+/// Settings as `kiosk/src/config.rs` reads them. What belongs to one site comes from `/data/settings`.
+fn settings(variant: &Variant) -> String {
+    let (width, height) = variant.screen;
+    let finger = variant.device(Role::Fingerprint).profile.as_deref().unwrap_or("as608");
+    let printer = variant.device(Role::Printer);
+    let (baud_hz, dots) = (printer.baud_hz.unwrap_or(115_200), printer.width_dots.unwrap_or(576));
+    let rotation = variant.device(Role::Camera).rotation.unwrap_or(0);
+    format!(
+        r#"# The {name} terminal as it leaves the works. What one site adds is in kiosk.d, on the data partition:
+# a [terminal] with its name, an [authority], and its [[operator]] tables. A table there replaces the one here.
+
+[terminal]
+site_name = "未设置 not set"
+state = "/var/lib/kiosk"
+provisioned = "/data/provisioned"
+models = "/usr/share/kiosk/models"
+screen = [{width}, {height}]
+
+[authority]
+address_file = "/data/settings/authority.address"
+every_s = 300
+
+[id_card]
+port = "/dev/kiosk/id-card"
+
+[fingerprint]
+port = "/dev/kiosk/fingerprint"
+profile = "{finger}"
+
+[printer]
+port = "/dev/kiosk/printer"
+baud_hz = {baud_hz}
+width_dots = {dots}
+
+[camera]
+device = "/dev/kiosk/camera"
+rotation = {rotation}
+"#,
+        name = variant.name
+    )
+}
+
+/// One rule a device: it belongs to the kiosk alone and has a name that stays.
+fn rules(variant: &Variant) -> String {
+    let rule = |device: &Device| {
+        let mut rule =
+            format!("SUBSYSTEM==\"{}\", KERNEL==\"{}\"", device.subsystem, device.kernel);
+        if let Some(path) = &device.path {
+            rule += &format!(", ENV{{ID_PATH}}==\"{path}\"");
+        }
+        if let Some(property) = &device.property {
+            rule += &format!(", ENV{{{property}}}==\"1\"");
+        }
+        // A camera has a second node for its metadata, which shows nothing.
+        if *device.role.get_ref() == Role::Camera {
+            rule += ", ATTR{index}==\"0\"";
+        }
+        format!(
+            "{rule}, OWNER=\"root\", GROUP=\"kiosk\", MODE=\"0660\", SYMLINK+=\"kiosk/{}\"\n",
+            device.link()
+        )
+    };
+    let head = format!("# Devices of the {} terminal.\n", variant.name);
+    head + &variant.devices.iter().map(rule).collect::<String>()
+}
+
+/// Classes and not nodes, because a device that is plugged in again is a new node; within a class the file's mode
+/// decides, and udev gives the kiosk only its own.
+fn allowed(variant: &Variant) -> String {
+    let classes: BTreeSet<&str> =
+        variant.devices.iter().map(|d| d.class.get_ref().as_str()).collect();
+    let lines: String = classes.iter().map(|class| format!("DeviceAllow={class} rw\n")).collect();
+    format!("# Devices of the {} terminal.\n[Service]\n{lines}", variant.name)
+}
+
+fn within(what: &str, bytes: u64, allowed_mib: u64) -> Result<(), Fault> {
+    let allowed = allowed_mib << 20;
+    if bytes > allowed { Err(Fault::TooLarge(what.into(), bytes, allowed)) } else { Ok(()) }
+}

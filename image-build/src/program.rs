@@ -1,0 +1,70 @@
+//! What a program must be before it may go into a terminal: ours, for the right processor, and without a simulator.
+
+use std::fs;
+use std::path::Path;
+
+use crate::fault::Fault;
+use crate::variant::Architecture;
+
+/// Refuses everything but the shipped kiosk; returns its bytes.
+pub fn read(file: &Path, wanted: Architecture) -> Result<Vec<u8>, Fault> {
+    if !file.is_file() {
+        return Err(Fault::NoProgram(file.into()));
+    }
+    let bytes = fs::read(file).map_err(|e| Fault::read(file, e))?;
+    if let Some(marker) = simulator_in(&bytes) {
+        return Err(Fault::SimulatorInside(file.into(), marker));
+    }
+    let machine = machine(&bytes).ok_or_else(|| Fault::NotElf(file.into()))?;
+    let (number, name) = match wanted {
+        Architecture::Arm64 => (EM_AARCH64, "arm64"),
+        Architecture::Amd64 => (EM_X86_64, "amd64"),
+    };
+    if machine != number {
+        let found = format!("ELF machine {machine}");
+        return Err(Fault::WrongProcessor(file.into(), found, name.into()));
+    }
+    if !contains(&bytes, SETTINGS.as_bytes()) {
+        return Err(Fault::NotTheKiosk(file.into()));
+    }
+    Ok(bytes)
+}
+
+/// The first sign of a simulator in a program.
+pub fn simulator_in(bytes: &[u8]) -> Option<&'static str> {
+    SIMULATOR_MARKERS.into_iter().find(|marker| contains(bytes, marker.as_bytes()))
+}
+
+/// The processor of a 64-bit little-endian ELF file (`e_machine`).
+fn machine(bytes: &[u8]) -> Option<u16> {
+    let head = bytes.get(..20)?;
+    head.starts_with(b"\x7fELF\x02\x01").then(|| u16::from_le_bytes([head[18], head[19]]))
+}
+
+/// Looks for the first byte and compares only there: a debug program has 150 MB.
+fn contains(hay: &[u8], needle: &[u8]) -> bool {
+    let mut rest = hay;
+    while let Some(at) = rest.iter().position(|byte| *byte == needle[0]) {
+        if rest[at..].starts_with(needle) {
+            return true;
+        }
+        rest = &rest[at + 1..];
+    }
+    false
+}
+
+/// Strings that only a desk build or a simulator has: the constant of the desk build, what `kiosk demo` says in its
+/// help and on the terminal, what seeds its visits, and the source files that a panic would name.
+const SIMULATOR_MARKERS: [&str; 7] = [
+    "changqing-desk-build",
+    "Shows whole visits with simulated people and devices",
+    "no display here: the screens are drawn in memory",
+    "changqing demo ",
+    "device-sim",
+    "tests/people/src/",
+    "kiosk/src/desk/",
+];
+/// The default of `kiosk run --config`.
+const SETTINGS: &str = "/etc/kiosk/kiosk.toml";
+const EM_X86_64: u16 = 62;
+const EM_AARCH64: u16 = 183;

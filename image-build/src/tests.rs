@@ -1,0 +1,469 @@
+//! Variants as they are and broken ones; stagings of a small made-up repository; a planted fault for each check.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::check::check;
+use crate::fault::Fault;
+use crate::overlay::written;
+use crate::plan::plan;
+use crate::program;
+use crate::sbom::Parts;
+use crate::stage::{Record, Source, stage};
+use crate::tree::{sum_of, walk};
+use crate::variant::{Architecture, Variant};
+
+#[test]
+fn every_variant_is_complete_and_its_plan_says_what_is_not_built() {
+    for name in VARIANTS {
+        let plan = plan(&repository(), &Variant::read(&repository(), name).unwrap()).unwrap();
+        let done: Vec<&str> =
+            plan.steps.iter().filter(|s| s.done_by.is_some()).map(|s| s.name).collect();
+        assert_eq!(done, ["overlay"], "{name}");
+        assert_eq!(plan.to_text().matches("[not built yet]").count(), 5, "{name}");
+        serde_json::from_str::<serde_json::Value>(&plan.to_json()).unwrap();
+    }
+}
+
+#[test]
+fn a_change_moves_the_inputs_of_its_own_step_and_of_all_after_it() {
+    let house = House::new();
+    let before = plan(&house.root, &house.variant().unwrap()).unwrap();
+    house.edit(
+        "image-build/files/usr/lib/sysctl.d/60-kiosk.conf",
+        "kernel.panic = 5",
+        "kernel.panic = 6",
+    );
+    let after = plan(&house.root, &house.variant().unwrap()).unwrap();
+    let same = before.steps.iter().zip(&after.steps).map(|(a, b)| (a.name, a.inputs == b.inputs));
+    let same: Vec<_> = same.filter(|(_, same)| *same).map(|(name, _)| name).collect();
+    assert_eq!(same, ["base"]);
+}
+
+#[test]
+fn settings_have_every_key_that_the_kiosk_wants_and_none_that_it_refuses() {
+    let source = include_str!("../../kiosk/src/config.rs");
+    for name in VARIANTS {
+        let [(path, text), ..] = written(&Variant::read(&repository(), name).unwrap());
+        assert_eq!(path, "etc/kiosk/kiosk.toml");
+        let table: toml::Table = toml::from_str(&text).unwrap();
+        assert_eq!(wanted(source, "Config").difference(&table, &["operator"]), [""; 0], "{name}");
+        for (section, keys) in &table {
+            let section_type = format!("{}Config", camel(section));
+            let keys = keys.as_table().unwrap();
+            let difference = wanted(source, &section_type).difference(keys, &[]);
+            assert_eq!(difference, [""; 0], "{name} [{section}]");
+        }
+    }
+}
+
+#[test]
+fn a_broken_variant_is_told_with_its_line() {
+    let broken = [
+        ("role = \"id-card\"", "colour = 3\nrole = \"id-card\"", "unknown field `colour`"),
+        ("role = \"printer\"", "role = \"scanner\"", "unknown variant `scanner`"),
+        ("role = \"camera\"", "role = \"id-card\"", "a device of this role is there already"),
+        ("\nclass = \"char-usb\"", "\nclass = \"char-mem\"", "no class char-mem"),
+        ("profile = \"as608\"", "rotation = 90", "a setting that Fingerprint does not have"),
+        ("inherits =", "packages = [\"openssh-server\"]\ninherits =", "would let somebody in"),
+        ("inherits =", "packages = [\"kmod\"]\ninherits =", "the package kmod is there twice"),
+        ("inherits =", "packages = [\"Kmod\"]\ninherits =", "no Debian package's name"),
+        ("inherits =", "kernel_arguments = [\"init=/bin/sh\"]\ninherits =", "would open the box"),
+        ("inherits =", "kernel_arguments = [\"a b\"]\ninherits =", "not one kernel argument"),
+    ];
+    for (from, to, expected) in broken {
+        let house = House::new();
+        let text = house.edit("image-build/variants/counter.toml", from, to);
+        let told = house.variant().unwrap_err().chain();
+        // A device that is wrong as a whole is told at its role.
+        let at = if to == "rotation = 90" {
+            "role = \"fingerprint\""
+        } else {
+            to.lines().find(|l| !l.is_empty()).unwrap()
+        };
+        let line = 1 + text.lines().collect::<Vec<_>>().iter().rposition(|l| *l == at).unwrap();
+        assert!(told.contains(&format!("counter.toml:{line}: ")), "{told} is not on line {line}");
+        assert!(told.contains(expected), "{told}");
+    }
+}
+
+#[test]
+fn a_disk_that_cannot_hold_two_slots_is_refused() {
+    for (from, to, expected) in [
+        (
+            "name = \"root-b\"\nholds = \"root\"\nsize_mib = 256",
+            "name = \"root-b\"\nholds = \"root\"\nsize_mib = 128",
+            "differ in size",
+        ),
+        ("overlay_mib = 110", "overlay_mib = 300", "larger than a root slot"),
+        ("holds = \"data\"", "holds = \"kernel\"", "3 partitions hold Kernel"),
+    ] {
+        let house = House::new();
+        house.edit("image-build/variants/base.toml", from, to);
+        let told = house.variant().unwrap_err().chain();
+        assert!(told.contains(expected), "{told}");
+    }
+}
+
+#[test]
+fn staging_twice_gives_the_same_tree_and_one_changed_byte_another() {
+    let house = House::new();
+    let first = house.stage("one").unwrap();
+    let second = house.stage("two").unwrap();
+    assert_eq!(first, second);
+    assert_eq!(times(&house.out("one")), times(&house.out("two")));
+    assert_eq!(house.stage("one").unwrap(), first, "a staging is replaced by the same");
+    house.edit("kiosk/policy/a.toml", "name", "nane");
+    let third = house.stage("two").unwrap();
+    assert_ne!(third.digest, first.digest);
+    let changed =
+        third.items.iter().zip(&first.items).filter(|(a, b)| a != b).map(|(a, _)| &a.path);
+    assert_eq!(changed.collect::<Vec<_>>(), ["usr/share/kiosk/policy/a.toml"]);
+}
+
+#[test]
+fn a_program_with_a_simulator_is_refused_by_each_of_its_signs() {
+    let house = House::new();
+    for marker in [
+        "changqing-desk-build",
+        "Shows whole visits with simulated people and devices",
+        "changqing demo ",
+        "no display here: the screens are drawn in memory",
+        "device-sim",
+        "tests/people/src/",
+        "kiosk/src/desk/",
+    ] {
+        house.write("bin/kiosk", &[kiosk(EM_AARCH64).as_slice(), marker.as_bytes()].concat());
+        assert_eq!(house.stage("out").unwrap_err().code(), "err-simulator-inside", "{marker}");
+        assert!(!house.out("out").exists());
+    }
+}
+
+#[test]
+fn the_desk_build_that_lies_here_is_refused() {
+    let beside = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("kiosk");
+    if !beside.is_file() {
+        eprintln!("skipped: no desk build of the kiosk beside the tests");
+        return;
+    }
+    let refused = program::read(&beside, Architecture::Arm64).unwrap_err();
+    assert_eq!(refused.code(), "err-simulator-inside");
+}
+
+#[test]
+fn what_is_not_the_right_program_is_refused() {
+    let house = House::new();
+    for (bytes, code) in [
+        (b"#!/bin/sh\n/etc/kiosk/kiosk.toml".to_vec(), "err-not-elf"),
+        (kiosk(62), "err-wrong-processor"),
+        (kiosk(EM_AARCH64)[..24].to_vec(), "err-not-the-kiosk"),
+        ([kiosk(EM_AARCH64), vec![0; 61 << 20]].concat(), "err-too-large"),
+    ] {
+        house.write("bin/kiosk", &bytes);
+        assert_eq!(house.stage("out").unwrap_err().code(), code);
+    }
+    fs::remove_file(house.root.join("bin/kiosk")).unwrap();
+    assert_eq!(house.stage("out").unwrap_err().code(), "err-no-program");
+}
+
+#[test]
+fn weights_that_were_not_measured_are_refused_and_an_earlier_staging_stays() {
+    let house = House::new();
+    let first = house.stage("out").unwrap();
+    house.write("weights/a.onnx", b"other weights");
+    assert_eq!(house.stage("out").unwrap_err().code(), "err-model-wrong-sum");
+    fs::remove_file(house.root.join("weights/a.onnx")).unwrap();
+    assert_eq!(house.stage("out").unwrap_err().code(), "err-model-missing");
+    assert_eq!(Record::read(&house.out("out")).unwrap(), first);
+    assert!(walk(&house.root).unwrap().iter().all(|i| !i.path.contains("out.new")));
+}
+
+#[test]
+fn weights_beside_those_of_the_manifest_stay_outside() {
+    let house = House::new();
+    house.write("weights/foreign.onnx", b"x");
+    let record = house.stage("out").unwrap();
+    let weights = record.items.iter().filter(|i| i.path.starts_with("usr/share/kiosk/models/"));
+    assert_eq!(weights.map(|i| &i.path).collect::<Vec<_>>(), ["usr/share/kiosk/models/a.onnx"]);
+}
+
+#[test]
+fn a_folder_of_somebody_else_is_not_replaced() {
+    let house = House::new();
+    house.write("out/letter.txt", b"dear");
+    assert_eq!(house.stage("out").unwrap_err().code(), "err-out-not-ours");
+    assert_eq!(fs::read(house.out("out").join("letter.txt")).unwrap(), b"dear");
+    assert_eq!(check(&house.out("out")).unwrap_err().code(), "err-not-staged");
+}
+
+#[test]
+fn a_fresh_staging_is_clean_and_each_planted_fault_is_found() {
+    let house = House::new();
+    house.stage("out").unwrap();
+    let report = check(&house.out("out")).unwrap();
+    assert!(report.is_clean(), "{}", report.to_text());
+    let has_systemd = !report.to_text().contains("skip");
+    if !has_systemd {
+        eprintln!("skipped: systemd-analyze is not here; units are not parsed");
+    }
+    let plants: [Plant; 14] = [
+        ("as-recorded: usr/share/kiosk/policy/a.toml changed", false, &|t| {
+            append(t, "usr/share/kiosk/policy/a.toml", "x")
+        }),
+        ("as-recorded: usr/bin/sh was not staged", false, &|t| append(t, "usr/bin/sh", "x")),
+        ("as-recorded: usr/share/kiosk/variant is gone", false, &|t| {
+            fs::remove_file(t.join("usr/share/kiosk/variant")).unwrap()
+        }),
+        ("all-there: etc/kiosk/kiosk.toml is missing", false, &|t| {
+            fs::remove_file(t.join("etc/kiosk/kiosk.toml")).unwrap()
+        }),
+        ("no-simulator: usr/bin/device-sim must not", false, &|t| {
+            append(t, "usr/bin/device-sim", "x")
+        }),
+        ("no-simulator: usr/lib/authority must not", false, &|t| {
+            append(t, "usr/lib/authority", "x")
+        }),
+        ("no-simulator: usr/bin/kiosk says \"device-sim\"", false, &|t| {
+            append(t, "usr/bin/kiosk", "device-sim")
+        }),
+        ("no-simulator: usr/lib/x is a program", false, &|t| append(t, "usr/lib/x", "\x7fELF")),
+        ("no-listener: usr/lib/systemd/system/a.socket listens", false, &|t| {
+            append(t, "usr/lib/systemd/system/a.socket", "[Socket]\nListenStream=22\n")
+        }),
+        ("no-listener: usr/lib/systemd/system/sshd.service is a service", false, &|t| {
+            append(t, "usr/lib/systemd/system/sshd.service", "[Service]\n")
+        }),
+        ("no-links: etc/out is neither", false, &|t| symlink("/tmp", t.join("etc/out")).unwrap()),
+        ("modes: usr/bin/kiosk has mode 4755", false, &|t| {
+            fs::set_permissions(t.join("usr/bin/kiosk"), fs::Permissions::from_mode(0o4755))
+                .unwrap()
+        }),
+        ("units-parse: ", true, &|t| {
+            append(t, "usr/lib/systemd/system/kiosk.service", "\n[Service]\nNoSuchKey=1\n")
+        }),
+        ("unit-exposure: ", true, &|t| {
+            append(
+                t,
+                "usr/lib/systemd/system/kiosk.service",
+                "\n[Service]\nUser=root\nNoNewPrivileges=no\nCapabilityBoundingSet=~\n",
+            )
+        }),
+    ];
+    for (expected, needs_systemd, plant) in plants {
+        if needs_systemd && !has_systemd {
+            continue;
+        }
+        house.stage("out").unwrap();
+        plant(&house.out("out").join("root"));
+        let report = check(&house.out("out")).unwrap();
+        let text = report.to_text();
+        assert!(
+            !report.is_clean() && text.contains(&format!("fault {expected}")),
+            "{expected}\n{text}"
+        );
+    }
+}
+
+#[test]
+fn the_bill_of_materials_has_the_kiosks_crates_and_weights_and_nothing_else() {
+    let house = House::new();
+    house.stage("out").unwrap();
+    let file = house.out("out").join("root/usr/share/doc/kiosk/sbom.spdx.json");
+    let sbom: serde_json::Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+    let packages = sbom["packages"].as_array().unwrap();
+    let names: Vec<_> = packages.iter().map(|p| p["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["kiosk", "sha2", "a.onnx"]);
+    assert_eq!(packages[1]["versionInfo"], "0.11.0");
+    assert_eq!(packages[1]["checksums"][0]["checksumValue"], "cafe");
+    assert_eq!(packages[1]["licenseDeclared"], "NOASSERTION");
+}
+
+#[test]
+fn the_real_bill_of_materials_has_no_crate_of_the_desk() {
+    let parts = Parts::read(&repository()).unwrap();
+    if !parts.has_licences {
+        eprintln!("skipped: cargo metadata cannot be asked here");
+        return;
+    }
+    let names: Vec<&str> = parts.crates.iter().map(|part| part.name.as_str()).collect();
+    assert!(names.contains(&"kiosk-core") && names.contains(&"rusqlite"));
+    assert!(
+        ["people", "device-sim", "authority", "tempfile"].iter().all(|desk| !names.contains(desk))
+    );
+    let without = parts.crates.iter().filter(|part| part.licence.is_none()).map(|part| &part.name);
+    assert_eq!(without.collect::<Vec<_>>(), [""; 0]);
+}
+
+/// A small repository of its own, with a program, weights and what is staged from them.
+struct House {
+    root: PathBuf,
+}
+
+impl House {
+    fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name =
+            format!("image-build-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let house = Self { root: std::env::temp_dir().join(name) };
+        for folder in ["image-build/files", "image-build/variants"] {
+            for item in walk(&repository().join(folder)).unwrap().iter().filter(|i| i.bytes > 0) {
+                let path = format!("{folder}/{}", item.path);
+                house.write(&path, &fs::read(repository().join(&path)).unwrap());
+            }
+        }
+        house.write("kiosk/policy/a.toml", b"name = \"a\"\n");
+        house.write("Cargo.lock", LOCK.as_bytes());
+        house.write("weights/a.onnx", b"weights");
+        let manifest = MANIFEST.replace("SUM", &sum_of(b"weights"));
+        house.write("models/manifest.toml", manifest.as_bytes());
+        house.write("bin/kiosk", &kiosk(EM_AARCH64));
+        house
+    }
+
+    fn write(&self, path: &str, bytes: &[u8]) {
+        let file = self.root.join(path);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, bytes).unwrap();
+    }
+
+    /// Replaces something that is there once and returns the new text.
+    fn edit(&self, path: &str, from: &str, to: &str) -> String {
+        let text = fs::read_to_string(self.root.join(path)).unwrap();
+        assert_eq!(text.matches(from).count(), 1, "{from} in {path}");
+        let text = text.replace(from, to);
+        self.write(path, text.as_bytes());
+        text
+    }
+
+    fn variant(&self) -> Result<Variant, Fault> {
+        Variant::read(&self.root, "counter")
+    }
+
+    fn out(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    fn stage(&self, out: &str) -> Result<Record, Fault> {
+        let source = Source {
+            root: self.root.clone(),
+            variant: self.variant()?,
+            bin: self.root.join("bin"),
+            models: self.root.join("weights"),
+            parts: Parts::with(&self.root, None)?,
+        };
+        stage(&source, &self.out(out))
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.root).unwrap();
+    }
+}
+
+/// What `check` says, whether systemd says it, and the fault.
+type Plant<'a> = (&'a str, bool, &'a dyn Fn(&Path));
+
+/// Names of a struct's fields in a source text, and which must be written.
+struct Wanted {
+    known: Vec<String>,
+    needed: Vec<String>,
+}
+
+impl Wanted {
+    /// Keys that are not known, and keys that are missing.
+    fn difference(&self, table: &toml::Table, but: &[&str]) -> Vec<String> {
+        let strange =
+            table.keys().filter(|key| !self.known.contains(key)).map(|k| format!("strange {k}"));
+        let missing = self
+            .needed
+            .iter()
+            .filter(|key| !table.contains_key(*key) && !but.contains(&key.as_str()));
+        strange.chain(missing.map(|k| format!("missing {k}"))).collect()
+    }
+}
+
+fn wanted(source: &str, name: &str) -> Wanted {
+    let start =
+        source.find(&format!("pub struct {name} {{")).unwrap_or_else(|| panic!("no {name}"));
+    let body = &source[start..start + source[start..].find("\n}").unwrap()];
+    let (mut wanted, mut has_default) = (Wanted { known: Vec::new(), needed: Vec::new() }, false);
+    for line in body.lines().skip(1).map(str::trim) {
+        has_default |= line.starts_with("#[serde(default");
+        if let Some((field, of)) = line.strip_prefix("pub ").and_then(|l| l.split_once(": ")) {
+            wanted.known.push(field.into());
+            if !has_default && !of.starts_with("Option<") {
+                wanted.needed.push(field.into());
+            }
+            has_default = false;
+        }
+    }
+    wanted
+}
+
+fn camel(snake: &str) -> String {
+    snake.split('_').map(|word| word[..1].to_uppercase() + &word[1..]).collect()
+}
+
+/// The shortest thing that passes for a kiosk of a processor.
+fn kiosk(machine: u16) -> Vec<u8> {
+    let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
+    bytes.resize(18, 0);
+    bytes.extend(machine.to_le_bytes());
+    bytes.resize(64, 0);
+    bytes.extend(b"/etc/kiosk/kiosk.toml");
+    bytes
+}
+
+fn append(tree: &Path, path: &str, text: &str) {
+    let file = tree.join(path);
+    let mut bytes = fs::read(&file).unwrap_or_default();
+    bytes.extend(text.as_bytes());
+    fs::write(file, bytes).unwrap();
+}
+
+fn times(out: &Path) -> Vec<(String, i64)> {
+    let tree = out.join("root");
+    let time = |path: &str| fs::metadata(tree.join(path)).unwrap().mtime();
+    walk(&tree).unwrap().iter().map(|item| (item.path.clone(), time(&item.path))).collect()
+}
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+const VARIANTS: [&str; 4] = ["counter", "station", "handheld", "qemu"];
+const EM_AARCH64: u16 = 183;
+const LOCK: &str = r#"
+version = 4
+[[package]]
+name = "kiosk"
+version = "0.1.0"
+dependencies = ["sha2 0.11.0"]
+[[package]]
+name = "sha2"
+version = "0.11.0"
+checksum = "cafe"
+[[package]]
+name = "sha2"
+version = "0.10.0"
+checksum = "beef"
+[[package]]
+name = "authority"
+version = "0.1.0"
+"#;
+const MANIFEST: &str = r#"
+[[package]]
+id = "p"
+name = "p"
+version = "1"
+licence = "MIT"
+provenance = "made up"
+[[model]]
+id = "a"
+package = "p"
+file = "a.onnx"
+sha256 = "SUM"
+"#;

@@ -1,0 +1,421 @@
+//! A variant as data: `variants/NAME.toml` on top of what it inherits. Unknown keys and unusable values are
+//! told with file and line.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+
+use crate::fault::{Fault, line_of};
+use crate::tree::sum_of;
+
+/// One kind of terminal, complete and checked.
+#[derive(Clone, Debug, Serialize)]
+pub struct Variant {
+    /// The file's name.
+    pub name: String,
+    /// For people.
+    pub description: String,
+    /// Release of Debian.
+    pub suite: String,
+    /// Processor.
+    pub architecture: Architecture,
+    /// Debian packages that are asked for; what they need comes with them.
+    pub packages: Vec<String>,
+    /// On the kernel's command line.
+    pub kernel_arguments: Vec<String>,
+    /// Width and height in pixels.
+    pub screen: (u32, u32),
+    /// What the terminal may open.
+    pub devices: Vec<Device>,
+    /// Units that must never start.
+    pub mask: Vec<String>,
+    /// In the order of the disk.
+    pub partitions: Vec<Partition>,
+    /// What may not be outgrown.
+    pub limits: Limits,
+    /// The files it came from with their sums, the inherited one first.
+    pub files: Vec<(PathBuf, String)>,
+}
+
+/// Processors that we build for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Architecture {
+    /// 64-bit ARM.
+    Arm64,
+    /// 64-bit PC.
+    Amd64,
+}
+
+/// What a device is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Reader of resident identity cards.
+    IdCard,
+    /// Fingerprint module.
+    Fingerprint,
+    /// Receipt printer.
+    Printer,
+    /// The camera that sees the person.
+    Camera,
+    /// The display.
+    Screen,
+    /// Touches on it.
+    Touch,
+}
+
+/// How a device is found, and how the kiosk is told of it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Device {
+    /// What it is for.
+    #[serde(serialize_with = "plain")]
+    pub role: Spanned<Role>,
+    /// The kernel's subsystem.
+    pub subsystem: String,
+    /// Its name in the kernel; `*` and `[0-9]` as udev has them.
+    pub kernel: String,
+    /// The socket it is in, as udev's `ID_PATH`.
+    pub path: Option<String>,
+    /// A property that udev must have found to be 1.
+    pub property: Option<String>,
+    /// The class for systemd's `DeviceAllow=`.
+    #[serde(serialize_with = "plain")]
+    pub class: Spanned<String>,
+    /// Profile of a fingerprint module.
+    pub profile: Option<String>,
+    /// Line speed of a printer.
+    pub baud_hz: Option<u32>,
+    /// Dots across a printer's paper.
+    pub width_dots: Option<u32>,
+    /// Degrees clockwise that make a camera's picture upright.
+    pub rotation: Option<u16>,
+}
+
+/// A piece of the disk.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Partition {
+    /// Label in the partition table.
+    #[serde(serialize_with = "plain")]
+    pub name: Spanned<String>,
+    /// What is in it.
+    pub holds: Holds,
+    /// Size.
+    pub size_mib: u64,
+}
+
+/// What a partition is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Holds {
+    /// What the board starts from.
+    Firmware,
+    /// Which slot is next and how often it was tried.
+    BootCounters,
+    /// Kernel and initial file system of a slot.
+    Kernel,
+    /// Root file system of a slot.
+    Root,
+    /// What stays when slots change.
+    Data,
+}
+
+/// Sizes that may not be outgrown, unpacked.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// The program.
+    pub kiosk_mib: u64,
+    /// All weights.
+    pub models_mib: u64,
+    /// Everything that is staged.
+    pub overlay_mib: u64,
+}
+
+impl Variant {
+    /// Reads `image-build/variants/NAME.toml` and what it inherits.
+    pub fn read(root: &Path, name: &str) -> Result<Self, Fault> {
+        let folder = root.join("image-build/variants");
+        let own = Part::read(&folder, &format!("{name}.toml"))?;
+        let mut parts = Vec::new();
+        if let Some(base) = &own.lines.inherits {
+            let parent = Part::read(&folder, base.get_ref())?;
+            if parent.lines.inherits.is_some() {
+                return Err(own.wrong(base, "what is inherited must not inherit"));
+            }
+            parts.push(parent);
+        }
+        parts.push(own);
+        for part in &parts {
+            part.check()?;
+        }
+        check_together(&parts)?;
+        Self::merge(name, parts)
+    }
+
+    fn merge(name: &str, parts: Vec<Part>) -> Result<Self, Fault> {
+        let file = parts.last().expect("its own file is read first").file.clone();
+        let missing = |key: &str| Fault::Line(file.clone(), 1, format!("nobody says `{key}`"));
+        let last =
+            |get: fn(&Lines) -> Option<String>| parts.iter().rev().find_map(|p| get(&p.lines));
+        let variant = Self {
+            name: name.into(),
+            description: last(|l| l.description.clone()).ok_or_else(|| missing("description"))?,
+            suite: last(|l| l.suite.clone()).ok_or_else(|| missing("suite"))?,
+            architecture: find(&parts, |l| l.architecture)
+                .ok_or_else(|| missing("architecture"))?,
+            packages: gather(&parts, |l| &l.packages),
+            kernel_arguments: gather(&parts, |l| &l.kernel_arguments),
+            screen: find(&parts, |l| l.screen).ok_or_else(|| missing("screen"))?,
+            devices: parts.iter().flat_map(|p| p.lines.device.clone()).collect(),
+            mask: gather(&parts, |l| &l.units.mask),
+            partitions: parts.iter().flat_map(|p| p.lines.partition.clone()).collect(),
+            limits: find(&parts, |l| l.limits).ok_or_else(|| missing("limits"))?,
+            files: parts.iter().map(|p| (p.file.clone(), sum_of(p.text.as_bytes()))).collect(),
+        };
+        variant.check_whole(|what| Fault::Line(file.clone(), 1, what))?;
+        Ok(variant)
+    }
+
+    /// What can only be said of the whole.
+    fn check_whole(&self, wrong: impl Fn(String) -> Fault) -> Result<(), Fault> {
+        for role in [
+            Role::IdCard,
+            Role::Fingerprint,
+            Role::Printer,
+            Role::Camera,
+            Role::Screen,
+            Role::Touch,
+        ] {
+            if !self.devices.iter().any(|device| device.is(role)) {
+                return Err(wrong(format!("no device for {role:?}")));
+            }
+        }
+        let of =
+            |holds| self.partitions.iter().filter(move |p| p.holds == holds).collect::<Vec<_>>();
+        for (holds, n) in [
+            (Holds::Firmware, 1),
+            (Holds::BootCounters, 1),
+            (Holds::Kernel, 2),
+            (Holds::Root, 2),
+            (Holds::Data, 1),
+        ] {
+            let found = of(holds);
+            if found.len() != n {
+                return Err(wrong(format!("{} partitions hold {holds:?}, {n} must", found.len())));
+            }
+            if found.windows(2).any(|two| two[0].size_mib != two[1].size_mib) {
+                return Err(wrong(format!("the two slots for {holds:?} differ in size")));
+            }
+        }
+        if self.limits.overlay_mib > of(Holds::Root)[0].size_mib {
+            return Err(wrong("the overlay may be larger than a root slot".into()));
+        }
+        Ok(())
+    }
+
+    /// The device of a role.
+    pub fn device(&self, role: Role) -> &Device {
+        self.devices.iter().find(|d| d.is(role)).expect("check_whole found each role")
+    }
+}
+
+impl Device {
+    fn is(&self, role: Role) -> bool {
+        *self.role.get_ref() == role
+    }
+
+    /// Its link under `/dev/kiosk`.
+    pub fn link(&self) -> &'static str {
+        match self.role.get_ref() {
+            Role::IdCard => "id-card",
+            Role::Fingerprint => "fingerprint",
+            Role::Printer => "printer",
+            Role::Camera => "camera",
+            Role::Screen => "screen",
+            Role::Touch => "touch",
+        }
+    }
+}
+
+/// One file as it is written.
+struct Part {
+    file: PathBuf,
+    text: String,
+    lines: Lines,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Lines {
+    inherits: Option<Spanned<String>>,
+    description: Option<String>,
+    suite: Option<String>,
+    architecture: Option<Architecture>,
+    #[serde(default)]
+    packages: Vec<Spanned<String>>,
+    #[serde(default)]
+    kernel_arguments: Vec<Spanned<String>>,
+    screen: Option<(u32, u32)>,
+    #[serde(default)]
+    units: Units,
+    limits: Option<Limits>,
+    #[serde(default)]
+    partition: Vec<Partition>,
+    #[serde(default)]
+    device: Vec<Device>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Units {
+    #[serde(default)]
+    mask: Vec<Spanned<String>>,
+}
+
+impl Part {
+    fn read(folder: &Path, name: &str) -> Result<Self, Fault> {
+        let file = folder.join(name);
+        let text = fs::read_to_string(&file).map_err(|e| Fault::read(&file, e))?;
+        let lines = toml::from_str(&text).map_err(|e| Fault::toml(&file, &text, &e))?;
+        Ok(Self { file, text, lines })
+    }
+
+    fn wrong<T>(&self, at: &Spanned<T>, what: impl Into<String>) -> Fault {
+        Fault::Line(self.file.clone(), line_of(&self.text, at.span().start), what.into())
+    }
+
+    fn check(&self) -> Result<(), Fault> {
+        for package in &self.lines.packages {
+            self.check_package(package)?;
+        }
+        for argument in &self.lines.kernel_arguments {
+            self.check_argument(argument)?;
+        }
+        for unit in &self.lines.units.mask {
+            let is_kiosk = unit.get_ref().starts_with("kiosk.");
+            if is_kiosk || !UNIT_ENDS.iter().any(|end| unit.get_ref().ends_with(end)) {
+                return Err(self.wrong(unit, format!("{} is no unit to mask", unit.get_ref())));
+            }
+        }
+        self.lines.device.iter().try_for_each(|device| self.check_device(device))
+    }
+
+    fn check_package(&self, package: &Spanned<String>) -> Result<(), Fault> {
+        let name = package.get_ref();
+        let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.".contains(c);
+        if name.len() < 2 || !name.chars().all(is_name) {
+            return Err(self.wrong(package, format!("{name:?} is no Debian package's name")));
+        }
+        if REFUSED_PACKAGES.iter().any(|refused| name.starts_with(refused)) {
+            return Err(self.wrong(package, format!("{name} would let somebody in")));
+        }
+        Ok(())
+    }
+
+    fn check_argument(&self, argument: &Spanned<String>) -> Result<(), Fault> {
+        let text = argument.get_ref();
+        if text.is_empty() || text.contains(char::is_whitespace) || text.contains('"') {
+            return Err(self.wrong(argument, format!("{text:?} is not one kernel argument")));
+        }
+        if REFUSED_ARGUMENTS.iter().any(|refused| text.starts_with(refused)) {
+            return Err(self.wrong(argument, format!("{text} would open the box")));
+        }
+        Ok(())
+    }
+
+    fn check_device(&self, device: &Device) -> Result<(), Fault> {
+        if !CLASSES.contains(&device.class.get_ref().as_str()) {
+            return Err(self.wrong(&device.class, format!("no class {}", device.class.get_ref())));
+        }
+        let words = [
+            Some(&device.subsystem),
+            Some(&device.kernel),
+            device.path.as_ref(),
+            device.property.as_ref(),
+            device.profile.as_ref(),
+        ];
+        let is_word = |c: char| c.is_ascii_alphanumeric() || "*[]-:._".contains(c);
+        if !words.iter().flatten().all(|word| !word.is_empty() && word.chars().all(is_word)) {
+            return Err(self.wrong(&device.role, "a value of this device is not a udev word"));
+        }
+        let role = *device.role.get_ref();
+        let strange = (device.profile.is_some() && role != Role::Fingerprint)
+            || ((device.baud_hz.is_some() || device.width_dots.is_some()) && role != Role::Printer)
+            || (device.rotation.is_some() && role != Role::Camera);
+        if strange || device.rotation.is_some_and(|r| ![0, 90, 180, 270].contains(&r)) {
+            return Err(self.wrong(&device.role, format!("a setting that {role:?} does not have")));
+        }
+        Ok(())
+    }
+}
+
+/// Nothing is said twice, in one file or over two.
+fn check_together(parts: &[Part]) -> Result<(), Fault> {
+    let mut seen = BTreeSet::new();
+    for part in parts {
+        let lines = &part.lines;
+        let words = [
+            ("package", &lines.packages),
+            ("argument", &lines.kernel_arguments),
+            ("unit", &lines.units.mask),
+        ];
+        for (kind, word) in
+            words.iter().flat_map(|(kind, list)| list.iter().map(move |w| (*kind, w)))
+        {
+            if !seen.insert((kind, word.get_ref().clone())) {
+                return Err(
+                    part.wrong(word, format!("the {kind} {} is there twice", word.get_ref()))
+                );
+            }
+        }
+        for partition in &lines.partition {
+            if !seen.insert(("partition", partition.name.get_ref().clone())) {
+                return Err(
+                    part.wrong(&partition.name, "a partition of this name is there already")
+                );
+            }
+        }
+        for device in &lines.device {
+            if !seen.insert(("device", device.link().into())) {
+                return Err(part.wrong(&device.role, "a device of this role is there already"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn find<T>(parts: &[Part], get: impl Fn(&Lines) -> Option<T>) -> Option<T> {
+    parts.iter().rev().find_map(|part| get(&part.lines))
+}
+
+fn gather(parts: &[Part], get: impl Fn(&Lines) -> &Vec<Spanned<String>>) -> Vec<String> {
+    parts.iter().flat_map(|part| get(&part.lines)).map(|word| word.get_ref().clone()).collect()
+}
+
+fn plain<T: Serialize, S: serde::Serializer>(value: &Spanned<T>, to: S) -> Result<S::Ok, S::Error> {
+    value.get_ref().serialize(to)
+}
+
+const UNIT_ENDS: [&str; 5] = [".service", ".socket", ".timer", ".target", ".mount"];
+/// Classes of `/proc/devices` that a terminal's devices can be in.
+const CLASSES: [&str; 9] = [
+    "char-ttyUSB",
+    "char-ttyACM",
+    "char-ttyS",
+    "char-ttyAMA",
+    "char-hidraw",
+    "char-usb",
+    "char-video4linux",
+    "char-drm",
+    "char-input",
+];
+const REFUSED_PACKAGES: [&str; 6] =
+    ["openssh-server", "dropbear", "telnetd", "inetutils-telnetd", "vsftpd", "avahi-daemon"];
+const REFUSED_ARGUMENTS: [&str; 7] =
+    ["init=", "rdinit=", "rd.break", "systemd.debug", "systemd.unit=", "single", "iomem=relaxed"];
