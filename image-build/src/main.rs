@@ -16,6 +16,7 @@ mod tree;
 mod variant;
 mod weights;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -84,7 +85,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Fault> {
         Command::Plan { variant, json } => {
             let root = repository(arguments.root)?;
             let plan = plan::plan(&root, &Variant::read(&root, &variant)?)?;
-            println!("{}", if json { plan.to_json() } else { plan.to_text() });
+            say(&if json { plan.to_json() } else { plan.to_text() });
             Ok(ExitCode::SUCCESS)
         }
         Command::Stage { variant, bin, models, out } => {
@@ -93,15 +94,20 @@ fn run(arguments: Arguments) -> Result<ExitCode, Fault> {
             let parts = sbom::Parts::read(&root)?;
             let source = stage::Source { root, variant, bin, models, parts };
             let record = stage::stage(&source, &out)?;
-            println!("{}", record.to_text());
+            say(&record.to_text());
             Ok(ExitCode::SUCCESS)
         }
         Command::Check { tree } => {
             let report = check::check(&tree)?;
-            println!("{}", report.to_text());
+            say(&report.to_text());
             Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
     }
+}
+
+/// Whoever reads may stop reading, as `head` does.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 fn repository(given: Option<PathBuf>) -> Result<PathBuf, Fault> {

@@ -176,7 +176,7 @@ impl Variant {
             mask: gather(&parts, |l| &l.units.mask),
             partitions: parts.iter().flat_map(|p| p.lines.partition.clone()).collect(),
             limits: find(&parts, |l| l.limits).ok_or_else(|| missing("limits"))?,
-            files: parts.iter().map(|p| (p.file.clone(), sum_of(p.text.as_bytes()))).collect(),
+            files: parts.iter().map(Part::named).collect(),
         };
         variant.check_whole(|what| Fault::Line(file.clone(), 1, what))?;
         Ok(variant)
@@ -284,6 +284,12 @@ impl Part {
         let text = fs::read_to_string(&file).map_err(|e| Fault::read(&file, e))?;
         let lines = toml::from_str(&text).map_err(|e| Fault::toml(&file, &text, &e))?;
         Ok(Self { file, text, lines })
+    }
+
+    /// The file's name, without the folder of this machine, and its sum.
+    fn named(&self) -> (PathBuf, String) {
+        let name = self.file.file_name().unwrap_or_default();
+        (name.into(), sum_of(self.text.as_bytes()))
     }
 
     fn wrong<T>(&self, at: &Spanned<T>, what: impl Into<String>) -> Fault {
