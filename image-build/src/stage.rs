@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::fault::Fault;
 use crate::overlay::Overlay;
 use crate::sbom::Parts;
-use crate::tree::{Item, digest, walk};
+use crate::tree::{Item, Kind, digest, walk};
 use crate::variant::Variant;
 
 /// What a staging is made from.
@@ -46,6 +46,7 @@ pub struct Record {
 impl Record {
     /// For people.
     pub fn to_text(&self) -> String {
+        let n_files = self.items.iter().filter(|item| item.kind == Kind::File).count();
         let licences = if self.has_licences {
             ""
         } else {
@@ -53,10 +54,7 @@ impl Record {
         };
         format!(
             "variant {}\nfiles   {}\nbytes   {}\ndigest  {}{licences}",
-            self.variant,
-            self.items.len(),
-            self.bytes,
-            self.digest
+            self.variant, n_files, self.bytes, self.digest
         )
     }
 
