@@ -20,6 +20,7 @@ impl Clock {
     }
 
     /// A wall clock that stands still; the monotonic one runs.
+    #[cfg(feature = "desk")]
     pub fn fixed(wall_ms: i64) -> Self {
         Self { fixed_wall_ms: Some(wall_ms), ..Self::system() }
     }

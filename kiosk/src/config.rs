@@ -38,8 +38,9 @@ pub struct TerminalConfig {
     pub provisioned: PathBuf,
     /// Weights, as `models fetch` left them.
     pub models: PathBuf,
-    /// Width and height of the screen in pixels.
+    /// Width and height of the screen in pixels, where it is drawn in memory.
     #[serde(default = "screen_size")]
+    #[cfg_attr(not(feature = "desk"), expect(dead_code, reason = "a real screen knows its size"))]
     pub screen: (u32, u32),
 }
 

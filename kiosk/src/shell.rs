@@ -100,7 +100,7 @@ pub enum Turn {
     /// Nothing happened in time.
     Quiet,
     /// Core heard this.
-    Heard(Event),
+    Heard(#[cfg_attr(not(feature = "desk"), expect(dead_code, reason = "the desk records it"))] Event),
     /// Something that core does not need to hear.
     Aside,
     /// The program is to end.
@@ -138,7 +138,7 @@ impl Shell {
             shown: None,
         };
         if policy_fault {
-            shell.note_device(Id::StateDue, Some(Id::ErrPolicyMissing));
+            shell.note_device(Id::DevicePolicy, Some(Id::ErrPolicyMissing));
         }
         shell.count_outbox();
         Ok(shell)
@@ -150,11 +150,13 @@ impl Shell {
     }
 
     /// What is on the screen.
+    #[cfg(feature = "desk")]
     pub fn view(&self) -> View {
         self.terminal.view()
     }
 
     /// The store, to count what it holds.
+    #[cfg(feature = "desk")]
     pub fn vault(&self) -> &Vault {
         &self.vault
     }
@@ -231,7 +233,10 @@ impl Shell {
                     operators::check(&self.config.operator, &self.vault, &operator, &pin, now);
                 self.teller.event(Event::PinChecked(operator, check));
             }
-            Effect::AwaitCard => order(self.orders.card.as_ref(), card::Order::Await),
+            Effect::AwaitCard => {
+                self.check_reserve();
+                order(self.orders.card.as_ref(), card::Order::Await);
+            }
             Effect::Find(number) => {
                 let lookup = roster::find(&self.vault, &self.tray, &number);
                 self.teller.event(Event::Found(Box::new(lookup)));
@@ -292,6 +297,12 @@ impl Shell {
             }
         }
         self.status();
+    }
+
+    /// A disk that runs full is told before the next person sits down, not at the end of their visit.
+    fn check_reserve(&mut self) {
+        let checked = self.vault.store().check_reserve();
+        self.note_device(Id::DeviceStore, checked.err().map(|_| Id::ErrStoreFull));
     }
 
     fn count_outbox(&mut self) {
@@ -424,7 +435,8 @@ fn open_rooms(
     })
 }
 
-/// Starts a room on a thread of its own. A room that panics ends the program: the visit is taken up from the store.
+/// Starts a room on a thread of its own. A room that panics ends the program: what was sealed is in the store, and the
+/// visit under way begins again with the card.
 fn spawn<T: Send + 'static>(
     name: &'static str,
     teller: &Teller,

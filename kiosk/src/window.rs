@@ -38,7 +38,7 @@ pub fn run(config: &Path) -> Result<(), Box<dyn Error>> {
     screen.run()?;
     teller.tell(Happening::Stop);
     if loop_thread.join().is_err() {
-        return Err("the event loop fell over; the visit is taken up again at the next start".into());
+        return Err("the event loop fell over; what was sealed is safe, the visit under way begins again with the card".into());
     }
     Ok(())
 }

@@ -229,6 +229,8 @@ ids! {
     DeviceFinger = "device-finger",
     DevicePrinter = "device-printer",
     DeviceModels = "device-models",
+    DevicePolicy = "device-policy",
+    DeviceStore = "device-store",
     DeviceReady = "device-ready",
     DeviceOff = "device-off",
     // faults: what happened, what to do

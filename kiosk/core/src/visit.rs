@@ -282,7 +282,7 @@ impl Visit {
                 self.close(outcome, now, place)
             }
             (Phase::Sealing { outcome, .. }, Event::SealFailed(err)) => {
-                let failed = Some(Trouble { what: Id::DeviceModels, err });
+                let failed = Some(Trouble { what: Id::DeviceStore, err });
                 self.rest(Phase::Sealing { outcome, failed })
             }
             (Phase::Sealing { outcome, failed: Some(_) }, Event::Tapped(Tap::TryAgain)) => {

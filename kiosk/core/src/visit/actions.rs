@@ -294,6 +294,7 @@ fn nothing_due(case: &Case) -> Outcome {
     }
     let reviewed = case.assessments.iter().any(|a| a.state == DueState::UnderReview);
     match case.assessments.first() {
+        None if case.is_without_policy() => Outcome::Referred(Id::ErrPolicyMissing.name().into()),
         None => Outcome::DataFixNeeded(Id::NotOnRoster.name().into()),
         Some(first) if reviewed => {
             first.due.map_or(Outcome::AppealFiled, Outcome::UnderReview)
@@ -321,6 +322,7 @@ fn liveness(case: &Case, place: &Place) -> (Vec<Action>, u8) {
         _ => None,
     };
     let mut actions: Vec<Action> = pack.liveness.actions.iter().filter_map(named).collect();
+    actions.truncate(usize::from(pack.liveness.n_actions.max(1)));
     if actions.is_empty() {
         actions.push(Action::Blink);
     }

@@ -94,6 +94,11 @@ impl Case {
         }
     }
 
+    /// Whether the roster knows the person, but no policy pack in force says what they owe.
+    pub(super) fn is_without_policy(&self) -> bool {
+        self.lookup.beneficiary.is_some() && self.assessments.is_empty()
+    }
+
     /// Whether any benefit waits for a certification.
     pub(super) fn anything_due(&self) -> bool {
         self.assessments.iter().any(|a| is_open(&a.state))

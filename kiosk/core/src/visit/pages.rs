@@ -132,6 +132,9 @@ fn headline(case: &Case) -> Say {
     if case.lookup.beneficiary.is_none() {
         return Id::NotOnRoster.into();
     }
+    if case.is_without_policy() {
+        return Id::ErrPolicyMissing.into();
+    }
     let soonest = case.assessments.iter().filter(|a| is_open(&a.state)).min_by_key(|a| a.due);
     match soonest.map(|a| (&a.state, a.due)) {
         Some((DueState::Overdue | DueState::Suspended, _)) => Id::OverdueStillOpen.into(),
