@@ -286,7 +286,7 @@ pub(crate) fn pin_notice(check: PinCheck) -> Say {
 
 fn nothing_due(case: &Case) -> Outcome {
     let done = case.assessments.iter().find_map(|a| match &a.state {
-        DueState::Done(success) => Some(success.clone()),
+        DueState::Done(success) => Some(*success),
         _ => None,
     });
     if let Some(success) = done {

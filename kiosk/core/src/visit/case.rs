@@ -352,7 +352,7 @@ fn assess(card: &CardIdentity, lookup: &Lookup, now: Moment, place: &Place) -> V
         for (pack, success) in &lookup.recent {
             let newer = entitlement.last.as_ref().is_none_or(|last| last.on <= success.on);
             if *pack == entitlement.pack && newer {
-                entitlement.last = Some(success.clone());
+                entitlement.last = Some(*success);
                 entitlement.suspended = false;
             }
         }
