@@ -284,11 +284,7 @@ impl Sensor {
     /// Only a speed that is also looked for: the module keeps it, and must be found there
     /// when the answer to the change was lost.
     fn slower_than(&self, baud_hz: u32) -> u32 {
-        let slower = self
-            .settings
-            .baud_rates_hz
-            .iter()
-            .filter(|hz| **hz < baud_hz);
+        let slower = self.settings.baud_rates_hz.iter().filter(|hz| **hz < baud_hz);
         slower.max().copied().unwrap_or(baud_hz)
     }
 
@@ -380,11 +376,7 @@ impl Sensor {
                 _ => {}
             }
             if self.wire.link.now() >= deadline {
-                let retry = if self.must_lift {
-                    Retry::LiftFirst
-                } else {
-                    Retry::NoFinger
-                };
+                let retry = if self.must_lift { Retry::LiftFirst } else { Retry::NoFinger };
                 return Ok(Err(retry));
             }
             self.wire.link.pause(FINGER_POLL);
@@ -521,11 +513,7 @@ struct Wire {
 
 impl Wire {
     fn new(link: Box<dyn Link>) -> Self {
-        Self {
-            link,
-            parser: Parser::new(ADDRESS),
-            baud_hz: 0,
-        }
+        Self { link, parser: Parser::new(ADDRESS), baud_hz: 0 }
     }
 
     fn set_baud(&mut self, baud_hz: u32) -> Result<(), LinkError> {
@@ -559,9 +547,7 @@ impl Wire {
         };
         let on_wire = wire_time(packet.len() + 32, self.baud_hz);
         let deadline = self.link.now() + patience + on_wire;
-        self.link
-            .write_all(&packet, deadline)
-            .map_err(Trouble::Link)?;
+        self.link.write_all(&packet, deadline).map_err(Trouble::Link)?;
         loop {
             let packet = self.packet(deadline)?;
             if packet.kind == Kind::Ack && command.accepts(&packet.payload) {

@@ -303,10 +303,7 @@ impl Reader {
     fn keep(&mut self, card: Box<CardBlocks>) -> Poll {
         let digest = self.hasher.hash_one(card.text);
         let now = self.wire.link.now();
-        let this = LastCard {
-            digest,
-            last_seen: now,
-        };
+        let this = LastCard { digest, last_seen: now };
         let before = self.last_card.replace(this);
         self.is_card_lying = true;
         let bounced = before.is_some_and(|b| b.digest == digest && now - b.last_seen < BOUNCE_MAX);
@@ -503,12 +500,7 @@ struct Wire {
 
 impl Wire {
     fn new(link: Box<dyn Link>) -> Self {
-        Self {
-            link,
-            parser: Parser::default(),
-            baud_hz: 0,
-            saw_noise: false,
-        }
+        Self { link, parser: Parser::default(), baud_hz: 0, saw_noise: false }
     }
 
     /// Sends a request and waits for a reply that can be its own.
@@ -518,9 +510,7 @@ impl Wire {
         let frame = command.frame();
         let on_wire = wire_time(frame.len() + command.reply_size_max(), self.baud_hz);
         let deadline = limit.min(self.link.now() + command.patience() + on_wire);
-        self.link
-            .write_all(&frame, deadline)
-            .map_err(Trouble::Link)?;
+        self.link.write_all(&frame, deadline).map_err(Trouble::Link)?;
         let reply = self.reply(command, deadline)?;
         let saw_junk = self.parser.take_saw_junk();
         self.saw_noise |= saw_junk;

@@ -59,10 +59,7 @@ pub struct LinkConfig {
 impl LinkConfig {
     /// A link to the device file at `path`, serial or not, nothing recorded.
     pub fn serial(path: impl AsRef<Path>) -> Self {
-        Self {
-            path: path.as_ref().to_owned(),
-            record_to: None,
-        }
+        Self { path: path.as_ref().to_owned(), record_to: None }
     }
 
     /// Opens the link at `baud_hz`.

@@ -41,10 +41,7 @@ pub enum PhotoError {
 impl PhotoDecoder {
     /// A decoder with the usual limit of two seconds.
     pub fn new(program: Vec<String>) -> Self {
-        Self {
-            program,
-            deadline: DEADLINE,
-        }
+        Self { program, deadline: DEADLINE }
     }
 
     /// Decodes `block`, 1024 bytes, to a picture of 102 x 126 pixels.
@@ -194,15 +191,9 @@ mod tests {
         assert_eq!(code("cat /dev/zero"), "photo-decoder-refused");
         assert_eq!(code("head -c 38862 /dev/zero"), "photo-decoder-bad-output");
         let none = PhotoDecoder::new(vec!["no-such-program-here".into()]);
-        assert!(matches!(
-            none.decode(&[0; 1024]),
-            Err(PhotoError::Missing(_))
-        ));
+        assert!(matches!(none.decode(&[0; 1024]), Err(PhotoError::Missing(_))));
         let none = PhotoDecoder::new(vec![]);
-        assert!(matches!(
-            none.decode(&[0; 1024]),
-            Err(PhotoError::Missing(_))
-        ));
+        assert!(matches!(none.decode(&[0; 1024]), Err(PhotoError::Missing(_))));
     }
 
     #[test]
@@ -210,10 +201,7 @@ mod tests {
         let began = Instant::now();
         let mut decoder = shell("sleep 600 & sleep 600");
         decoder.deadline = Duration::from_millis(100);
-        assert!(matches!(
-            decoder.decode(&[0; 1024]),
-            Err(PhotoError::TimedOut)
-        ));
+        assert!(matches!(decoder.decode(&[0; 1024]), Err(PhotoError::TimedOut)));
         assert!(began.elapsed() < Duration::from_secs(20));
     }
 

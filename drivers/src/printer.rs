@@ -67,19 +67,13 @@ pub enum PrinterError {
 impl Printer {
     /// Opens the link. Whether a printer is there shows at the first question.
     pub fn open(link: &LinkConfig, settings: Settings) -> Result<Self, PrinterError> {
-        let link = link
-            .open(settings.baud_hz)
-            .map_err(PrinterError::Unplugged)?;
+        let link = link.open(settings.baud_hz).map_err(PrinterError::Unplugged)?;
         Ok(Self::over(link, settings))
     }
 
     /// Takes an open link.
     pub fn over(link: Box<dyn Link>, settings: Settings) -> Self {
-        Self {
-            link,
-            settings,
-            must_reopen: false,
-        }
+        Self { link, settings, must_reopen: false }
     }
 
     /// Asks for paper, cover and faults.
@@ -195,11 +189,7 @@ impl Printer {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            baud_hz: 115_200,
-            width_dots: 384,
-            answers: true,
-        }
+        Self { baud_hz: 115_200, width_dots: 384, answers: true }
     }
 }
 

@@ -140,12 +140,7 @@ fn check(
     let began = Instant::now();
     let mut facts = Vec::new();
     let outcome = run(&mut facts).err().unwrap_or(Outcome::Works);
-    Checked {
-        device,
-        outcome,
-        facts,
-        took: began.elapsed(),
-    }
+    Checked { device, outcome, facts, took: began.elapsed() }
 }
 
 /// Enough for the exposure to settle.
@@ -165,10 +160,7 @@ mod tests {
         assert_eq!(camera(&mut Grey(Some(120))).outcome, Outcome::Works);
         assert_eq!(camera(&mut Grey(Some(3))).outcome.code(), "camera-dark");
         assert_eq!(camera(&mut Grey(Some(250))).outcome.code(), "camera-bright");
-        assert_eq!(
-            camera(&mut Grey(None)).outcome,
-            Outcome::Fails("camera-stalled")
-        );
+        assert_eq!(camera(&mut Grey(None)).outcome, Outcome::Fails("camera-stalled"));
     }
 
     #[test]

@@ -103,8 +103,7 @@ fn read(vault: &Vault, id: &str) -> Tries {
 
 fn write(vault: &Vault, id: &str, tries: &Tries, event: &str, at: Moment) {
     let bytes = serde_json::to_vec(tries).expect("two numbers are written");
-    let line =
-        AuditLine { at, actor: id.into(), event: event.into(), detail: String::new() };
+    let line = AuditLine { at, actor: id.into(), event: event.into(), detail: String::new() };
     let mut store = vault.store();
     let kept = store.set_meta(&key(id), &bytes).and_then(|()| store.audit(&line));
     if let Err(error) = kept {

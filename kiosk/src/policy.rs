@@ -62,7 +62,8 @@ pub fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::List { dir, json } => list(dir.as_deref(), json),
         Command::Check { file, json } => check(&file, json),
         Command::Explain { pack, born, last, last_method, group, today, json } => {
-            let method = last_method.map(|id| Method::from_id(&id).ok_or(format!("no method {id}")));
+            let method =
+                last_method.map(|id| Method::from_id(&id).ok_or(format!("no method {id}")));
             let question = Question { born, last, last_method: method.transpose()?, group };
             let explained = policy::explain(&find(&pack)?, &question, today);
             print(json, &explained, || explained.to_text())
@@ -82,7 +83,10 @@ fn list(dir: Option<&Path>, json: bool) -> Result<ExitCode, Box<dyn Error>> {
     let listed = policy::list(&PackSet::from_packs(packs));
     print(json, &listed, || {
         let line = |p: &policy::ListedPack| {
-            format!("{} v{}  {}  {}  {}\n    {}\n", p.pack, p.version, p.region, p.agency, p.benefit, p.source)
+            format!(
+                "{} v{}  {}  {}  {}\n    {}\n",
+                p.pack, p.version, p.region, p.agency, p.benefit, p.source
+            )
         };
         listed.iter().map(line).collect()
     })
@@ -106,7 +110,10 @@ fn in_folder(dir: &Path) -> Result<Vec<Pack>, Box<dyn Error>> {
     let mut files: Vec<PathBuf> = fs::read_dir(dir)?.flatten().map(|entry| entry.path()).collect();
     files.retain(|file| file.extension().is_some_and(|e| e == "toml"));
     files.sort();
-    files.iter().map(|file| parse(&fs::read_to_string(file)?, &file.display().to_string())).collect()
+    files
+        .iter()
+        .map(|file| parse(&fs::read_to_string(file)?, &file.display().to_string()))
+        .collect()
 }
 
 fn parse(text: &str, name: &str) -> Result<Pack, Box<dyn Error>> {
@@ -116,7 +123,8 @@ fn parse(text: &str, name: &str) -> Result<Pack, Box<dyn Error>> {
 }
 
 fn built_in() -> Vec<Pack> {
-    let parsed = |text: &&str| Pack::parse(text).expect("a test parses every pack of the repository");
+    let parsed =
+        |text: &&str| Pack::parse(text).expect("a test parses every pack of the repository");
     PACKS.iter().map(parsed).collect()
 }
 

@@ -100,7 +100,9 @@ pub enum Turn {
     /// Nothing happened in time.
     Quiet,
     /// Core heard this.
-    Heard(#[cfg_attr(not(feature = "desk"), expect(dead_code, reason = "the desk records it"))] Event),
+    Heard(
+        #[cfg_attr(not(feature = "desk"), expect(dead_code, reason = "the desk records it"))] Event,
+    ),
     /// Something that core does not need to hear.
     Aside,
     /// The program is to end.
@@ -415,7 +417,8 @@ fn open_rooms(
         clock: outside.clock.clone(),
         teller: teller.clone(),
     };
-    let face = face::FaceRoom::new(outside.open_camera, models.clone(), teller.clone(), tray.clone());
+    let face =
+        face::FaceRoom::new(outside.open_camera, models.clone(), teller.clone(), tray.clone());
     let ids = outside.ids;
     let card = config.id_card.clone().map(|settings| {
         let room = card::CardRoom::new(settings, teller.clone(), tray.clone(), ids);

@@ -39,10 +39,7 @@ fn time_matcher(n: usize) -> Value {
     }
     let mut millis: Vec<f32> = (0..n.max(16) * 4)
         .map(|round| {
-            let (a, b) = (
-                &templates[round % 16],
-                &templates[(round / 16 + round + 1) % 16],
-            );
+            let (a, b) = (&templates[round % 16], &templates[(round / 16 + round + 1) % 16]);
             let started = Instant::now();
             matcher::compare(a, b);
             started.elapsed().as_secs_f32() * 1e3

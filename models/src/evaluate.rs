@@ -85,17 +85,9 @@ pub fn calibrate(
     let missing = |what: &str| ModelError::Manifest(format!("the report has no {what}"));
     let threshold = |fmr: &str| report["threshold_at_fmr"][fmr].as_f64();
     let accept = threshold(fmr).ok_or_else(|| missing("threshold at this rate"))?;
-    let wider = ["0.0001", "0.001", "0.01", "0.1"]
-        .iter()
-        .skip_while(|rate| **rate != fmr)
-        .nth(1);
-    let review = wider
-        .and_then(|rate| threshold(rate))
-        .unwrap_or(accept)
-        .min(accept);
-    let modality = report["modality"]
-        .as_str()
-        .ok_or_else(|| missing("modality"))?;
+    let wider = ["0.0001", "0.001", "0.01", "0.1"].iter().skip_while(|rate| **rate != fmr).nth(1);
+    let review = wider.and_then(|rate| threshold(rate)).unwrap_or(accept).min(accept);
+    let modality = report["modality"].as_str().ok_or_else(|| missing("modality"))?;
     let model = report["model"].as_str().ok_or_else(|| missing("model"))?;
     Ok(ThresholdSet {
         id: id.to_owned(),
@@ -137,9 +129,7 @@ fn each<T: Send>(
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(path) = paths.get(index) else { return };
             let one = make(path);
-            let mut made = made
-                .lock()
-                .expect("no thread panics while it holds the list");
+            let mut made = made.lock().expect("no thread panics while it holds the list");
             made.insert(index, one);
             tell_progress(made.len(), paths.len(), started);
         }
@@ -149,10 +139,7 @@ fn each<T: Send>(
             scope.spawn(work);
         }
     });
-    made.into_inner()
-        .expect("the threads have ended")
-        .into_values()
-        .collect()
+    made.into_inner().expect("the threads have ended").into_values().collect()
 }
 
 fn tell_progress(done: usize, all: usize, started: Instant) {
@@ -206,19 +193,14 @@ fn finger_templates(
     let scale = |n: u32| (n as f32 * 500.0 / setting.ppi as f32).round() as u32;
     for (index, path) in paths.iter().enumerate() {
         let (width, height) = image::image_dimensions(path).unwrap_or((0, 0));
-        by_canvas
-            .entry(canvas_for(scale(width), scale(height)))
-            .or_default()
-            .push(index);
+        by_canvas.entry(canvas_for(scale(width), scale(height))).or_default().push(index);
     }
     let mut made: Vec<_> = paths.iter().map(|_| Made::NotAcquired).collect();
     for ((width, height), indices) in by_canvas {
         let engine =
             FingerEngine::load(setting.dir, setting.manifest, width as u32, height as u32)?;
         let group: Vec<_> = indices.iter().map(|index| paths[*index].clone()).collect();
-        let results = each(setting, &group, |path| {
-            finger_template(&engine, path, setting.ppi)
-        });
+        let results = each(setting, &group, |path| finger_template(&engine, path, setting.ppi));
         for (index, result) in indices.into_iter().zip(results) {
             made[index] = result;
         }
@@ -233,10 +215,7 @@ fn finger_template(engine: &FingerEngine, path: &Path, ppi: u32) -> Made<FingerT
     };
     let started = Instant::now();
     let template = engine.extract(&picture);
-    timed(
-        template.map(|t| (t.minutiae.len() >= FINGER_MINUTIAE_MIN).then_some(t)),
-        started,
-    )
+    timed(template.map(|t| (t.minutiae.len() >= FINGER_MINUTIAE_MIN).then_some(t)), started)
 }
 
 fn compared<T>(
@@ -338,16 +317,8 @@ fn acquisition<T>(paths: &[PathBuf], made: &[Made<T>]) -> Value {
 }
 
 fn at_rates(of: impl Fn(f64) -> Option<f64>) -> Value {
-    let rates = [
-        ("0.1", 0.1),
-        ("0.01", 0.01),
-        ("0.001", 0.001),
-        ("0.0001", 0.0001),
-    ];
-    let all: HashMap<_, _> = rates
-        .into_iter()
-        .map(|(name, fmr)| (name, of(fmr)))
-        .collect();
+    let rates = [("0.1", 0.1), ("0.01", 0.01), ("0.001", 0.001), ("0.0001", 0.0001)];
+    let all: HashMap<_, _> = rates.into_iter().map(|(name, fmr)| (name, of(fmr))).collect();
     json!(all)
 }
 
@@ -355,9 +326,7 @@ fn percentiles(mut values: Vec<f32>) -> Value {
     values.sort_by(f32::total_cmp);
     let at = |part: f64| {
         let index = (part * values.len() as f64).ceil() as usize;
-        values
-            .get(index.saturating_sub(1))
-            .map(|v| (f64::from(*v) * 1e4).round() / 1e4)
+        values.get(index.saturating_sub(1)).map(|v| (f64::from(*v) * 1e4).round() / 1e4)
     };
     json!({ "n": values.len(), "p50": at(0.5), "p90": at(0.9), "p95": at(0.95), "p99": at(0.99), "max": at(1.0) })
 }

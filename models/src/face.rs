@@ -125,12 +125,7 @@ impl FaceEngine {
         let second = found.has_second_person();
         let coaching = measure::coaching(frame, &face, &quality, second);
         let n_faces = found.detections.len();
-        Ok(FaceObservation {
-            n_faces,
-            face: Some(face),
-            quality,
-            coaching,
-        })
+        Ok(FaceObservation { n_faces, face: Some(face), quality, coaching })
     }
 
     /// How live the face looks in this one frame; judge several frames together.
@@ -150,10 +145,7 @@ impl FaceEngine {
         let id = self.embed.id();
         FaceTemplate::from_embedding(outputs.swap_remove(0), id).ok_or_else(|| {
             let reason = "the embedding is not a vector of finite numbers".to_owned();
-            ModelError::Network {
-                id: id.name.clone(),
-                reason,
-            }
+            ModelError::Network { id: id.name.clone(), reason }
         })
     }
 
@@ -183,12 +175,7 @@ impl FaceEngine {
         let y = (bbox.y - bbox.height / 4.0).max(0.0);
         let right = (bbox.x + bbox.width * 1.25).min(upright.width() as f32);
         let lower = (bbox.y + bbox.height * 1.25).min(upright.height() as f32);
-        let region = Region {
-            x,
-            y,
-            width: right - x,
-            height: lower - y,
-        };
+        let region = Region { x, y, width: right - x, height: lower - y };
         let picture = pixels::resample(upright, region, self.pose.picture_size());
         let bins = self.pose.run(&pixels::pack(&picture, self.pose.pixels()))?;
         Ok((degrees(&bins[0]), degrees(&bins[1])))
@@ -198,43 +185,23 @@ impl FaceEngine {
 impl FaceObservation {
     fn empty(frame: &RgbImage) -> Self {
         let quality = measure::no_face(frame);
-        Self {
-            n_faces: 0,
-            face: None,
-            quality,
-            coaching: Some(Coaching::NoFace),
-        }
+        Self { n_faces: 0, face: None, quality, coaching: Some(Coaching::NoFace) }
     }
 }
 
 /// The box scaled about its centre and moved to lie inside the picture.
 fn inside(bbox: BBox, scale: f32, picture: &RgbImage) -> Region {
     let (w, h) = (picture.width() as f32, picture.height() as f32);
-    let scale = scale
-        .min((w - 1.0) / bbox.width)
-        .min((h - 1.0) / bbox.height);
+    let scale = scale.min((w - 1.0) / bbox.width).min((h - 1.0) / bbox.height);
     let (width, height) = (bbox.width * scale, bbox.height * scale);
-    let x = (bbox.x + (bbox.width - width) / 2.0)
-        .min(w - 1.0 - width)
-        .max(0.0);
-    let y = (bbox.y + (bbox.height - height) / 2.0)
-        .min(h - 1.0 - height)
-        .max(0.0);
-    Region {
-        x: x.floor(),
-        y: y.floor(),
-        width: width.floor(),
-        height: height.floor(),
-    }
+    let x = (bbox.x + (bbox.width - width) / 2.0).min(w - 1.0 - width).max(0.0);
+    let y = (bbox.y + (bbox.height - height) / 2.0).min(h - 1.0 - height).max(0.0);
+    Region { x: x.floor(), y: y.floor(), width: width.floor(), height: height.floor() }
 }
 
 /// The expected angle over bins of three degrees.
 fn degrees(bins: &[f32]) -> f32 {
-    let expected: f32 = softmax(bins)
-        .iter()
-        .enumerate()
-        .map(|(i, p)| i as f32 * p)
-        .sum();
+    let expected: f32 = softmax(bins).iter().enumerate().map(|(i, p)| i as f32 * p).sum();
     expected * 3.0 - 99.0
 }
 

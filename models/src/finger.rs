@@ -100,19 +100,10 @@ impl FingerEngine {
         let picture = picture.at_500_ppi();
         let (input, left, top) = picture.centred_on(self.canvas);
         let output = self.network.run(&input)?.swap_remove(0);
-        let place = Placed {
-            left,
-            top,
-            canvas_width: self.canvas.0,
-        };
+        let place = Placed { left, top, canvas_width: self.canvas.0 };
         let minutiae = place.minutiae(&output, picture.width, picture.height);
         let extractor = self.network.id().to_string();
-        Ok(FingerTemplate::new(
-            picture.width,
-            picture.height,
-            minutiae,
-            extractor,
-        ))
+        Ok(FingerTemplate::new(picture.width, picture.height, minutiae, extractor))
     }
 
     /// How good the picture and its minutiae are.
@@ -131,23 +122,13 @@ impl GreyImage {
     /// A picture; nothing if the pixels do not fill it.
     pub fn new(width: u32, height: u32, ppi: u32, pixels: Vec<u8>) -> Option<Self> {
         let fills = pixels.len() as u64 == u64::from(width) * u64::from(height);
-        (fills && width > 0 && height > 0 && ppi > 0).then_some(Self {
-            width,
-            height,
-            ppi,
-            pixels,
-        })
+        (fills && width > 0 && height > 0 && ppi > 0).then_some(Self { width, height, ppi, pixels })
     }
 
     /// A picture file, as evaluation sets have them.
     pub fn from_luma(picture: &GrayImage, ppi: u32) -> Self {
         let (width, height) = picture.dimensions();
-        Self {
-            width,
-            height,
-            ppi,
-            pixels: picture.as_raw().clone(),
-        }
+        Self { width, height, ppi, pixels: picture.as_raw().clone() }
     }
 
     /// The same picture at the resolution extractor and matcher work in.
@@ -165,12 +146,7 @@ impl GreyImage {
                 pixels.push(self.bilinear(at(x), at(y)));
             }
         }
-        Self {
-            width,
-            height,
-            ppi: 500,
-            pixels,
-        }
+        Self { width, height, ppi: 500, pixels }
     }
 
     fn bilinear(&self, x: f32, y: f32) -> u8 {
@@ -237,11 +213,7 @@ impl Placed {
             x: (x as i32 - self.left) as f32,
             y: (y as i32 - self.top) as f32,
             angle: cell[1].rem_euclid(std::f32::consts::TAU),
-            kind: if cell[2] >= 0.5 {
-                MinutiaKind::Ending
-            } else {
-                MinutiaKind::Bifurcation
-            },
+            kind: if cell[2] >= 0.5 { MinutiaKind::Ending } else { MinutiaKind::Bifurcation },
             quality: cell[3].min(1.0),
         }
     }
@@ -250,19 +222,12 @@ impl Placed {
 impl FingerTemplate {
     /// A template from minutiae found by any extractor.
     pub fn new(width: u32, height: u32, minutiae: Vec<Minutia>, extractor: String) -> Self {
-        Self {
-            width,
-            height,
-            minutiae,
-            extractor,
-            descriptors: OnceLock::new(),
-        }
+        Self { width, height, minutiae, extractor, descriptors: OnceLock::new() }
     }
 
     /// What the matcher derives from the minutiae, made at the first comparison.
     pub(crate) fn descriptors(&self) -> &Descriptors {
-        self.descriptors
-            .get_or_init(|| matcher::describe(&self.minutiae))
+        self.descriptors.get_or_init(|| matcher::describe(&self.minutiae))
     }
 }
 
@@ -275,11 +240,7 @@ impl PartialEq for FingerTemplate {
 
 impl fmt::Debug for GreyImage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "GreyImage({}x{} {} ppi, …)",
-            self.width, self.height, self.ppi
-        )
+        write!(f, "GreyImage({}x{} {} ppi, …)", self.width, self.height, self.ppi)
     }
 }
 
@@ -323,9 +284,7 @@ mod tests {
 
     #[test]
     fn a_picture_of_1000_ppi_comes_to_half_its_size() {
-        let picture = GreyImage::new(6, 4, 1000, vec![50; 24])
-            .unwrap()
-            .at_500_ppi();
+        let picture = GreyImage::new(6, 4, 1000, vec![50; 24]).unwrap().at_500_ppi();
         assert_eq!((picture.width, picture.height, picture.ppi), (3, 2, 500));
         assert_eq!(picture.pixels, vec![50; 6]);
     }
@@ -346,10 +305,7 @@ mod tests {
         let (input, ..) = picture.centred_on(engine.canvas);
         let output = engine.network.run(&input).unwrap().swap_remove(0);
         for (value, expected) in output.iter().step_by(golden.step).zip(&golden.values) {
-            assert!(
-                (value - expected).abs() < 2e-3,
-                "{value} and not {expected}"
-            );
+            assert!((value - expected).abs() < 2e-3, "{value} and not {expected}");
         }
         let found = engine.extract(&picture).unwrap().minutiae;
         assert_eq!(found.len(), golden.minutiae.len());
@@ -381,9 +337,7 @@ mod tests {
             (127.5 + 100.0 * (rings + first - second).cos()).floor() as u8
         };
         let rows = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
-        let pixels = rows
-            .map(|(x, y)| grey(f64::from(x), f64::from(y)))
-            .collect();
+        let pixels = rows.map(|(x, y)| grey(f64::from(x), f64::from(y))).collect();
         GreyImage::new(width, height, 500, pixels).unwrap()
     }
 }

@@ -86,12 +86,7 @@ pub fn encode(record: &FingerRecord) -> Result<Vec<u8>, RecordError> {
         return Err(RecordError::TooMany);
     }
     let widest = |of: fn(&FingerTemplate) -> u32| {
-        record
-            .views
-            .iter()
-            .map(|view| of(&view.template))
-            .max()
-            .unwrap_or(0)
+        record.views.iter().map(|view| of(&view.template)).max().unwrap_or(0)
     };
     let size = |n: u32| u16::try_from(n).map_err(|_| RecordError::Value);
     let mut out = b"FMR\0 20\0\0\0\0\0".to_vec();
@@ -149,11 +144,7 @@ pub fn decode(bytes: &[u8]) -> Result<FingerRecord, RecordError> {
         b"030\0" => decode_2011(&mut rest, total)?,
         _ => return Err(RecordError::Version),
     };
-    if rest.0.is_empty() {
-        Ok(record)
-    } else {
-        Err(RecordError::Length)
-    }
+    if rest.0.is_empty() { Ok(record) } else { Err(RecordError::Length) }
 }
 
 fn decode_2005(bytes: &mut Bytes<'_>) -> Result<FingerRecord, RecordError> {
@@ -183,9 +174,7 @@ fn decode_views(bytes: &mut Bytes<'_>, steps: f32) -> Result<FingerRecord, Recor
     if bytes.u8()? != 0 || n_views > VIEWS_MAX {
         return Err(RecordError::Value);
     }
-    let views = (0..n_views)
-        .map(|_| decode_view(bytes, &sheet))
-        .collect::<Result<_, _>>()?;
+    let views = (0..n_views).map(|_| decode_view(bytes, &sheet)).collect::<Result<_, _>>()?;
     Ok(FingerRecord { device, views })
 }
 
@@ -199,13 +188,7 @@ fn decode_view(bytes: &mut Bytes<'_>, sheet: &Sheet) -> Result<FingerView, Recor
     }
     let template = sheet.minutiae(bytes, n, true)?;
     let (number, impression) = (numbers >> 4, numbers & 0x0f);
-    Ok(FingerView {
-        position,
-        number,
-        impression,
-        quality,
-        template,
-    })
+    Ok(FingerView { position, number, impression, quality, template })
 }
 
 /// The record of 2011: each representation with a head of its own.
@@ -237,11 +220,7 @@ fn decode_representation(
     *device = own.u16()? & 0x0fff;
     let n_qualities = usize::from(own.u8()?);
     let qualities = own.take(5 * n_qualities)?;
-    let quality = qualities
-        .first()
-        .copied()
-        .filter(|q| *q <= 100)
-        .unwrap_or(0);
+    let quality = qualities.first().copied().filter(|q| *q <= 100).unwrap_or(0);
     if certified {
         let n = usize::from(own.u8()?);
         own.take(3 * n)?;
@@ -261,13 +240,7 @@ fn decode_representation(
     if !own.0.is_empty() {
         return Err(RecordError::Length);
     }
-    Ok(FingerView {
-        position,
-        number,
-        impression,
-        quality,
-        template,
-    })
+    Ok(FingerView { position, number, impression, quality, template })
 }
 
 /// Size of the pictures, the way to 500 pixels per inch, and the steps of an angle.
@@ -295,13 +268,7 @@ impl Sheet {
         let (scale_x, scale_y) = (scale(per_cm_x)?, scale(per_cm_y)?);
         let to = |n: u16, scale: f32| (f32::from(n) * scale).round() as u32;
         let (width, height) = (to(width, scale_x), to(height, scale_y));
-        Ok(Self {
-            width,
-            height,
-            scale_x,
-            scale_y,
-            steps,
-        })
+        Ok(Self { width, height, scale_x, scale_y, steps })
     }
 
     /// The minutiae of a view and the extended data after them (ridge counts, cores,
@@ -312,18 +279,12 @@ impl Sheet {
         n: u8,
         with_quality: bool,
     ) -> Result<FingerTemplate, RecordError> {
-        let minutiae = (0..n)
-            .map(|_| self.minutia(bytes, with_quality))
-            .collect::<Result<_, _>>()?;
+        let minutiae =
+            (0..n).map(|_| self.minutia(bytes, with_quality)).collect::<Result<_, _>>()?;
         let extended = usize::from(bytes.u16()?);
         bytes.take(extended)?;
         let extractor = FOREIGN.to_owned();
-        Ok(FingerTemplate::new(
-            self.width,
-            self.height,
-            minutiae,
-            extractor,
-        ))
+        Ok(FingerTemplate::new(self.width, self.height, minutiae, extractor))
     }
 
     fn minutia(&self, bytes: &mut Bytes<'_>, with_quality: bool) -> Result<Minutia, RecordError> {
@@ -342,11 +303,7 @@ impl Sheet {
             angle: (f32::from(angle) / self.steps * TAU).rem_euclid(TAU),
             kind,
             // Zero means "not reported"; a middle value keeps such minutiae usable.
-            quality: if quality == 0 {
-                0.5
-            } else {
-                f32::from(quality.min(100)) / 100.0
-            },
+            quality: if quality == 0 { 0.5 } else { f32::from(quality.min(100)) / 100.0 },
         })
     }
 }
@@ -448,30 +405,16 @@ mod tests {
 
     #[test]
     fn card_codes_are_the_same_fingers() {
-        assert_eq!(
-            FingerPosition::from_card_code(11),
-            Some(FingerPosition::RightThumb)
-        );
-        assert_eq!(
-            FingerPosition::from_card_code(20),
-            Some(FingerPosition::LeftLittle)
-        );
-        assert_eq!(
-            FingerPosition::from_card_code(97),
-            Some(FingerPosition::Unknown)
-        );
+        assert_eq!(FingerPosition::from_card_code(11), Some(FingerPosition::RightThumb));
+        assert_eq!(FingerPosition::from_card_code(20), Some(FingerPosition::LeftLittle));
+        assert_eq!(FingerPosition::from_card_code(97), Some(FingerPosition::Unknown));
         assert_eq!(FingerPosition::from_card_code(1), None);
     }
 
     #[test]
     fn a_record_of_another_resolution_comes_to_500_ppi() {
-        let minutia = Minutia {
-            x: 100.0,
-            y: 50.0,
-            angle: 0.0,
-            kind: MinutiaKind::Other,
-            quality: 0.5,
-        };
+        let minutia =
+            Minutia { x: 100.0, y: 50.0, angle: 0.0, kind: MinutiaKind::Other, quality: 0.5 };
         let mut bytes = encode(&record(vec![minutia])).unwrap();
         bytes[18..22].copy_from_slice(&[1, 138, 1, 138]); // 394 per centimetre
         let read = decode(&bytes).unwrap();
@@ -497,29 +440,18 @@ mod tests {
     fn a_record_of_2011_is_read() {
         let own = [
             [0u8; 14].as_slice(),
-            &[
-                1, 70, 0, 0, 0, 0, 2, 1, 0, 197, 0, 197, 0, 1, 0, 1, 32, 0x50, 1,
-            ],
+            &[1, 70, 0, 0, 0, 0, 2, 1, 0, 197, 0, 197, 0, 1, 0, 1, 32, 0x50, 1],
             &[0x40, 10, 1, 44, 64, 0, 0],
         ]
         .concat();
         let head = b"FMR\x00030\x00".as_slice();
         let length = |n: usize| (n as u32).to_be_bytes();
         let total = 15 + 4 + own.len();
-        let bytes = [
-            head,
-            &length(total),
-            &[0, 1, 0],
-            &length(4 + own.len()),
-            own.as_slice(),
-        ]
-        .concat();
+        let bytes =
+            [head, &length(total), &[0, 1, 0], &length(4 + own.len()), own.as_slice()].concat();
         let read = decode(&bytes).unwrap();
         let view = &read.views[0];
-        assert_eq!(
-            (view.position, view.quality),
-            (FingerPosition::RightIndex, 70)
-        );
+        assert_eq!((view.position, view.quality), (FingerPosition::RightIndex, 70));
         assert_eq!((view.template.width, view.template.height), (256, 288));
         assert!((view.template.minutiae[0].angle - TAU / 4.0).abs() < 1e-5);
         assert!(decode(&bytes[..total - 1]).is_err());
@@ -558,11 +490,7 @@ mod tests {
 
     /// A minutia that the format can hold exactly.
     fn any_minutia() -> impl Strategy<Value = Minutia> {
-        let kinds = [
-            MinutiaKind::Ending,
-            MinutiaKind::Bifurcation,
-            MinutiaKind::Other,
-        ];
+        let kinds = [MinutiaKind::Ending, MinutiaKind::Bifurcation, MinutiaKind::Other];
         (0u16..256, 0u16..288, any::<u8>(), 0usize..3, 1u8..=100).prop_map(
             move |(x, y, angle, kind, quality)| Minutia {
                 x: f32::from(x),
@@ -583,9 +511,6 @@ mod tests {
             quality: 80,
             template,
         };
-        FingerRecord {
-            device: 0,
-            views: vec![view],
-        }
+        FingerRecord { device: 0, views: vec![view] }
     }
 }

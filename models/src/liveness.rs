@@ -100,9 +100,7 @@ impl Neutral {
             eyes_open: median(|s| s.eyes_open),
             mouth_open: median(|s| s.mouth_open),
         };
-        let still = frames
-            .iter()
-            .all(|s| (s.yaw - rest.yaw).abs() < STILL_DEGREES);
+        let still = frames.iter().all(|s| (s.yaw - rest.yaw).abs() < STILL_DEGREES);
         still.then_some(Self { rest })
     }
 
@@ -115,12 +113,7 @@ impl Neutral {
 impl ActionWatch {
     /// Starts to watch for an action.
     pub fn new(neutral: Neutral, action: Action) -> Self {
-        Self {
-            action,
-            neutral,
-            stage: Stage::Waiting,
-            n_frames: 0,
-        }
+        Self { action, neutral, stage: Stage::Waiting, n_frames: 0 }
     }
 
     /// The action watched for.
@@ -236,11 +229,7 @@ mod tests {
 
     #[test]
     fn a_blink_needs_the_eyes_to_open_again() {
-        let shut = Signals {
-            eye_aspect: 0.18,
-            eyes_open: 0.05,
-            ..REST
-        };
+        let shut = Signals { eye_aspect: 0.18, eyes_open: 0.05, ..REST };
         let seen = watch(Action::Blink, &[REST, shut, shut, REST, shut]);
         use Progress::{Done, HalfWay, Waiting};
         assert_eq!(seen, [Waiting, HalfWay, HalfWay, Done, Done]);
@@ -248,11 +237,7 @@ mod tests {
 
     #[test]
     fn a_face_with_narrow_eyes_is_judged_by_its_own_eyes() {
-        let narrow = Signals {
-            eye_aspect: 0.18,
-            eyes_open: 0.9,
-            ..REST
-        };
+        let narrow = Signals { eye_aspect: 0.18, eyes_open: 0.9, ..REST };
         let neutral = Neutral::of(&[narrow; 3]).unwrap();
         let mut watch = ActionWatch::new(neutral, Action::Blink);
         assert_eq!(watch.see(&narrow), Progress::Waiting);
@@ -260,29 +245,16 @@ mod tests {
 
     #[test]
     fn a_turn_is_a_change_of_both_measures() {
-        let turned = Signals {
-            yaw: 30.0,
-            nose_offset: 0.5,
-            ..REST
-        };
+        let turned = Signals { yaw: 30.0, nose_offset: 0.5, ..REST };
         let yaw_alone = Signals { yaw: 30.0, ..REST };
-        assert_eq!(
-            watch(Action::Turn, &[yaw_alone, turned])[0],
-            Progress::Waiting
-        );
+        assert_eq!(watch(Action::Turn, &[yaw_alone, turned])[0], Progress::Waiting);
         assert_eq!(watch(Action::Turn, &[yaw_alone, turned])[1], Progress::Done);
     }
 
     #[test]
     fn an_open_mouth_is_a_change_from_ones_own() {
-        let open = Signals {
-            mouth_open: 0.3,
-            ..REST
-        };
-        assert_eq!(
-            watch(Action::OpenMouth, &[REST, open]),
-            [Progress::Waiting, Progress::Done]
-        );
+        let open = Signals { mouth_open: 0.3, ..REST };
+        assert_eq!(watch(Action::OpenMouth, &[REST, open]), [Progress::Waiting, Progress::Done]);
     }
 
     #[test]

@@ -114,22 +114,10 @@ fn run(cli: Cli) -> Result<ExitCode, ModelError> {
         Command::Fetch { dir } => run_fetch(&manifest, dir.unwrap_or_else(default_dir)),
         Command::Check { dir } => Ok(run_check(&manifest, dir.unwrap_or_else(default_dir))),
         Command::List => Ok(run_list(&manifest)),
-        Command::Evaluate {
-            what,
-            pairs,
-            out,
-            dir,
-            threads,
-            ppi,
-        } => {
+        Command::Evaluate { what, pairs, out, dir, threads, ppi } => {
             let n_threads = threads.unwrap_or_else(all_cores);
             let dir = dir.unwrap_or_else(default_dir);
-            let setting = Setting {
-                dir: &dir,
-                manifest: &manifest,
-                n_threads,
-                ppi,
-            };
+            let setting = Setting { dir: &dir, manifest: &manifest, n_threads, ppi };
             run_evaluate(&setting, what, &pairs, &out)
         }
         Command::Bench { dir, runs } => {
@@ -137,12 +125,9 @@ fn run(cli: Cli) -> Result<ExitCode, ModelError> {
             println!("{:#}", bench::bench(&dir, &manifest, runs.max(1))?);
             Ok(ExitCode::SUCCESS)
         }
-        Command::Calibrate {
-            report,
-            id,
-            reference,
-            fmr,
-        } => run_calibrate(&report, &id, &reference, &fmr),
+        Command::Calibrate { report, id, reference, fmr } => {
+            run_calibrate(&report, &id, &reference, &fmr)
+        }
     }
 }
 
@@ -161,19 +146,8 @@ fn run_evaluate(
         What::Finger => evaluate::finger(setting, pairs, out)?,
         What::Pad => evaluate::pad(setting, pairs, out)?,
     };
-    let shown = [
-        "n_genuine",
-        "n_impostor",
-        "eer",
-        "eer_interval",
-        "fnmr_at_fmr",
-        "apcer",
-        "bpcer",
-    ];
-    for key in shown
-        .into_iter()
-        .chain(["failure_to_acquire", "n_bad_files", "latency_ms"])
-    {
+    let shown = ["n_genuine", "n_impostor", "eer", "eer_interval", "fnmr_at_fmr", "apcer", "bpcer"];
+    for key in shown.into_iter().chain(["failure_to_acquire", "n_bad_files", "latency_ms"]) {
         if !report[key].is_null() {
             println!("{key:20} {}", report[key]);
         }
@@ -187,10 +161,8 @@ fn run_calibrate(
     reference: &str,
     fmr: &str,
 ) -> Result<ExitCode, ModelError> {
-    let text = std::fs::read_to_string(report).map_err(|source| ModelError::Io {
-        path: report.to_owned(),
-        source,
-    })?;
+    let text = std::fs::read_to_string(report)
+        .map_err(|source| ModelError::Io { path: report.to_owned(), source })?;
     let value = serde_json::from_str(&text).map_err(|e| ModelError::Manifest(e.to_string()))?;
     let set = evaluate::calibrate(&value, id, reference, fmr)?;
     let text = toml::to_string(&set).map_err(|e| ModelError::Manifest(e.to_string()))?;
@@ -225,31 +197,16 @@ fn run_check(manifest: &Manifest, dir: PathBuf) -> ExitCode {
 
 fn run_list(manifest: &Manifest) -> ExitCode {
     for model in manifest.models() {
-        let package = manifest
-            .package(&model.package)
-            .expect("the manifest was checked");
-        println!(
-            "{} ({} bytes, sha256 {})",
-            model.id, model.bytes, model.sha256
-        );
-        println!(
-            "  from     {} {}: {}",
-            package.name, package.version, model.inside
-        );
+        let package = manifest.package(&model.package).expect("the manifest was checked");
+        println!("{} ({} bytes, sha256 {})", model.id, model.bytes, model.sha256);
+        println!("  from     {} {}: {}", package.name, package.version, model.inside);
         println!("  licence  {}", package.licence);
         println!("  origin   {}", package.provenance);
         println!("  input    {}", model.input);
         println!("  output   {}", model.output);
-        for set in manifest
-            .threshold_sets()
-            .iter()
-            .filter(|set| set.probe == model.id)
-        {
+        for set in manifest.threshold_sets().iter().filter(|set| set.probe == model.id) {
             let (accept, review) = (set.accept, set.review);
-            println!(
-                "  scores   {}: same from {accept}, different below {review}",
-                set.id
-            );
+            println!("  scores   {}: same from {accept}, different below {review}", set.id);
         }
     }
     ExitCode::SUCCESS

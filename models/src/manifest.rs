@@ -186,20 +186,11 @@ impl Manifest {
     fn check_threshold_sets(&self) -> Result<(), ModelError> {
         for (index, set) in self.threshold_sets.iter().enumerate() {
             self.model(&set.probe)?;
-            if self.threshold_sets[..index]
-                .iter()
-                .any(|other| other.id == set.id)
-            {
-                return Err(ModelError::Manifest(format!(
-                    "threshold set {} twice",
-                    set.id
-                )));
+            if self.threshold_sets[..index].iter().any(|other| other.id == set.id) {
+                return Err(ModelError::Manifest(format!("threshold set {} twice", set.id)));
             }
             if set.review > set.accept {
-                return Err(ModelError::Manifest(format!(
-                    "{}: review above accept",
-                    set.id
-                )));
+                return Err(ModelError::Manifest(format!("{}: review above accept", set.id)));
             }
         }
         Ok(())
@@ -217,46 +208,31 @@ impl Model {
         let path = self.path(dir);
         let mut file = match File::open(&path) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                return Err(ModelError::Missing {
-                    id: self.id.clone(),
-                    path,
-                });
+                return Err(ModelError::Missing { id: self.id.clone(), path });
             }
             opened => opened.map_err(ModelError::io(&path))?,
         };
         let mut bytes = Vec::with_capacity(self.bytes as usize);
-        file.read_to_end(&mut bytes)
-            .map_err(ModelError::io(&path))?;
+        file.read_to_end(&mut bytes).map_err(ModelError::io(&path))?;
         self.check_bytes(&bytes)?;
         Ok(bytes)
     }
 
     /// Which weights these are, as scores carry it.
     pub fn model_id(&self) -> ModelId {
-        ModelId {
-            name: self.id.clone(),
-            sha16: self.sha256[..16].to_owned(),
-        }
+        ModelId { name: self.id.clone(), sha16: self.sha256[..16].to_owned() }
     }
 
     pub(crate) fn check_bytes(&self, bytes: &[u8]) -> Result<(), ModelError> {
         let found = bytes.len() as u64;
         if found != self.bytes {
             let (id, expected) = (self.id.clone(), self.bytes);
-            return Err(ModelError::Truncated {
-                id,
-                expected,
-                found,
-            });
+            return Err(ModelError::Truncated { id, expected, found });
         }
         let found = hex_digest(bytes);
         if found != self.sha256 {
             let (id, expected) = (self.id.clone(), self.sha256.clone());
-            return Err(ModelError::WrongHash {
-                id,
-                expected,
-                found,
-            });
+            return Err(ModelError::WrongHash { id, expected, found });
         }
         Ok(())
     }
@@ -267,17 +243,11 @@ impl Model {
         if !hex {
             return refuse("sha256 is not 64 hex digits");
         }
-        let plain = Path::new(&self.file)
-            .file_name()
-            .is_some_and(|n| n == self.file.as_str());
+        let plain = Path::new(&self.file).file_name().is_some_and(|n| n == self.file.as_str());
         if !plain {
             return refuse("file is not a plain file name");
         }
-        let channels = if self.pixels.order == ChannelOrder::Grey {
-            1
-        } else {
-            3
-        };
+        let channels = if self.pixels.order == ChannelOrder::Grey { 1 } else { 3 };
         if self.pixels.subtract.len() != channels || self.pixels.divide.len() != channels {
             return refuse("pixels need one number a channel");
         }
@@ -296,10 +266,7 @@ impl fmt::Display for ModelId {
 
 /// SHA-256 as lower-case hex.
 pub fn hex_digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The model folder used when neither a flag nor `CHANGQING_MODELS` names one.
@@ -331,12 +298,7 @@ mod tests {
             if let Some(bytes) = bytes {
                 std::fs::write(dir.path().join("w.onnx"), bytes).unwrap();
             }
-            manifest
-                .check(dir.path())
-                .remove(0)
-                .1
-                .err()
-                .map(|e| e.code())
+            manifest.check(dir.path()).remove(0).1.err().map(|e| e.code())
         };
         assert_eq!(code(None), Some("err-model-missing"));
         assert_eq!(code(Some(b"weigh")), Some("err-model-truncated"));
@@ -347,10 +309,7 @@ mod tests {
     #[test]
     fn a_file_name_cannot_leave_the_folder() {
         let text = tiny_text(&"0".repeat(64)).replace("w.onnx", "../w.onnx");
-        assert!(matches!(
-            Manifest::parse(&text),
-            Err(ModelError::Manifest(_))
-        ));
+        assert!(matches!(Manifest::parse(&text), Err(ModelError::Manifest(_))));
     }
 
     fn tiny_manifest(sha256: &str) -> Manifest {

@@ -15,11 +15,7 @@ pub fn compare(a: &FingerTemplate, b: &FingerTemplate) -> f32 {
         return 0.0;
     }
     // One order for both, so that the score does not depend on who was probe.
-    if a.order().le(b.order()) {
-        score(a, b)
-    } else {
-        score(b, a)
-    }
+    if a.order().le(b.order()) { score(a, b) } else { score(b, a) }
 }
 
 /// The best agreement with any placement of the enrolled finger; 0 without one.
@@ -51,16 +47,9 @@ pub(crate) fn describe(minutiae: &[Minutia]) -> Descriptors {
     points.sort_by(|a, b| b.quality.total_cmp(&a.quality));
     points.truncate(MINUTIAE_MAX);
     let grid = cell_centres();
-    let cells: Vec<_> = points
-        .iter()
-        .map(|p| neighbourhood(p, &points, &grid))
-        .collect();
+    let cells: Vec<_> = points.iter().map(|p| neighbourhood(p, &points, &grid)).collect();
     let norms = cells.iter().map(|cell| dot(cell, cell).sqrt()).collect();
-    Descriptors {
-        points,
-        cells,
-        norms,
-    }
+    Descriptors { points, cells, norms }
 }
 
 impl Descriptors {
@@ -73,12 +62,7 @@ impl Descriptors {
 
 impl From<&Minutia> for Point {
     fn from(m: &Minutia) -> Self {
-        Self {
-            x: m.x,
-            y: m.y,
-            angle: wrap(-m.angle),
-            quality: m.quality,
-        }
+        Self { x: m.x, y: m.y, angle: wrap(-m.angle), quality: m.quality }
     }
 }
 
@@ -103,9 +87,7 @@ fn neighbourhood(centre: &Point, all: &[Point], grid: &[(f32, f32)]) -> [f32; CE
             let square = (along - x).powi(2) + (across - y).powi(2);
             if square <= (3.0 * SPREAD).powi(2) {
                 let near = gauss(square, SPREAD);
-                cell.iter_mut()
-                    .zip(slices)
-                    .for_each(|(value, slice)| *value += near * slice);
+                cell.iter_mut().zip(slices).for_each(|(value, slice)| *value += near * slice);
             }
         }
     }
@@ -117,8 +99,7 @@ fn cell_centres() -> Vec<(f32, f32)> {
     let step = 2.0 * RADIUS / SIDE as f32;
     let at = |i: usize| (i as f32 + 0.5) * step - RADIUS;
     let all = (0..SIDE).flat_map(|i| (0..SIDE).map(move |j| (at(i), at(j))));
-    all.filter(|(x, y)| x * x + y * y <= RADIUS * RADIUS)
-        .collect()
+    all.filter(|(x, y)| x * x + y * y <= RADIUS * RADIUS).collect()
 }
 
 fn score(a: &Descriptors, b: &Descriptors) -> f32 {
@@ -128,11 +109,8 @@ fn score(a: &Descriptors, b: &Descriptors) -> f32 {
     }
     let relaxed = relax(&pairs, &agreements(a, b, &pairs));
     // The pairs that kept most of their likeness are the mates.
-    let mut kept: Vec<(f32, f32)> = pairs
-        .iter()
-        .zip(relaxed)
-        .map(|(pair, now)| (now / pair.likeness, now))
-        .collect();
+    let mut kept: Vec<(f32, f32)> =
+        pairs.iter().zip(relaxed).map(|(pair, now)| (now / pair.likeness, now)).collect();
     kept.sort_by(|p, q| q.0.total_cmp(&p.0));
     let n = n_counted(a.points.len().min(b.points.len())).min(kept.len());
     SCALE * kept[..n].iter().map(|(_, now)| now).sum::<f32>() / n as f32
@@ -354,9 +332,6 @@ mod tests {
                 ..*m
             }
         };
-        own.iter()
-            .filter(|m| m.y < 20.0 + 360.0 * keep)
-            .map(lay)
-            .collect()
+        own.iter().filter(|m| m.y < 20.0 + 360.0 * keep).map(lay).collect()
     }
 }

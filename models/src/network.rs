@@ -46,12 +46,7 @@ impl Network {
         let plan = build(&bytes, shape).map_err(|e| fault(&model.id, &e))?;
         let id = model.model_id();
         tracing::debug!(model = %id, "loaded");
-        Ok(Self {
-            plan,
-            shape: shape.to_vec(),
-            pixels: model.pixels.clone(),
-            id,
-        })
+        Ok(Self { plan, shape: shape.to_vec(), pixels: model.pixels.clone(), id })
     }
 
     /// Which weights these are.
@@ -93,13 +88,7 @@ impl Network {
         let outputs = self.plan.run(tvec!(input.into_tvalue()))?;
         outputs
             .iter()
-            .map(|output| {
-                Ok(output
-                    .to_plain_array_view::<f32>()?
-                    .iter()
-                    .copied()
-                    .collect())
-            })
+            .map(|output| Ok(output.to_plain_array_view::<f32>()?.iter().copied().collect()))
             .collect()
     }
 }
@@ -137,11 +126,8 @@ fn replace_tiles(model: &mut TypedModel) -> TractResult<()> {
 }
 
 fn single_axis(tile: &Tile) -> Option<(usize, usize)> {
-    let times: Vec<usize> = tile
-        .multipliers
-        .iter()
-        .map(|m| m.to_usize().ok())
-        .collect::<Option<_>>()?;
+    let times: Vec<usize> =
+        tile.multipliers.iter().map(|m| m.to_usize().ok()).collect::<Option<_>>()?;
     let mut repeated = times.iter().enumerate().filter(|(_, n)| **n > 1);
     let (axis, n) = repeated.next()?;
     repeated.next().is_none().then_some((axis, *n))
@@ -154,10 +140,7 @@ fn noise(index: u32) -> f32 {
 }
 
 fn fault(id: &str, error: &TractError) -> ModelError {
-    ModelError::Network {
-        id: id.to_owned(),
-        reason: format!("{error:#}"),
-    }
+    ModelError::Network { id: id.to_owned(), reason: format!("{error:#}") }
 }
 
 #[cfg(test)]
@@ -199,9 +182,7 @@ mod tests {
                 loaded => loaded.unwrap(),
             };
             let n: usize = network.shape.iter().product();
-            let input: Vec<f32> = sequence(n)
-                .map(|v| v * golden.scale + golden.offset)
-                .collect();
+            let input: Vec<f32> = sequence(n).map(|v| v * golden.scale + golden.offset).collect();
             let outputs = network.run(&input).unwrap();
             assert_eq!(outputs.len(), golden.outputs.len(), "{}", golden.model);
             for (output, expected) in outputs.iter().zip(&golden.outputs) {
@@ -235,11 +216,7 @@ mod tests {
             }
             let sum: f64 = output.iter().map(|v| f64::from(*v)).sum();
             let allowed = 1e-4 * f64::from(top) * self.n as f64;
-            assert!(
-                (sum - self.sum).abs() <= allowed,
-                "{model}: sum {sum} and not {}",
-                self.sum
-            );
+            assert!((sum - self.sum).abs() <= allowed, "{model}: sum {sum} and not {}", self.sum);
         }
     }
 

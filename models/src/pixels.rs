@@ -61,10 +61,7 @@ fn taps(from: f32, length: f32, n: usize, limit: u32) -> Vec<Taps> {
         let floor = at.floor();
         let part = at - floor;
         let clamp = |i: i64| i.clamp(low.min(last), high.max(low).min(last)) as usize;
-        vec![
-            (clamp(floor as i64), 1.0 - part),
-            (clamp(floor as i64 + 1), part),
-        ]
+        vec![(clamp(floor as i64), 1.0 - part), (clamp(floor as i64 + 1), part)]
     };
     (0..n).map(one).collect()
 }
@@ -124,26 +121,12 @@ pub(crate) fn pack(picture: &RgbImage, pixels: &Pixels) -> Vec<f32> {
     };
     let colour = |source: usize, index: usize| {
         let of = channel(index);
-        picture
-            .as_raw()
-            .iter()
-            .skip(source)
-            .step_by(3)
-            .map(move |v| of(f32::from(*v)))
+        picture.as_raw().iter().skip(source).step_by(3).map(move |v| of(f32::from(*v)))
     };
     match pixels.order {
-        ChannelOrder::Grey => picture
-            .pixels()
-            .map(|p| channel(0)(luma(p).round()))
-            .collect(),
-        ChannelOrder::Rgb => colour(0, 0)
-            .chain(colour(1, 1))
-            .chain(colour(2, 2))
-            .collect(),
-        ChannelOrder::Bgr => colour(2, 0)
-            .chain(colour(1, 1))
-            .chain(colour(0, 2))
-            .collect(),
+        ChannelOrder::Grey => picture.pixels().map(|p| channel(0)(luma(p).round())).collect(),
+        ChannelOrder::Rgb => colour(0, 0).chain(colour(1, 1)).chain(colour(2, 2)).collect(),
+        ChannelOrder::Bgr => colour(2, 0).chain(colour(1, 1)).chain(colour(0, 2)).collect(),
     }
 }
 
@@ -157,9 +140,7 @@ pub(crate) fn luma(pixel: &Rgb<u8>) -> f32 {
 /// destination points to source points.
 pub(crate) fn similarity<const N: usize>(from: &[(f32, f32); N], to: &[(f32, f32); N]) -> Affine {
     let mean = |points: &[(f32, f32); N]| {
-        let sum = points
-            .iter()
-            .fold((0.0, 0.0), |s, p| (s.0 + p.0, s.1 + p.1));
+        let sum = points.iter().fold((0.0, 0.0), |s, p| (s.0 + p.0, s.1 + p.1));
         (sum.0 / N as f32, sum.1 / N as f32)
     };
     let (cf, ct) = (mean(from), mean(to));
@@ -175,14 +156,7 @@ pub(crate) fn similarity<const N: usize>(from: &[(f32, f32); N], to: &[(f32, f32
     // The forward fit is (re, -im) / norm; its inverse is its conjugate over its square.
     let square = (re * re + im * im).max(1e-9) / norm;
     let (a, b) = (re / square, im / square);
-    [
-        a,
-        -b,
-        cf.0 - a * ct.0 + b * ct.1,
-        b,
-        a,
-        cf.1 - b * ct.0 - a * ct.1,
-    ]
+    [a, -b, cf.0 - a * ct.0 + b * ct.1, b, a, cf.1 - b * ct.0 - a * ct.1]
 }
 
 #[cfg(test)]
@@ -199,34 +173,21 @@ mod tests {
         for (f, t) in from.iter().zip(&to) {
             let x = m[0] * t.0 + m[1] * t.1 + m[2];
             let y = m[3] * t.0 + m[4] * t.1 + m[5];
-            assert!(
-                (x - f.0).abs() < 1e-3 && (y - f.1).abs() < 1e-3,
-                "{x} {y} {f:?}"
-            );
+            assert!((x - f.0).abs() < 1e-3 && (y - f.1).abs() < 1e-3, "{x} {y} {f:?}");
         }
     }
 
     #[test]
     fn a_picture_resampled_to_its_own_size_is_itself() {
         let picture = RgbImage::from_fn(7, 5, |x, y| Rgb([x as u8 * 30, y as u8 * 40, 9]));
-        let whole = Region {
-            x: 0.0,
-            y: 0.0,
-            width: 7.0,
-            height: 5.0,
-        };
+        let whole = Region { x: 0.0, y: 0.0, width: 7.0, height: 5.0 };
         assert_eq!(resample(&picture, whole, (7, 5)), picture);
     }
 
     #[test]
     fn outside_the_picture_is_black() {
         let picture = RgbImage::from_pixel(4, 4, Rgb([200, 200, 200]));
-        let around = Region {
-            x: -4.0,
-            y: -4.0,
-            width: 12.0,
-            height: 12.0,
-        };
+        let around = Region { x: -4.0, y: -4.0, width: 12.0, height: 12.0 };
         let out = resample(&picture, around, (12, 12));
         assert_eq!(out.get_pixel(0, 0).0, [0, 0, 0]);
         assert_eq!(out.get_pixel(5, 5).0, [200, 200, 200]);

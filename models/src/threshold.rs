@@ -82,22 +82,19 @@ impl Answer {
         match self {
             Self::Same => ("比对一致。", "The two agree."),
             Self::Different => ("比对不一致。", "The two do not agree."),
-            Self::Unsure(Doubt::Score) => (
-                "比对结果介于两者之间，需人工核对。",
-                "Too close to tell; a person has to look.",
-            ),
-            Self::Unsure(Doubt::Quality) => (
-                "采集质量不足，请重新采集。",
-                "The capture is too poor; take it again.",
-            ),
+            Self::Unsure(Doubt::Score) => {
+                ("比对结果介于两者之间，需人工核对。", "Too close to tell; a person has to look.")
+            }
+            Self::Unsure(Doubt::Quality) => {
+                ("采集质量不足，请重新采集。", "The capture is too poor; take it again.")
+            }
             Self::Unsure(Doubt::Presentation) => (
                 "疑似照片或屏幕，需人工核对。",
                 "It may be a picture or a screen; a person has to look.",
             ),
-            Self::Unsure(Doubt::PadMissing) => (
-                "未进行活体检测，需人工核对。",
-                "Liveness was not measured; a person has to look.",
-            ),
+            Self::Unsure(Doubt::PadMissing) => {
+                ("未进行活体检测，需人工核对。", "Liveness was not measured; a person has to look.")
+            }
         }
     }
 }
@@ -120,26 +117,11 @@ mod tests {
             measured: String::new(),
         };
         assert_eq!(set.answer(0.5, 80.0, Some(0.9)), Answer::Same);
-        assert_eq!(
-            set.answer(0.35, 80.0, Some(0.9)),
-            Answer::Unsure(Doubt::Score)
-        );
+        assert_eq!(set.answer(0.35, 80.0, Some(0.9)), Answer::Unsure(Doubt::Score));
         assert_eq!(set.answer(0.1, 80.0, Some(0.9)), Answer::Different);
-        assert_eq!(
-            set.answer(0.9, 10.0, Some(0.9)),
-            Answer::Unsure(Doubt::Quality)
-        );
-        assert_eq!(
-            set.answer(0.9, 80.0, Some(0.1)),
-            Answer::Unsure(Doubt::Presentation)
-        );
-        assert_eq!(
-            set.answer(0.9, 80.0, None),
-            Answer::Unsure(Doubt::PadMissing)
-        );
-        assert_eq!(
-            set.answer(0.9, f32::NAN, Some(0.9)),
-            Answer::Unsure(Doubt::Quality)
-        );
+        assert_eq!(set.answer(0.9, 10.0, Some(0.9)), Answer::Unsure(Doubt::Quality));
+        assert_eq!(set.answer(0.9, 80.0, Some(0.1)), Answer::Unsure(Doubt::Presentation));
+        assert_eq!(set.answer(0.9, 80.0, None), Answer::Unsure(Doubt::PadMissing));
+        assert_eq!(set.answer(0.9, f32::NAN, Some(0.9)), Answer::Unsure(Doubt::Quality));
     }
 }

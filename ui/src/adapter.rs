@@ -78,19 +78,13 @@ impl Painter {
         self.wants_card_picture = item.has_picture;
         item.has_picture &= self.has_card_picture;
         api.set_header(header(&view.header));
-        sync(
-            &self.troubles,
-            view.header.troubles.iter().map(trouble).collect(),
-        );
+        sync(&self.troubles, view.header.troubles.iter().map(trouble).collect());
         sync(&self.page_troubles, page_troubles(&view.page));
         sync(&self.lines, lines(&view.page));
         sync(&self.warnings, warnings(&view.page));
         sync(&self.benefits, benefits(&view.page));
         sync(&self.records, records(&view.page));
-        let buttons = rows(
-            button_items(taps::buttons(view), BUTTONS),
-            per_row(&view.page),
-        );
+        let buttons = rows(button_items(taps::buttons(view), BUTTONS), per_row(&view.page));
         if replace(&mut self.buttons, buttons) {
             api.set_buttons(nested(&self.buttons));
         }
@@ -118,23 +112,14 @@ impl Painter {
 fn header(header: &Header) -> HeaderItem {
     let (delivery, delivery_tone) = match (header.held, header.waiting) {
         (0, 0) => (chrome_words("ui-all-delivered", &[]), Tone::Good),
-        (0, waiting) => (
-            chrome_words("ui-waiting", &[Arg::Number(waiting.into())]),
-            Tone::Waiting,
-        ),
-        (held, _) => (
-            chrome_words("ui-held", &[Arg::Number(held.into())]),
-            Tone::Stopped,
-        ),
+        (0, waiting) => (chrome_words("ui-waiting", &[Arg::Number(waiting.into())]), Tone::Waiting),
+        (held, _) => (chrome_words("ui-held", &[Arg::Number(held.into())]), Tone::Stopped),
     };
     let n_troubles = i32::try_from(header.troubles.len()).unwrap_or(i32::MAX);
     HeaderItem {
         site: header.site.as_str().into(),
         operator: header.operator.as_deref().unwrap_or_default().into(),
-        today: header
-            .today
-            .map(|date| shown(catalogue::day(date)))
-            .unwrap_or_default(),
+        today: header.today.map(|date| shown(catalogue::day(date))).unwrap_or_default(),
         clock_doubtful: header.clock_doubtful,
         delivery,
         delivery_tone,
@@ -150,23 +135,13 @@ fn page_item(page: &Page) -> (PageKind, PageItem) {
             let landed = page.prompt != Id::LayCard;
             (
                 PageKind::Waiting,
-                PageItem {
-                    prompt: plain(page.prompt),
-                    good: landed,
-                    ..PageItem::default()
-                },
+                PageItem { prompt: plain(page.prompt), good: landed, ..PageItem::default() },
             )
         }
         Page::Person(page) => (PageKind::Person, person(page)),
         Page::Consent(page) => {
             let title = words(&Id::ConsentTitle.with([Arg::Term(page.method)]));
-            (
-                PageKind::Consent,
-                PageItem {
-                    title,
-                    ..PageItem::default()
-                },
-            )
+            (PageKind::Consent, PageItem { title, ..PageItem::default() })
         }
         Page::Face(page) => {
             let item = PageItem {
@@ -200,48 +175,25 @@ fn page_item(page: &Page) -> (PageKind, PageItem) {
             (PageKind::Document, item)
         }
         Page::Judge(page) => {
-            let tone = if page.headline == Id::JudgeUnsure {
-                Tone::Waiting
-            } else {
-                Tone::Stopped
-            };
-            (
-                PageKind::Judge,
-                PageItem {
-                    title: plain(page.headline),
-                    tone,
-                    ..PageItem::default()
-                },
-            )
+            let tone = if page.headline == Id::JudgeUnsure { Tone::Waiting } else { Tone::Stopped };
+            (PageKind::Judge, PageItem { title: plain(page.headline), tone, ..PageItem::default() })
         }
         Page::Appeal(_) => {
             let title = plain(Id::AppealTitle);
             (
                 PageKind::Appeal,
-                PageItem {
-                    title,
-                    prompt: plain(Id::AppealBody),
-                    ..PageItem::default()
-                },
+                PageItem { title, prompt: plain(Id::AppealBody), ..PageItem::default() },
             )
         }
-        Page::Saving => (
-            PageKind::Saving,
-            PageItem {
-                title: plain(Id::Saving),
-                ..PageItem::default()
-            },
-        ),
+        Page::Saving => {
+            (PageKind::Saving, PageItem { title: plain(Id::Saving), ..PageItem::default() })
+        }
         Page::Result(page) => (PageKind::Result, ending(page)),
         Page::Outbox(page) => {
             let title = plain(Id::OutboxTitle);
             (
                 PageKind::Outbox,
-                PageItem {
-                    title,
-                    prompt: words(&page.headline),
-                    ..PageItem::default()
-                },
+                PageItem { title, prompt: words(&page.headline), ..PageItem::default() },
             )
         }
     }
@@ -281,10 +233,9 @@ fn ending(page: &Ending) -> PageItem {
     let (slip, slip_tone) = match page.slip {
         SlipState::Printing => (chrome_words("ui-printing", &[]), Tone::Waiting),
         SlipState::Printed => (plain(Id::SlipPrinted), Tone::Good),
-        SlipState::NotPrinted(why) => (
-            words(&Id::SlipNotPrinted.with([Arg::Term(why)])),
-            Tone::Stopped,
-        ),
+        SlipState::NotPrinted(why) => {
+            (words(&Id::SlipNotPrinted.with([Arg::Term(why)])), Tone::Stopped)
+        }
     };
     let (centre, centre_tone) = delivery_step(page.delivery);
     PageItem {
@@ -325,10 +276,7 @@ fn steps(step: Option<(u8, u8)>) -> PageItem {
 }
 
 fn step_words(name: &str, (step, n_steps): (u8, u8)) -> Words {
-    chrome_words(
-        name,
-        &[Arg::Number(step.into()), Arg::Number(n_steps.into())],
-    )
+    chrome_words(name, &[Arg::Number(step.into()), Arg::Number(n_steps.into())])
 }
 
 fn lines(page: &Page) -> Vec<Words> {
@@ -360,10 +308,7 @@ fn benefit(line: &BenefitLine) -> BenefitItem {
         title: line.title.as_str().into(),
         state: plain(line.state),
         tone: tone(line.tone),
-        due: line
-            .due
-            .map(|due| chrome_words("ui-due", &[Arg::Day(due)]))
-            .unwrap_or_default(),
+        due: line.due.map(|due| chrome_words("ui-due", &[Arg::Day(due)])).unwrap_or_default(),
         why: line.why.as_str().into(),
     }
 }
@@ -390,10 +335,7 @@ fn page_troubles(page: &Page) -> Vec<TroubleItem> {
     match page {
         Page::Waiting(page) => {
             // The page is about the card: naming the reader again would only be one more line to read.
-            let about_card = |t: &Trouble| TroubleItem {
-                what: Words::default(),
-                ..trouble(t)
-            };
+            let about_card = |t: &Trouble| TroubleItem { what: Words::default(), ..trouble(t) };
             page.trouble.iter().map(about_card).collect()
         }
         _ => Vec::new(),
@@ -401,11 +343,7 @@ fn page_troubles(page: &Page) -> Vec<TroubleItem> {
 }
 
 fn trouble(trouble: &Trouble) -> TroubleItem {
-    TroubleItem {
-        what: plain(trouble.what),
-        err: plain(trouble.err),
-        rec: plain(trouble.rec()),
-    }
+    TroubleItem { what: plain(trouble.what), err: plain(trouble.err), rec: plain(trouble.rec()) }
 }
 
 fn button_items(buttons: &[Button], first_id: i32) -> Vec<ButtonItem> {
@@ -422,11 +360,7 @@ fn button_items(buttons: &[Button], first_id: i32) -> Vec<ButtonItem> {
 fn choices(page: &Page, choice_page: usize, compact: bool) -> Vec<ButtonItem> {
     match page {
         Page::SignIn(page) | Page::Witness(page) => {
-            let room = if compact {
-                OPERATORS_COMPACT
-            } else {
-                OPERATORS
-            };
+            let room = if compact { OPERATORS_COMPACT } else { OPERATORS };
             screenful(operators(page), choice_page, room)
         }
         Page::Appeal(Appeal { reasons, .. }) => button_items(reasons, CHOICES),
@@ -436,10 +370,7 @@ fn choices(page: &Page, choice_page: usize, compact: bool) -> Vec<ButtonItem> {
 
 fn operators(page: &SignIn) -> Vec<ButtonItem> {
     let item = |(id, (operator, name)): (i32, &(String, String))| ButtonItem {
-        words: Words {
-            zh: name.as_str().into(),
-            en: "".into(),
-        },
+        words: Words { zh: name.as_str().into(), en: "".into() },
         id,
         enabled: true,
         primary: false,
@@ -462,12 +393,7 @@ fn screenful(items: Vec<ButtonItem>, page: usize, room: usize) -> Vec<ButtonItem
         primary: false,
         chosen: false,
     };
-    items
-        .into_iter()
-        .skip(from)
-        .take(room - 1)
-        .chain([more])
-        .collect()
+    items.into_iter().skip(from).take(room - 1).chain([more]).collect()
 }
 
 fn per_row(page: &Page) -> usize {
@@ -564,10 +490,7 @@ fn chrome_words(name: &str, with: &[Arg]) -> Words {
 }
 
 fn shown(words: catalogue::Words) -> Words {
-    Words {
-        zh: words.zh.into(),
-        en: words.en.into(),
-    }
+    Words { zh: words.zh.into(), en: words.en.into() }
 }
 
 const BUTTONS_PER_ROW: usize = 4;
@@ -583,10 +506,7 @@ mod tests {
 
     #[test]
     fn rows_are_even_and_keep_the_order() {
-        assert_eq!(
-            rows(vec![1, 2, 3, 4, 5, 6, 7], 4),
-            [vec![1, 2, 3, 4], vec![5, 6, 7]]
-        );
+        assert_eq!(rows(vec![1, 2, 3, 4, 5, 6, 7], 4), [vec![1, 2, 3, 4], vec![5, 6, 7]]);
         assert_eq!(rows(vec![1, 2, 3, 4, 5], 4), [vec![1, 2, 3], vec![4, 5]]);
         assert_eq!(rows(Vec::<u8>::new(), 4), Vec::<Vec<u8>>::new());
     }
@@ -606,10 +526,8 @@ mod tests {
             operators: (0..20).map(|i| (i.to_string(), format!("甲{i}"))).collect(),
             ..SignIn::default()
         };
-        let mut seen: Vec<i32> = (0..4)
-            .flat_map(|n| screenful(operators(&page), n, 6))
-            .map(|item| item.id)
-            .collect();
+        let mut seen: Vec<i32> =
+            (0..4).flat_map(|n| screenful(operators(&page), n, 6)).map(|item| item.id).collect();
         seen.retain(|id| *id != MORE);
         assert_eq!(seen, (CHOICES..CHOICES + 20).collect::<Vec<_>>());
     }

@@ -28,10 +28,7 @@ pub enum Language {
 
 /// The words of a message with its values.
 pub fn words(say: &Say) -> Words {
-    Words {
-        zh: text(Language::Chinese, say),
-        en: text(Language::English, say),
-    }
+    Words { zh: text(Language::Chinese, say), en: text(Language::English, say) }
 }
 
 /// The words of a message without values.
@@ -46,18 +43,12 @@ pub fn text(language: Language, say: &Say) -> String {
 
 /// A day in the words of both languages: 2026年11月21日, 21 Nov 2026.
 pub fn day(date: Date) -> Words {
-    Words {
-        zh: day_in(Language::Chinese, date),
-        en: day_in(Language::English, date),
-    }
+    Words { zh: day_in(Language::Chinese, date), en: day_in(Language::English, date) }
 }
 
 /// Words of the screen itself (`ui-…`), which no message of core names.
 pub(crate) fn chrome(name: &str, with: &[Arg]) -> Words {
-    Words {
-        zh: fill(Language::Chinese, name, with),
-        en: fill(Language::English, name, with),
-    }
+    Words { zh: fill(Language::Chinese, name, with), en: fill(Language::English, name, with) }
 }
 
 type Texts = HashMap<String, String>;
@@ -114,9 +105,8 @@ fn day_in(language: Language, date: Date) -> String {
     }
 }
 
-const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// Every `ui-…` message that the screens use.
 #[cfg(test)]
@@ -164,11 +154,7 @@ mod tests {
         for language in [Language::Chinese, Language::English] {
             let missing: Vec<_> = names()
                 .into_iter()
-                .filter(|name| {
-                    texts(language)
-                        .get(*name)
-                        .is_none_or(|text| text.trim().is_empty())
-                })
+                .filter(|name| texts(language).get(*name).is_none_or(|text| text.trim().is_empty()))
                 .collect();
             assert!(missing.is_empty(), "{language:?} lacks {missing:?}");
         }
@@ -178,14 +164,9 @@ mod tests {
     fn no_words_are_there_for_nothing() {
         let names = names();
         for language in [Language::Chinese, Language::English] {
-            let unknown: Vec<_> = texts(language)
-                .keys()
-                .filter(|key| !names.contains(key.as_str()))
-                .collect();
-            assert!(
-                unknown.is_empty(),
-                "{language:?} has {unknown:?}, which no message names"
-            );
+            let unknown: Vec<_> =
+                texts(language).keys().filter(|key| !names.contains(key.as_str())).collect();
+            assert!(unknown.is_empty(), "{language:?} has {unknown:?}, which no message names");
         }
     }
 
@@ -203,10 +184,7 @@ mod tests {
     #[test]
     fn chinese_uses_chinese_punctuation() {
         for (name, text) in &*CHINESE {
-            let found: Vec<_> = text
-                .chars()
-                .filter(|c| ",.;:?!()\"'".contains(*c))
-                .collect();
+            let found: Vec<_> = text.chars().filter(|c| ",.;:?!()\"'".contains(*c)).collect();
             assert!(found.is_empty(), "{name} has {found:?}");
             assert!(!text.contains("  "), "{name} has two spaces");
         }
@@ -227,9 +205,6 @@ mod tests {
     #[test]
     fn a_missing_value_leaves_nothing_behind() {
         assert_eq!(words(&Id::DueBy.into()).zh, "请在前完成认证");
-        assert_eq!(
-            words(&Id::LayCard.with([Arg::Number(7)])).en,
-            "Lay the ID card on the reader"
-        );
+        assert_eq!(words(&Id::LayCard.with([Arg::Number(7)])).en, "Lay the ID card on the reader");
     }
 }

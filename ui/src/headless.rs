@@ -25,21 +25,10 @@ impl Headless {
     ) -> Result<(Self, T), ScreenError> {
         let shared = shared()?;
         let made = make()?;
-        let window = shared
-            .newest
-            .borrow_mut()
-            .take()
-            .expect("a new component asks for a window");
+        let window = shared.newest.borrow_mut().take().expect("a new component asks for a window");
         window.set_size(size);
         let pixels = RefCell::new(SharedPixelBuffer::new(size.width, size.height));
-        Ok((
-            Self {
-                window,
-                shared,
-                pixels,
-            },
-            made,
-        ))
+        Ok((Self { window, shared, pixels }, made))
     }
 
     /// Runs timers and bindings that wait, and draws what has changed.

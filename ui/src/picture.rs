@@ -21,10 +21,7 @@ pub(crate) fn shown(picture: &RgbImage, mirrored: bool) -> Image {
 pub(crate) fn portrait(picture: &RgbImage) -> Image {
     let height = picture.height().max(1);
     let width = (picture.width() * PORTRAIT_HEIGHT / height).max(1);
-    shown(
-        &imageops::resize(picture, width, PORTRAIT_HEIGHT, FilterType::CatmullRom),
-        false,
-    )
+    shown(&imageops::resize(picture, width, PORTRAIT_HEIGHT, FilterType::CatmullRom), false)
 }
 
 /// A drawn screen as a picture.

@@ -13,10 +13,7 @@ pub(crate) fn all() -> Vec<(&'static str, View)> {
         ("sign-in-wrong", sign_in(Some("02"), 0, Some(Id::PinWrong))),
         ("sign-in-many", sign_in_many()),
         ("waiting", waiting(Id::LayCard, None)),
-        (
-            "waiting-trouble",
-            waiting(Id::LayCard, Some(Id::ErrCardUnverifiable)),
-        ),
+        ("waiting-trouble", waiting(Id::LayCard, Some(Id::ErrCardUnverifiable))),
         ("waiting-reading", waiting(Id::ReadingCard, None)),
         ("person", person_due()),
         ("person-nothing-due", person_done()),
@@ -25,18 +22,9 @@ pub(crate) fn all() -> Vec<(&'static str, View)> {
         ("face", face(Id::FaceComeCloser, false, 0.35)),
         ("face-good", face(Id::FaceHoldStill, true, 0.7)),
         ("face-long-prompt", face(Id::FaceUncover, false, 0.0)),
-        (
-            "finger",
-            finger(2, Id::FingerRightIndex, Id::FingerPlace, None),
-        ),
-        (
-            "finger-enrol",
-            finger(6, Id::FingerLeftThumb, Id::FingerDry, Some((2, 3))),
-        ),
-        (
-            "finger-other",
-            finger(10, Id::FingerOther, Id::FingerAgain, None),
-        ),
+        ("finger", finger(2, Id::FingerRightIndex, Id::FingerPlace, None)),
+        ("finger-enrol", finger(6, Id::FingerLeftThumb, Id::FingerDry, Some((2, 3)))),
+        ("finger-other", finger(10, Id::FingerOther, Id::FingerAgain, None)),
         ("document", document()),
         ("judge-unsure", judge_unsure()),
         ("judge-different", judge_different()),
@@ -45,14 +33,8 @@ pub(crate) fn all() -> Vec<(&'static str, View)> {
         ("appeal", appeal()),
         ("witness", witness()),
         ("saving", with(Page::Saving)),
-        (
-            "result-good",
-            result_good(Delivery::CentreHasIt(40213), SlipState::Printed),
-        ),
-        (
-            "result-good-saved",
-            result_good(Delivery::SavedHere, SlipState::Printing),
-        ),
+        ("result-good", result_good(Delivery::CentreHasIt(40213), SlipState::Printed)),
+        ("result-good-saved", result_good(Delivery::SavedHere, SlipState::Printing)),
         ("result-waiting", result_appeal()),
         ("result-stopped", result_fake()),
         ("result-worst", result_worst()),
@@ -97,36 +79,20 @@ fn with(page: Page) -> View {
 }
 
 fn button(label: Id, tap: Tap) -> Button {
-    Button {
-        label,
-        tap,
-        enabled: true,
-        primary: false,
-    }
+    Button { label, tap, enabled: true, primary: false }
 }
 
 fn primary(label: Id, tap: Tap) -> Button {
-    Button {
-        primary: true,
-        ..button(label, tap)
-    }
+    Button { primary: true, ..button(label, tap) }
 }
 
 fn off(button: Button) -> Button {
-    Button {
-        enabled: false,
-        primary: false,
-        ..button
-    }
+    Button { enabled: false, primary: false, ..button }
 }
 
 fn sign_in(picked: Option<&str>, n_digits: u8, notice: Option<Id>) -> View {
-    let operators = [
-        ("01", "李静"),
-        ("02", "王小明"),
-        ("03", "欧阳建国"),
-        ("04", "阿依古丽·买买提"),
-    ];
+    let operators =
+        [("01", "李静"), ("02", "王小明"), ("03", "欧阳建国"), ("04", "阿依古丽·买买提")];
     let view = with(Page::SignIn(SignIn {
         title: Some(Id::SignIn),
         operators: operators.map(|(id, name)| (id.into(), name.into())).into(),
@@ -135,20 +101,11 @@ fn sign_in(picked: Option<&str>, n_digits: u8, notice: Option<Id>) -> View {
         notice: notice.map(|id| id.with([Arg::Number(2)])),
         buttons: Vec::new(),
     }));
-    View {
-        header: Header {
-            operator: None,
-            waiting: 0,
-            ..view.header
-        },
-        ..view
-    }
+    View { header: Header { operator: None, waiting: 0, ..view.header }, ..view }
 }
 
 fn sign_in_many() -> View {
-    let operators = (1..=19)
-        .map(|i| (format!("{i:02}"), format!("经办员{i}")))
-        .collect();
+    let operators = (1..=19).map(|i| (format!("{i:02}"), format!("经办员{i}"))).collect();
     with(Page::SignIn(SignIn {
         title: Some(Id::SignIn),
         operators,
@@ -160,11 +117,7 @@ fn sign_in_many() -> View {
 }
 
 fn witness() -> View {
-    let operators = [
-        ("01", "李静"),
-        ("03", "阿卜杜热西提·买买提依明·艾合买提"),
-        ("04", "赵敏"),
-    ];
+    let operators = [("01", "李静"), ("03", "阿卜杜热西提·买买提依明·艾合买提"), ("04", "赵敏")];
     with(Page::Witness(SignIn {
         title: Some(Id::WitnessTitle),
         operators: operators.map(|(id, name)| (id.into(), name.into())).into(),
@@ -178,25 +131,13 @@ fn witness() -> View {
 fn waiting(prompt: Id, err: Option<Id>) -> View {
     with(Page::Waiting(Waiting {
         prompt,
-        trouble: err.map(|err| Trouble {
-            what: Id::DeviceIdCard,
-            err,
-        }),
-        buttons: vec![
-            button(Id::TapOutbox, Tap::ShowOutbox),
-            button(Id::TapSignOut, Tap::SignOut),
-        ],
+        trouble: err.map(|err| Trouble { what: Id::DeviceIdCard, err }),
+        buttons: vec![button(Id::TapOutbox, Tap::ShowOutbox), button(Id::TapSignOut, Tap::SignOut)],
     }))
 }
 
 fn benefit(title: &str, state: Id, tone: Tone, due: Option<Date>, why: &str) -> BenefitLine {
-    BenefitLine {
-        title: title.into(),
-        state,
-        tone,
-        due,
-        why: why.into(),
-    }
+    BenefitLine { title: title.into(), state, tone, due, why: why.into() }
 }
 
 fn person_buttons(due: bool) -> Vec<Button> {
@@ -297,20 +238,8 @@ fn person_worst() -> View {
                 Some(date(2026, 6, 30)),
                 why,
             ),
-            benefit(
-                "供养直系亲属定期抚恤金",
-                Id::StateUnderReview,
-                Tone::Waiting,
-                None,
-                why,
-            ),
-            benefit(
-                "高龄津贴",
-                Id::StateNotOpen,
-                Tone::Good,
-                Some(date(2027, 1, 1)),
-                "",
-            ),
+            benefit("供养直系亲属定期抚恤金", Id::StateUnderReview, Tone::Waiting, None, why),
+            benefit("高龄津贴", Id::StateNotOpen, Tone::Good, Some(date(2027, 1, 1)), ""),
         ],
         headline: Id::NotOnRoster.into(),
         buttons: person_buttons(true),
@@ -330,10 +259,7 @@ fn consent() -> View {
 }
 
 fn capture_buttons() -> Vec<Button> {
-    vec![
-        button(Id::TapCannotTake, Tap::CannotTake),
-        button(Id::TapBack, Tap::Back),
-    ]
+    vec![button(Id::TapCannotTake, Tap::CannotTake), button(Id::TapBack, Tap::Back)]
 }
 
 fn face(prompt: Id, good: bool, progress: f32) -> View {
@@ -349,11 +275,7 @@ fn face(prompt: Id, good: bool, progress: f32) -> View {
 
 fn finger(finger: u8, finger_name: Id, prompt: Id, step: Option<(u8, u8)>) -> View {
     with(Page::Finger(Finger {
-        title: if step.is_some() {
-            Id::FingerEnrolTitle
-        } else {
-            Id::FingerTitle
-        },
+        title: if step.is_some() { Id::FingerEnrolTitle } else { Id::FingerTitle },
         finger,
         finger_name,
         prompt: prompt.into(),
@@ -379,11 +301,7 @@ fn document() -> View {
 fn judge_unsure() -> View {
     with(Page::Judge(Judge {
         headline: Id::JudgeUnsure,
-        reasons: vec![
-            Id::WhyScoreBetween.into(),
-            Id::WhyPhotoOld.into(),
-            Id::WhyQualityLow.into(),
-        ],
+        reasons: vec![Id::WhyScoreBetween.into(), Id::WhyPhotoOld.into(), Id::WhyQualityLow.into()],
         buttons: vec![
             primary(Id::TapTryAgain, Tap::TryAgain),
             button(Id::TapCertifyFinger, Tap::CertifyFinger),
@@ -397,11 +315,7 @@ fn judge_unsure() -> View {
 fn judge_different() -> View {
     with(Page::Judge(Judge {
         headline: Id::JudgeDifferent,
-        reasons: vec![
-            Id::WhyScoreLow.into(),
-            Id::WhyPhotoOld.into(),
-            Id::WhyTriesUsed.into(),
-        ],
+        reasons: vec![Id::WhyScoreLow.into(), Id::WhyPhotoOld.into(), Id::WhyTriesUsed.into()],
         buttons: vec![
             button(Id::TapCertifyFinger, Tap::CertifyFinger),
             button(Id::TapAppeal, Tap::Appeal),
@@ -415,10 +329,7 @@ fn judge_fake() -> View {
     with(Page::Judge(Judge {
         headline: Id::JudgeSuspectedFake,
         reasons: vec![Id::WhyNotLive.into()],
-        buttons: vec![
-            primary(Id::TapDone, Tap::Done),
-            button(Id::TapHomeVisit, Tap::HomeVisit),
-        ],
+        buttons: vec![primary(Id::TapDone, Tap::Done), button(Id::TapHomeVisit, Tap::HomeVisit)],
     }))
 }
 
@@ -450,10 +361,7 @@ fn ending(headline: Id, tone: Tone, lines: Vec<kiosk_core::message::Say>) -> End
         lines,
         delivery: Delivery::SavedHere,
         slip: SlipState::Printed,
-        buttons: vec![
-            primary(Id::TapDone, Tap::Done),
-            button(Id::TapPrintAgain, Tap::PrintAgain),
-        ],
+        buttons: vec![primary(Id::TapDone, Tap::Done), button(Id::TapPrintAgain, Tap::PrintAgain)],
     }
 }
 
@@ -463,20 +371,12 @@ fn next_due(title: &str, year: i16) -> kiosk_core::message::Say {
 
 fn result_good(delivery: Delivery, slip: SlipState) -> View {
     let lines = vec![next_due("城乡居民养老金", 2027), Id::NextCall.into()];
-    with(Page::Result(Ending {
-        delivery,
-        slip,
-        ..ending(Id::OutcomeCertified, Tone::Good, lines)
-    }))
+    with(Page::Result(Ending { delivery, slip, ..ending(Id::OutcomeCertified, Tone::Good, lines) }))
 }
 
 fn result_appeal() -> View {
     let lines = vec![Id::NextAppealAnswer.into(), Id::NextCall.into()];
-    with(Page::Result(ending(
-        Id::OutcomeAppealFiled,
-        Tone::Waiting,
-        lines,
-    )))
+    with(Page::Result(ending(Id::OutcomeAppealFiled, Tone::Waiting, lines)))
 }
 
 fn result_fake() -> View {
@@ -507,53 +407,18 @@ fn result_worst() -> View {
 }
 
 fn outbox() -> View {
-    let line = |seq, outcome, day, delivery| OutboxLine {
-        seq,
-        outcome,
-        day,
-        delivery,
-    };
+    let line = |seq, outcome, day, delivery| OutboxLine { seq, outcome, day, delivery };
     with(Page::Outbox(Outbox {
         headline: Id::OutboxWaiting.with([Arg::Number(3)]),
         lines: vec![
             line(1042, Id::OutcomeCertified, TODAY, Delivery::SavedHere),
             line(1041, Id::OutcomeAppealFiled, TODAY, Delivery::SavedHere),
-            line(
-                1040,
-                Id::OutcomeModelBuiltAndCertified,
-                TODAY,
-                Delivery::SavedHere,
-            ),
-            line(
-                1039,
-                Id::OutcomeCertified,
-                date(2026, 11, 20),
-                Delivery::CentreHasIt(40212),
-            ),
-            line(
-                1038,
-                Id::OutcomeStoppedSuspectedFake,
-                date(2026, 11, 20),
-                Delivery::Held,
-            ),
-            line(
-                1037,
-                Id::OutcomeCertified,
-                date(2026, 11, 20),
-                Delivery::CentreHasIt(40210),
-            ),
-            line(
-                1036,
-                Id::OutcomeAlreadyDone,
-                date(2026, 11, 19),
-                Delivery::CentreHasIt(40209),
-            ),
-            line(
-                1035,
-                Id::OutcomeCertified,
-                date(2026, 11, 19),
-                Delivery::CentreHasIt(40208),
-            ),
+            line(1040, Id::OutcomeModelBuiltAndCertified, TODAY, Delivery::SavedHere),
+            line(1039, Id::OutcomeCertified, date(2026, 11, 20), Delivery::CentreHasIt(40212)),
+            line(1038, Id::OutcomeStoppedSuspectedFake, date(2026, 11, 20), Delivery::Held),
+            line(1037, Id::OutcomeCertified, date(2026, 11, 20), Delivery::CentreHasIt(40210)),
+            line(1036, Id::OutcomeAlreadyDone, date(2026, 11, 19), Delivery::CentreHasIt(40209)),
+            line(1035, Id::OutcomeCertified, date(2026, 11, 19), Delivery::CentreHasIt(40208)),
         ],
         buttons: vec![button(Id::TapBack, Tap::Back)],
     }))

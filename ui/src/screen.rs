@@ -82,10 +82,7 @@ impl Screen {
 
     /// The picture from the card's chip for the page about the person.
     pub fn picture_of_card(&self, picture: Option<&RgbImage>) {
-        self.inner
-            .painter
-            .borrow_mut()
-            .picture_of_card(&self.inner.app, picture);
+        self.inner.painter.borrow_mut().picture_of_card(&self.inner.app, picture);
     }
 
     /// Who hears what a finger on the glass means. One listener; a new one replaces it.
@@ -213,20 +210,14 @@ impl Inner {
             self.choice_page.set(0);
             self.painter.borrow_mut().turn_page(&self.app, &view.page);
         }
-        self.painter
-            .borrow_mut()
-            .paint(&self.app, view, self.choice_page.get());
+        self.painter.borrow_mut().paint(&self.app, view, self.choice_page.get());
         self.view.replace(Some(view.clone()));
     }
 
     fn preview(&self, picture: &RgbImage) {
-        let mirrored = matches!(
-            self.view.borrow().as_ref().map(|view| &view.page),
-            Some(Page::Face(_))
-        );
-        self.app
-            .global::<Api>()
-            .set_preview(picture::shown(picture, mirrored));
+        let mirrored =
+            matches!(self.view.borrow().as_ref().map(|view| &view.page), Some(Page::Face(_)));
+        self.app.global::<Api>().set_preview(picture::shown(picture, mirrored));
     }
 
     fn open_mail(&self) {
@@ -235,9 +226,7 @@ impl Inner {
             self.show(&view);
         }
         if let Some(card) = mail.card {
-            self.painter
-                .borrow_mut()
-                .picture_of_card(&self.app, card.as_ref());
+            self.painter.borrow_mut().picture_of_card(&self.app, card.as_ref());
         }
         if let Some(preview) = mail.preview {
             self.preview(&preview);
@@ -245,10 +234,7 @@ impl Inner {
     }
 
     fn id_of(&self, tap: &Tap) -> Option<i32> {
-        self.view
-            .borrow()
-            .as_ref()
-            .and_then(|view| taps::id_of(view, tap))
+        self.view.borrow().as_ref().and_then(|view| taps::id_of(view, tap))
     }
 
     /// Asks every enabled button where it is; the answers come when bindings run next.
@@ -273,11 +259,7 @@ impl Inner {
         window.dispatch_event(WindowEvent::PointerPressed { position, button });
         window.dispatch_event(WindowEvent::PointerReleased { position, button });
         window.dispatch_event(WindowEvent::PointerExited);
-        if wanted.is_some() {
-            Pressed::Wanted
-        } else {
-            Pressed::More
-        }
+        if wanted.is_some() { Pressed::Wanted } else { Pressed::More }
     }
 
     /// In a window the loop has to turn between the question and the press.
@@ -298,11 +280,7 @@ impl Inner {
         if id == taps::MORE {
             return self.more();
         }
-        let tap = self
-            .view
-            .borrow()
-            .as_ref()
-            .and_then(|view| taps::tap_of(view, id));
+        let tap = self.view.borrow().as_ref().and_then(|view| taps::tap_of(view, id));
         // Cloned, so that the listener may show a view or replace itself.
         let heard = self.on_tap.borrow().clone();
         if let (Some(tap), Some(heard)) = (tap, heard) {
@@ -315,9 +293,7 @@ impl Inner {
             return;
         };
         self.choice_page.set(self.choice_page.get() + 1);
-        self.painter
-            .borrow_mut()
-            .paint(&self.app, &view, self.choice_page.get());
+        self.painter.borrow_mut().paint(&self.app, &view, self.choice_page.get());
     }
 }
 
@@ -343,10 +319,7 @@ fn listening(app: AppWindow, inner: &Weak<Inner>) -> AppWindow {
     let on_here = inner.clone();
     api.on_here(move |id, x, y| {
         if let Some(inner) = on_here.upgrade() {
-            inner
-                .places
-                .borrow_mut()
-                .insert(id, LogicalPosition::new(x, y));
+            inner.places.borrow_mut().insert(id, LogicalPosition::new(x, y));
         }
     });
     app

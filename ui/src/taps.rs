@@ -34,8 +34,7 @@ pub(crate) fn tap_of(view: &View, id: i32) -> Option<Tap> {
 /// The number of the button that carries this tap now.
 pub(crate) fn id_of(view: &View, tap: &Tap) -> Option<i32> {
     let found = |ids: std::ops::Range<i32>| {
-        ids.into_iter()
-            .find(|id| tap_of(view, *id).as_ref() == Some(tap))
+        ids.into_iter().find(|id| tap_of(view, *id).as_ref() == Some(tap))
     };
     let count = |n: usize| i32::try_from(n).unwrap_or(i32::MAX - CHOICES);
     found(0..ENTER + 1)
@@ -75,18 +74,14 @@ fn pad(view: &View) -> Option<&SignIn> {
 }
 
 fn pressed(buttons: &[Button], index: usize) -> Option<Tap> {
-    buttons
-        .get(index)
-        .filter(|button| button.enabled)
-        .map(|button| button.tap.clone())
+    buttons.get(index).filter(|button| button.enabled).map(|button| button.tap.clone())
 }
 
 fn chosen(view: &View, index: usize) -> Option<Tap> {
     match &view.page {
-        Page::SignIn(page) | Page::Witness(page) => page
-            .operators
-            .get(index)
-            .map(|(id, _)| Tap::PickOperator(id.clone())),
+        Page::SignIn(page) | Page::Witness(page) => {
+            page.operators.get(index).map(|(id, _)| Tap::PickOperator(id.clone()))
+        }
         Page::Appeal(page) => pressed(&page.reasons, index),
         _ => None,
     }
@@ -108,21 +103,10 @@ mod tests {
     use super::*;
 
     fn waiting(enabled: bool) -> View {
-        let button = Button {
-            label: Id::TapOutbox,
-            tap: Tap::ShowOutbox,
-            enabled,
-            primary: false,
-        };
-        let page = Page::Waiting(Waiting {
-            prompt: Id::LayCard,
-            trouble: None,
-            buttons: vec![button],
-        });
-        View {
-            header: Header::default(),
-            page,
-        }
+        let button = Button { label: Id::TapOutbox, tap: Tap::ShowOutbox, enabled, primary: false };
+        let page =
+            Page::Waiting(Waiting { prompt: Id::LayCard, trouble: None, buttons: vec![button] });
+        View { header: Header::default(), page }
     }
 
     fn sign_in(picked: Option<&str>) -> View {
@@ -131,10 +115,7 @@ mod tests {
             picked: picked.map(Into::into),
             ..SignIn::default()
         };
-        View {
-            header: Header::default(),
-            page: Page::SignIn(page),
-        }
+        View { header: Header::default(), page: Page::SignIn(page) }
     }
 
     #[test]
@@ -156,9 +137,6 @@ mod tests {
         assert_eq!(tap_of(&sign_in(Some("02")), 3), Some(Tap::Digit(3)));
         assert_eq!(tap_of(&sign_in(Some("02")), ENTER), Some(Tap::EnterPin));
         assert_eq!(tap_of(&sign_in(Some("02")), -1), None);
-        assert_eq!(
-            id_of(&sign_in(None), &Tap::PickOperator("02".into())),
-            Some(CHOICES + 1)
-        );
+        assert_eq!(id_of(&sign_in(None), &Tap::PickOperator("02".into())), Some(CHOICES + 1));
     }
 }

@@ -7,9 +7,7 @@ use ui::{Screen, ScreenError};
 #[test]
 fn a_missing_font_is_named_and_not_a_crash() {
     if std::env::var_os(CHILD).is_some() {
-        let error = Screen::headless(800, 480)
-            .err()
-            .expect("there is no font in this process");
+        let error = Screen::headless(800, 480).err().expect("there is no font in this process");
         assert!(matches!(error, ScreenError::NoFont), "{error}");
         return;
     }
@@ -22,11 +20,7 @@ fn a_missing_font_is_named_and_not_a_crash() {
         .env("FONTCONFIG_FILE", conf)
         .output()
         .expect("this test once more");
-    assert!(
-        child.status.success(),
-        "{}",
-        String::from_utf8_lossy(&child.stdout)
-    );
+    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
 }
 
 /// Set for the process that has no font.

@@ -61,11 +61,7 @@ fn each_button_means_its_tap_and_a_dead_one_nothing() {
             for button in buttons_of(&view.page) {
                 screen.show(&view);
                 let pressed = screen.tap(&button.tap);
-                let expected = if button.enabled {
-                    vec![button.tap.clone()]
-                } else {
-                    Vec::new()
-                };
+                let expected = if button.enabled { vec![button.tap.clone()] } else { Vec::new() };
                 assert_eq!(heard.take(), expected, "{:?} on {name}", button.label);
                 assert_eq!(pressed, button.enabled, "{:?} on {name}", button.label);
             }
@@ -115,14 +111,8 @@ fn the_last_of_many_operators_is_reached() {
         let (screen, heard) = listening(size);
         screen.show(&sample("sign-in-many"));
         assert!(screen.tap(&Tap::PickOperator("19".into())));
-        assert!(
-            screen.tap(&Tap::PickOperator("01".into())),
-            "the screenfuls go round"
-        );
-        let picked = [
-            Tap::PickOperator("19".into()),
-            Tap::PickOperator("01".into()),
-        ];
+        assert!(screen.tap(&Tap::PickOperator("01".into())), "the screenfuls go round");
+        let picked = [Tap::PickOperator("19".into()), Tap::PickOperator("01".into())];
         assert_eq!(heard.take(), picked);
     }
 }
@@ -134,15 +124,9 @@ fn a_press_that_began_on_the_page_before_means_nothing() {
     let agree = middle(&labelled(&screen, "同意"));
     let window = screen.component().window();
     let button = PointerEventButton::Left;
-    window.dispatch_event(WindowEvent::PointerPressed {
-        position: agree,
-        button,
-    });
+    window.dispatch_event(WindowEvent::PointerPressed { position: agree, button });
     screen.show(&sample("person"));
-    window.dispatch_event(WindowEvent::PointerReleased {
-        position: agree,
-        button,
-    });
+    window.dispatch_event(WindowEvent::PointerReleased { position: agree, button });
     assert_eq!(heard.take(), []);
 }
 
@@ -153,17 +137,11 @@ fn a_press_survives_the_progress_of_its_page() {
     let back = middle(&labelled(&screen, "返回"));
     let window = screen.component().window();
     let button = PointerEventButton::Left;
-    window.dispatch_event(WindowEvent::PointerPressed {
-        position: back,
-        button,
-    });
+    window.dispatch_event(WindowEvent::PointerPressed { position: back, button });
     screen.show(&sample("face-good"));
     screen.preview(&portrait(640, 480));
     screen.settle();
-    window.dispatch_event(WindowEvent::PointerReleased {
-        position: back,
-        button,
-    });
+    window.dispatch_event(WindowEvent::PointerReleased { position: back, button });
     assert_eq!(heard.take(), [Tap::Back]);
 }
 
@@ -176,9 +154,7 @@ fn the_strip_opens_to_what_each_device_needs() {
         let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("screens");
         std::fs::create_dir_all(&file).expect("the target's temporary folder");
         let picture = screen.snapshot().expect("drawn in memory");
-        picture
-            .save(file.join(format!("troubles-{}x{}.png", size.0, size.1)))
-            .expect("a picture");
+        picture.save(file.join(format!("troubles-{}x{}.png", size.0, size.1))).expect("a picture");
         assert!(says(&screen, "请检查读卡器的线是否插好，本机会自动重连。"));
         check_buttons("troubles", size, &buttons(&screen));
         press(&screen, &labelled(&screen, "关闭"));
@@ -212,18 +188,10 @@ fn the_camera_picture_and_the_card_picture_go_when_their_page_goes() {
     let face = blank("face");
     let person = blank("person");
     screen.picture_of_card(Some(&portrait(102, 126)));
-    assert_ne!(
-        screen.snapshot().expect("drawn"),
-        person,
-        "the card's picture is shown"
-    );
+    assert_ne!(screen.snapshot().expect("drawn"), person, "the card's picture is shown");
     screen.show(&sample("face"));
     screen.preview(&portrait(640, 480));
-    assert_ne!(
-        screen.snapshot().expect("drawn"),
-        face,
-        "the camera's picture is shown"
-    );
+    assert_ne!(screen.snapshot().expect("drawn"), face, "the camera's picture is shown");
     screen.show(&sample("waiting"));
     assert_eq!(blank("face"), face, "no picture of the last person");
     assert_eq!(blank("person"), person, "no picture of the last person");
@@ -235,11 +203,7 @@ fn with_troubles(samples: Vec<(&'static str, View)>) -> Vec<(String, View)> {
         .filter(|(name, _)| ["sign-in", "waiting", "person-worst", "result-worst"].contains(name))
         .map(|(name, view)| (format!("{name}-troubled"), samples::troubled(view.clone())))
         .collect();
-    samples
-        .into_iter()
-        .map(|(name, view)| (name.to_owned(), view))
-        .chain(troubled)
-        .collect()
+    samples.into_iter().map(|(name, view)| (name.to_owned(), view)).chain(troubled).collect()
 }
 
 fn sample(name: &str) -> View {
@@ -262,17 +226,14 @@ fn buttons(screen: &Screen) -> Vec<ElementHandle> {
 }
 
 fn labelled(screen: &Screen, label: &str) -> ElementHandle {
-    let found = buttons(screen)
-        .into_iter()
-        .find(|b| b.accessible_label().as_deref() == Some(label));
+    let found =
+        buttons(screen).into_iter().find(|b| b.accessible_label().as_deref() == Some(label));
     found.unwrap_or_else(|| panic!("no button {label}"))
 }
 
 fn says(screen: &Screen, text: &str) -> bool {
     screen.settle();
-    ElementHandle::find_by_accessible_label(screen.component(), text)
-        .next()
-        .is_some()
+    ElementHandle::find_by_accessible_label(screen.component(), text).next().is_some()
 }
 
 fn middle(element: &ElementHandle) -> LogicalPosition {
@@ -310,30 +271,17 @@ fn check_buttons(at: &str, (width, height): (u32, u32), buttons: &[ElementHandle
         }
     }
     for (label, [x0, y0, x1, y1]) in &areas {
-        assert!(
-            !label.trim().is_empty(),
-            "{at}: a button without words at {x0}, {y0}"
-        );
-        assert!(
-            x1 - x0 >= 60.0 && y1 - y0 >= 60.0,
-            "{at}: {label} is {} x {}",
-            x1 - x0,
-            y1 - y0
-        );
+        assert!(!label.trim().is_empty(), "{at}: a button without words at {x0}, {y0}");
+        assert!(x1 - x0 >= 60.0 && y1 - y0 >= 60.0, "{at}: {label} is {} x {}", x1 - x0, y1 - y0);
         let inside =
             *x0 >= EDGE && *y0 >= 0.0 && *x1 <= width as f32 - EDGE && *y1 <= height as f32 - EDGE;
         assert!(inside, "{at}: {label} reaches {x0}, {y0}, {x1}, {y1}");
     }
     for (i, (label, a)) in areas.iter().enumerate() {
         for (other, b) in &areas[i + 1..] {
-            let apart = f32::max(
-                f32::max(b[0] - a[2], a[0] - b[2]),
-                f32::max(b[1] - a[3], a[1] - b[3]),
-            );
-            assert!(
-                apart >= 11.5,
-                "{at}: {label} and {other} are {apart} px apart"
-            );
+            let apart =
+                f32::max(f32::max(b[0] - a[2], a[0] - b[2]), f32::max(b[1] - a[3], a[1] - b[3]));
+            assert!(apart >= 11.5, "{at}: {label} and {other} are {apart} px apart");
         }
     }
 }
@@ -380,7 +328,5 @@ fn portrait(width: u32, height: u32) -> RgbImage {
 /// Smooth text alone brings more colors than this.
 fn has_drawing(picture: &RgbImage) -> bool {
     let mut seen = std::collections::HashSet::new();
-    picture
-        .pixels()
-        .any(|pixel| seen.insert(pixel.0) && seen.len() > 40)
+    picture.pixels().any(|pixel| seen.insert(pixel.0) && seen.len() > 40)
 }

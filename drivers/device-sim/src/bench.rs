@@ -56,10 +56,7 @@ impl Bench {
         let listener = UnixListener::bind(&control)?;
         listener.set_nonblocking(true)?;
         let mut paper = OpenOptions::new();
-        let paper = paper
-            .create(true)
-            .append(true)
-            .open(dir.join("printer.out"))?;
+        let paper = paper.create(true).append(true).open(dir.join("printer.out"))?;
         let mut ptys = [None, None, None];
         for (pty, name) in ptys.iter_mut().zip(DeviceName::ALL) {
             *pty = Some(Pty::new(&dir.join(name.text()))?);
@@ -88,7 +85,7 @@ impl Bench {
             let ready = self.wait()?;
             self.take_in(&ready)?;
         }
-        let _ = fs::remove_file(self.dir.join("control"));
+        // A socket that nobody listens to refuses; one that a later simulator made under this name stays.
         Ok(())
     }
 
@@ -141,15 +138,11 @@ impl Bench {
         let time = time.unwrap_or(IDLE_MAX).min(IDLE_MAX);
         let time = Timespec::try_from(time).map_err(io::Error::other)?;
         let mut fds = vec![PollFd::new(&self.listener, PollFlags::IN)];
-        let all_ptys = self
-            .ptys
-            .iter()
-            .zip(&self.outboxes)
-            .filter_map(|(pty, outbox)| {
-                let mut what = PollFlags::IN;
-                what.set(PollFlags::OUT, !outbox.is_empty());
-                Some((pty.as_ref()?.as_fd(), what))
-            });
+        let all_ptys = self.ptys.iter().zip(&self.outboxes).filter_map(|(pty, outbox)| {
+            let mut what = PollFlags::IN;
+            what.set(PollFlags::OUT, !outbox.is_empty());
+            Some((pty.as_ref()?.as_fd(), what))
+        });
         let all_clients = self.clients.iter().map(|client| client.stream.as_fd());
         let stdin = self.stdin.as_ref().map(|stdin| stdin.as_fd());
         let others = all_clients.chain(stdin).map(|fd| (fd, PollFlags::IN));
@@ -264,9 +257,7 @@ impl Bench {
                     self.ptys[*name as usize] = Some(pty.map_err(|e| e.to_string())?);
                     if self.is_paced {
                         let silence = Order::Silence(*name, POWER_ON);
-                        self.counter
-                            .obey(&silence, now)
-                            .map_err(|e| e.to_string())?;
+                        self.counter.obey(&silence, now).map_err(|e| e.to_string())?;
                     }
                 }
             }
@@ -294,9 +285,7 @@ pub fn parse_script(text: &str) -> Result<Vec<Order>, (usize, OrderError)> {
     let lines = text.lines().enumerate();
     let lines = lines.map(|(i, line)| (i + 1, line.trim()));
     let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-    lines
-        .map(|(n, line)| line.parse().map_err(|e| (n, e)))
-        .collect()
+    lines.map(|(n, line)| line.parse().map_err(|e| (n, e))).collect()
 }
 
 /// Reads the script file; the error text names the line.
@@ -320,10 +309,7 @@ struct Orders {
 
 impl Orders {
     fn of_script(script: Vec<Order>) -> Self {
-        Self {
-            waiting: script.into_iter().map(Ok).collect(),
-            ..Self::default()
-        }
+        Self { waiting: script.into_iter().map(Ok).collect(), ..Self::default() }
     }
 
     fn next(&mut self, now: Duration) -> Option<Result<Order, OrderError>> {
@@ -354,11 +340,7 @@ struct Client {
 
 impl Client {
     fn new(stream: UnixStream) -> Self {
-        Self {
-            stream,
-            received: Vec::new(),
-            orders: Orders::default(),
-        }
+        Self { stream, received: Vec::new(), orders: Orders::default() }
     }
 
     /// Reads whole lines; `false` when the client has gone and nothing is left to do.

@@ -138,12 +138,7 @@ impl Counter {
 impl Roster {
     /// People 0 .. `n_people` of `seed`.
     pub fn new(seed: u64, n_people: u32) -> Self {
-        Self {
-            seed,
-            n_people,
-            cards: Mutex::default(),
-            fingers: Mutex::default(),
-        }
+        Self { seed, n_people, cards: Mutex::default(), fingers: Mutex::default() }
     }
 
     /// The person with this number.

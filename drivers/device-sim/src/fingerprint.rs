@@ -157,9 +157,7 @@ impl Fingerprint {
             let step = i16::from(grey >> 4) + [-1, 1, 0][random.below(48).min(2)];
             step.clamp(0, 15) as u8
         };
-        let packed = finger
-            .chunks_exact(2)
-            .map(|two| (grainy(two[0]) << 4) | grainy(two[1]));
+        let packed = finger.chunks_exact(2).map(|two| (grainy(two[0]) << 4) | grainy(two[1]));
         self.image = packed.collect();
         0x00
     }

@@ -210,11 +210,7 @@ impl IdCard {
 
     fn read_additional_address(&mut self, job: &Job) -> Vec<u8> {
         let is_selected = matches!(self.state, State::Selected | State::Read);
-        match self
-            .card
-            .as_ref()
-            .filter(|_| is_selected && !job.card_moved)
-        {
+        match self.card.as_ref().filter(|_| is_selected && !job.card_moved) {
             None => reply(0x41, &[]),
             Some(card) => match &card.additional_address {
                 None => reply(0x91, &[]),
@@ -275,6 +271,5 @@ fn reply(status: u8, data: &[u8]) -> Vec<u8> {
 
 const START: [u8; 4] = [0xAA, 0xAA, 0x96, 0x69];
 /// 05.03-20230417-0001234567-0987654321, which no real module has.
-pub const SAM_ID: [u8; 16] = [
-    5, 0, 3, 0, 0x81, 0xB1, 0x34, 0x01, 0x87, 0xD6, 0x12, 0x00, 0xB1, 0x68, 0xDE, 0x3A,
-];
+pub const SAM_ID: [u8; 16] =
+    [5, 0, 3, 0, 0x81, 0xB1, 0x34, 0x01, 0x87, 0xD6, 0x12, 0x00, 0xB1, 0x68, 0xDE, 0x3A];

@@ -144,11 +144,7 @@ impl Line {
             if self.is_paced {
                 due += wire_time(n, baud_hz);
             }
-            self.queue.push_back(Burst {
-                due,
-                baud_hz,
-                bytes: burst.to_vec(),
-            });
+            self.queue.push_back(Burst { due, baud_hz, bytes: burst.to_vec() });
             rest = after;
         }
         self.free_at = due;

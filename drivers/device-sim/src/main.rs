@@ -69,11 +69,7 @@ fn main() -> ExitCode {
 fn run(run: Run) -> Result<(), String> {
     let script = run.script.as_deref().map(read_script).transpose()?;
     let setup = BenchSetup {
-        counter: Setup {
-            seed: run.seed,
-            n_people: run.people,
-            is_paced: !run.fast,
-        },
+        counter: Setup { seed: run.seed, n_people: run.people, is_paced: !run.fast },
         dir: run.dir.ok_or("--dir is needed")?,
         script: script.unwrap_or_default(),
         until_stdin_closes: run.until_stdin_closes,

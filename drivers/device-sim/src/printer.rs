@@ -66,8 +66,7 @@ impl Printer {
             }
             let element: Vec<u8> = self.buffer.drain(..n).collect();
             if element == [0x1D, b'r', 1] {
-                self.replies
-                    .push(vec![if self.is_paper_low { 0x03 } else { 0x00 }]);
+                self.replies.push(vec![if self.is_paper_low { 0x03 } else { 0x00 }]);
             } else {
                 self.printed.extend(element);
             }
@@ -84,11 +83,7 @@ impl Printer {
             4 if self.is_paper_low => return 0x1E,
             _ => (false, 0),
         };
-        let both = if n == 2 && self.is_cover_open {
-            1 << 2
-        } else {
-            0
-        };
+        let both = if n == 2 && self.is_cover_open { 1 << 2 } else { 0 };
         0x12 | (u8::from(bits.0) << bits.1) | both
     }
 }
@@ -145,11 +140,7 @@ fn element_size(bytes: &[u8]) -> usize {
         [] | [0x10] | [0x1B] | [0x1C] | [0x1D] | [0x10, 0x04] => return 0,
         [0x10, 0x04, ..] => 3,
         [0x1B, b'@', ..] | [0x1C, b'&' | b'.', ..] => 2,
-        [
-            0x1B,
-            b'a' | b'E' | b'd' | b'!' | b'J' | b'-' | b't' | b'R',
-            ..,
-        ] => 3,
+        [0x1B, b'a' | b'E' | b'd' | b'!' | b'J' | b'-' | b't' | b'R', ..] => 3,
         [0x1D, b'!' | b'r' | b'B' | b'h' | b'w', ..] => 3,
         [0x1D, b'V', 65 | 66, ..] => 4,
         [0x1D, b'V'] => return 0,

@@ -16,6 +16,7 @@ pub(crate) struct Pty {
     /// Held open, so that the kiosk may close and open its end as it likes.
     theirs: OwnedFd,
     name: PathBuf,
+    device: PathBuf,
 }
 
 impl Pty {
@@ -32,12 +33,10 @@ impl Pty {
         tcsetattr(&theirs, OptionalActions::Now, &termios)?;
         rustix::io::ioctl_fionbio(&ours, true)?;
         remove(name)?;
-        symlink(device.to_string_lossy().as_ref(), name)?;
-        Ok(Self {
-            ours,
-            theirs,
-            name: name.to_owned(),
-        })
+        let device = PathBuf::from(device.to_string_lossy().as_ref());
+        symlink(&device, name)?;
+        let name = name.to_owned();
+        Ok(Self { ours, theirs, name, device })
     }
 
     /// The speed that the kiosk has set, in baud.
@@ -85,7 +84,10 @@ impl AsFd for Pty {
 
 impl Drop for Pty {
     fn drop(&mut self) {
-        let _ = remove(&self.name);
+        // A simulator that was started meanwhile may have taken the name over.
+        if fs::read_link(&self.name).is_ok_and(|device| device == self.device) {
+            let _ = remove(&self.name);
+        }
     }
 }
 

@@ -127,10 +127,8 @@ impl FromStr for Order {
         let words: Vec<&str> = line.split_whitespace().collect();
         let (order, operands) = words.split_first().unwrap_or((&"", &[]));
         let wants = wants(order).ok_or_else(|| OrderError::Unknown((*order).to_owned()))?;
-        parse(order, operands).ok_or_else(|| OrderError::Operands {
-            order: (*order).to_owned(),
-            wants,
-        })
+        parse(order, operands)
+            .ok_or_else(|| OrderError::Operands { order: (*order).to_owned(), wants })
     }
 }
 
@@ -204,9 +202,7 @@ fn parse(order: &str, operands: &[&str]) -> Option<Order> {
 }
 
 fn device(name: &str) -> Option<DeviceName> {
-    DeviceName::ALL
-        .into_iter()
-        .find(|device| device.text() == name)
+    DeviceName::ALL.into_iter().find(|device| device.text() == name)
 }
 
 fn millis(text: &str) -> Option<Duration> {

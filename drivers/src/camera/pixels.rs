@@ -122,9 +122,7 @@ mod tests {
     fn a_cut_jpeg_is_no_frame_and_a_padded_one_is() {
         let picture = RgbImage::from_fn(32, 16, |x, _| Rgb([x as u8 * 8, 100, 50]));
         let mut jpeg = Vec::new();
-        picture
-            .write_with_encoder(JpegEncoder::new(&mut jpeg))
-            .unwrap();
+        picture.write_with_encoder(JpegEncoder::new(&mut jpeg)).unwrap();
         let read = |bytes: &[u8]| to_rgb(PixelFormat::Mjpeg, bytes, 32, 16, 0);
         assert!(read(&jpeg).is_some());
         assert!(read(&[&jpeg[..], &[0; 40]].concat()).is_some());

@@ -55,13 +55,8 @@ impl Pump {
             }
         };
         let thread = thread::Builder::new().name("camera".into());
-        let thread = thread
-            .spawn(run)
-            .expect("a process can start one more thread");
-        Self {
-            shared,
-            thread: Some(thread),
-        }
+        let thread = thread.spawn(run).expect("a process can start one more thread");
+        Self { shared, thread: Some(thread) }
     }
 
     /// Takes the newest frame, waiting until `deadline`.
@@ -218,10 +213,8 @@ mod tests {
         assert!(told);
     }
 
-    const QUICK: Timing = Timing {
-        stall: Duration::from_secs(60),
-        reopen: Duration::from_millis(1),
-    };
+    const QUICK: Timing =
+        Timing { stall: Duration::from_secs(60), reopen: Duration::from_millis(1) };
 
     struct Scripted(Arc<Mutex<Receiver<Result<u8, io::ErrorKind>>>>);
 

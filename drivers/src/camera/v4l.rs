@@ -103,13 +103,7 @@ fn choose(modes: &[Mode], settings: &V4lSettings) -> Option<Mode> {
         let is_small = mode.width < settings.size.0 || mode.height < settings.size.1;
         let is_compressed = mode.format == PixelFormat::Mjpeg;
         let slowness = settings.frames_per_s.saturating_sub(mode.frames_per_s);
-        (
-            is_slow,
-            is_small,
-            pixels.abs_diff(wished),
-            is_compressed,
-            slowness,
-        )
+        (is_slow, is_small, pixels.abs_diff(wished), is_compressed, slowness)
     };
     modes.iter().min_by_key(cost).copied()
 }
@@ -134,11 +128,7 @@ impl V4lSource {
             return Err(CameraError::NoFormat);
         }
         // The kernel may round; what it says then counts.
-        let mode = Mode {
-            width: format.width,
-            height: format.height,
-            ..wished
-        };
+        let mode = Mode { width: format.width, height: format.height, ..wished };
         // Some cameras know one speed only.
         let _ = device.set_params(&Parameters::with_fps(mode.frames_per_s));
         set_up_for_faces(&device);
@@ -287,10 +277,7 @@ const FACE_CONTROLS: &[(u32, Wish)] = &[
 ];
 const BUFFERS: u32 = 4;
 const FRAMES_PER_S_ENOUGH: u32 = 15;
-const TIMING: Timing = Timing {
-    stall: Duration::from_secs(2),
-    reopen: Duration::from_secs(1),
-};
+const TIMING: Timing = Timing { stall: Duration::from_secs(2), reopen: Duration::from_secs(1) };
 
 #[cfg(test)]
 mod tests {
@@ -335,12 +322,7 @@ mod tests {
     }
 
     fn mode(format: PixelFormat, width: u32, height: u32, frames_per_s: u32) -> Mode {
-        Mode {
-            format,
-            width,
-            height,
-            frames_per_s,
-        }
+        Mode { format, width, height, frames_per_s }
     }
 
     fn check(modes: &[Mode], expected: Option<Mode>) {

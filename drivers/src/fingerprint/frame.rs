@@ -46,11 +46,7 @@ pub struct Parser {
 impl Parser {
     /// A parser for packets from the module at `address`.
     pub fn new(address: u32) -> Self {
-        Self {
-            address,
-            bytes: Vec::new(),
-            saw_junk: false,
-        }
+        Self { address, bytes: Vec::new(), saw_junk: false }
     }
 
     /// Adds bytes from the line.
@@ -143,9 +139,7 @@ impl Kind {
 }
 
 fn sum(bytes: &[u8]) -> u16 {
-    bytes
-        .iter()
-        .fold(0, |sum, b| sum.wrapping_add(u16::from(*b)))
+    bytes.iter().fold(0, |sum, b| sum.wrapping_add(u16::from(*b)))
 }
 
 const START: [u8; 2] = [0xEF, 0x01];
@@ -166,10 +160,7 @@ mod tests {
     #[test]
     fn packets_are_the_published_bytes() {
         let verify = encode(ANY, Kind::Command, &[0x13, 0, 0, 0, 0]);
-        assert_eq!(
-            verify,
-            *b"\xEF\x01\xFF\xFF\xFF\xFF\x01\x00\x07\x13\0\0\0\0\0\x1B"
-        );
+        assert_eq!(verify, *b"\xEF\x01\xFF\xFF\xFF\xFF\x01\x00\x07\x13\0\0\0\0\0\x1B");
         let image = encode(ANY, Kind::Command, &[0x01]);
         assert_eq!(image, *b"\xEF\x01\xFF\xFF\xFF\xFF\x01\x00\x03\x01\x00\x05");
         let ack = encode(ANY, Kind::Ack, &[0]);

@@ -130,11 +130,7 @@ mod tests {
 
     #[test]
     fn the_high_nibble_is_the_left_pixel() {
-        let profile = Profile {
-            width: 2,
-            height: 1,
-            ..PROFILES[0]
-        };
+        let profile = Profile { width: 2, height: 1, ..PROFILES[0] };
         assert_eq!(profile.unpack(&[0xF1]), [255, 17]);
     }
 }

@@ -103,11 +103,7 @@ impl<'a> Blocks<'a> {
         }
         let (text, rest) = rest.split_first_chunk::<256>()?;
         let (photo, fingerprint) = rest.split_at_checked(PHOTO_SIZE)?;
-        (fingerprint.len() == fingerprint_size).then_some(Self {
-            text,
-            photo,
-            fingerprint,
-        })
+        (fingerprint.len() == fingerprint_size).then_some(Self { text, photo, fingerprint })
     }
 }
 

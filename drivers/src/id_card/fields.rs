@@ -220,11 +220,7 @@ fn sex(unit: u16) -> Result<Sex, FieldsError> {
 fn number(field: &[u8]) -> Result<String, FieldsError> {
     let number = needed(text(field), "number")?;
     let is_plain = |c: char| c.is_ascii_digit() || c.is_ascii_uppercase();
-    if number.chars().all(is_plain) {
-        Ok(number)
-    } else {
-        Err(FieldsError::Malformed("number"))
-    }
+    if number.chars().all(is_plain) { Ok(number) } else { Err(FieldsError::Malformed("number")) }
 }
 
 fn valid_to(field: &[u8]) -> Result<ValidTo, FieldsError> {
@@ -275,9 +271,7 @@ fn some(text: String) -> Option<String> {
 /// UTF-16LE without its padding of spaces or zeroes; a surrogate whose partner was cut
 /// off by the width of the field becomes U+FFFD.
 fn text(field: &[u8]) -> String {
-    let units = field
-        .chunks_exact(2)
-        .map(|b| u16::from_le_bytes([b[0], b[1]]));
+    let units = field.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]]));
     let written = char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER));
     let written: String = written.collect();
     written.trim_matches([' ', '\0']).to_owned()

@@ -111,11 +111,7 @@ pub struct ReplayLink {
 impl ReplayLink {
     /// A link that repeats the device's part of `capture`.
     pub fn new(capture: Capture) -> Self {
-        Self {
-            moves: capture.moves.into(),
-            began: Instant::now(),
-            passed: Duration::ZERO,
-        }
+        Self { moves: capture.moves.into(), began: Instant::now(), passed: Duration::ZERO }
     }
 
     /// Whether every recorded byte was asked for and given.
@@ -132,13 +128,7 @@ impl ReplayLink {
 impl Link for ReplayLink {
     fn read(&mut self, into: &mut [u8], deadline: Instant) -> Result<usize, LinkError> {
         let now = self.now();
-        let Some(Move {
-            bytes,
-            t,
-            sent: false,
-            ..
-        }) = self.moves.front_mut()
-        else {
+        let Some(Move { bytes, t, sent: false, .. }) = self.moves.front_mut() else {
             self.advance_to(deadline);
             return Ok(0);
         };
@@ -215,12 +205,7 @@ fn parse_line(line: &str, number: usize) -> Option<Option<Move>> {
         _ => return None,
     };
     let bytes = unhex(words.next()?)?;
-    Some(Some(Move {
-        t,
-        sent,
-        bytes,
-        line: number,
-    }))
+    Some(Some(Move { t, sent, bytes, line: number }))
 }
 
 fn hex(bytes: &[u8]) -> String {

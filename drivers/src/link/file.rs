@@ -32,12 +32,7 @@ pub enum Reports {
 impl FileLink {
     /// Opens the device file at `path`.
     pub fn open(path: &Path, reports: Reports) -> Result<Self, LinkError> {
-        let mut link = Self {
-            path: path.to_owned(),
-            reports,
-            file: None,
-            read_ahead: Vec::new(),
-        };
+        let mut link = Self { path: path.to_owned(), reports, file: None, read_ahead: Vec::new() };
         link.reopen()?;
         Ok(link)
     }
@@ -170,14 +165,7 @@ mod tests {
         assert!(matches!(card_reader.poll(), Ok(Poll::Card(_))));
         drop(card_reader);
         let asked = reader.join().unwrap();
-        let steps = [
-            (0x11, 0xFF),
-            (0x20, 1),
-            (0x12, 0xFF),
-            (0x20, 2),
-            (0x30, 1),
-            (0x30, 3),
-        ];
+        let steps = [(0x11, 0xFF), (0x20, 1), (0x12, 0xFF), (0x20, 2), (0x30, 1), (0x30, 3)];
         assert_eq!(asked, steps);
     }
 
@@ -198,10 +186,7 @@ mod tests {
             (0x20, 1) => (0x9F, vec![0; 4]),
             (0x20, 2) => (0x90, vec![0; 8]),
             (0x12, _) => (0x90, vec![7; 16]),
-            (0x30, 1) => (
-                0x90,
-                [vec![1, 0, 4, 0], card_text(), vec![9; 1024]].concat(),
-            ),
+            (0x30, 1) => (0x90, [vec![1, 0, 4, 0], card_text(), vec![9; 1024]].concat()),
             (0x30, 3) => (0x91, vec![]),
             _ => (0x90, vec![]),
         };
@@ -226,11 +211,7 @@ mod tests {
             ("", 18),
         ];
         let padded = fields.map(|(text, n)| format!("{text:<n$}"));
-        padded
-            .concat()
-            .encode_utf16()
-            .flat_map(|u| u.to_le_bytes())
-            .collect()
+        padded.concat().encode_utf16().flat_map(|u| u.to_le_bytes()).collect()
     }
 
     fn over(file: OwnedFd) -> FileLink {

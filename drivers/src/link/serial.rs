@@ -18,11 +18,7 @@ pub struct SerialLink {
 impl SerialLink {
     /// Opens `path` at `baud_hz` for us alone.
     pub fn open(path: &Path, baud_hz: u32) -> Result<Self, LinkError> {
-        let mut link = Self {
-            path: path.to_owned(),
-            baud_hz,
-            port: None,
-        };
+        let mut link = Self { path: path.to_owned(), baud_hz, port: None };
         link.reopen()?;
         Ok(link)
     }

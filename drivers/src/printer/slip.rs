@@ -62,8 +62,7 @@ impl Slip {
     /// Adds a picture, centred; `is_black(x, y)` gives its dots. For what the printer's own
     /// font cannot show, such as rare characters of a name.
     pub fn picture(mut self, width: u32, height: u32, is_black: impl Fn(u32, u32) -> bool) -> Self {
-        self.parts
-            .push(Part::Raster(Raster::from_fn(width, height, is_black)));
+        self.parts.push(Part::Raster(Raster::from_fn(width, height, is_black)));
         self
     }
 
@@ -100,12 +99,7 @@ impl Slip {
 impl Line {
     /// A line of ordinary text.
     pub fn new(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            size: 1,
-            is_bold: false,
-            align: Align::Left,
-        }
+        Self { text: text.into(), size: 1, is_bold: false, align: Align::Left }
     }
 
     /// Letters `times` as wide and high, 1..=8.
@@ -193,11 +187,7 @@ impl Raster {
                 bits[(y * width_bytes + x / 8) as usize] |= 0x80 >> (x % 8);
             }
         }
-        Self {
-            width_bytes: width_bytes as u16,
-            height: height as u16,
-            bits,
-        }
+        Self { width_bytes: width_bytes as u16, height: height as u16, bits }
     }
 
     /// GS v 0, in bands: cheap printers hold only a small picture at a time.

@@ -89,42 +89,13 @@ mod tests {
     fn bits_mean_what_the_manual_says() {
         check(Question::Offline, 0x12, Status::default());
         let cover_open = true;
-        check(
-            Question::Offline,
-            0x16,
-            Status {
-                cover_open,
-                ..Status::default()
-            },
-        );
+        check(Question::Offline, 0x16, Status { cover_open, ..Status::default() });
         let paper_out = true;
-        check(
-            Question::Paper,
-            0x72,
-            Status {
-                paper_out,
-                paper_low: false,
-                ..Status::default()
-            },
-        );
+        check(Question::Paper, 0x72, Status { paper_out, paper_low: false, ..Status::default() });
         let paper_low = true;
-        check(
-            Question::Paper,
-            0x1E,
-            Status {
-                paper_low,
-                ..Status::default()
-            },
-        );
+        check(Question::Paper, 0x1E, Status { paper_low, ..Status::default() });
         let cutter_stuck = true;
-        check(
-            Question::Error,
-            0x1A,
-            Status {
-                cutter_stuck,
-                ..Status::default()
-            },
-        );
+        check(Question::Error, 0x1A, Status { cutter_stuck, ..Status::default() });
     }
 
     #[test]

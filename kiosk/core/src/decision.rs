@@ -139,16 +139,12 @@ pub fn judge(comparison: &Comparison) -> Judgement {
 ///
 /// Returns the index of the deciding comparison and the judgement; `None` when there is nothing to compare with.
 pub fn judge_best(comparisons: &[Comparison]) -> Option<(usize, Judgement)> {
-    comparisons
-        .iter()
-        .map(judge)
-        .enumerate()
-        .min_by_key(|(_, judgement)| match judgement.verdict {
-            Verdict::SuspectedFake => 0,
-            Verdict::Same => 1,
-            Verdict::Unsure => 2,
-            Verdict::Different => 3,
-        })
+    comparisons.iter().map(judge).enumerate().min_by_key(|(_, judgement)| match judgement.verdict {
+        Verdict::SuspectedFake => 0,
+        Verdict::Same => 1,
+        Verdict::Unsure => 2,
+        Verdict::Different => 3,
+    })
 }
 
 /// The why-log of one comparison, for the record.

@@ -323,7 +323,10 @@ fn encode_consent<W: Write>(c: &Consent, e: &mut Encoder<W>) -> Result<(), Error
     list(e, &c.alternatives, |way, e| e.str(way)?.ok())
 }
 
-fn encode_template<W: Write>(t: &TemplateRecord, e: &mut Encoder<W>) -> Result<(), Error<W::Error>> {
+fn encode_template<W: Write>(
+    t: &TemplateRecord,
+    e: &mut Encoder<W>,
+) -> Result<(), Error<W::Error>> {
     e.map(5)?.u8(0)?.str(&t.modality)?;
     e.u8(1)?.str(&t.format)?;
     e.u8(2)?.str(&t.extractor)?;

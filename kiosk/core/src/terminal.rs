@@ -41,9 +41,16 @@ impl Terminal {
             // Signing in.
             (State::Locked { .. }, Event::Tapped(Tap::PickOperator(id))) => {
                 let known = self.place.operators.iter().any(|operator| operator.id == id);
-                self.rest(State::Locked { picked: known.then_some(id), pin: Pin::default(), notice: None })
+                self.rest(State::Locked {
+                    picked: known.then_some(id),
+                    pin: Pin::default(),
+                    notice: None,
+                })
             }
-            (State::Locked { picked: Some(id), mut pin, notice }, Event::Tapped(Tap::Digit(digit))) => {
+            (
+                State::Locked { picked: Some(id), mut pin, notice },
+                Event::Tapped(Tap::Digit(digit)),
+            ) => {
                 pin.push(digit);
                 self.rest(State::Locked { picked: Some(id), pin, notice })
             }
@@ -55,14 +62,14 @@ impl Terminal {
                 if pin.is_complete() =>
             {
                 let check = Effect::CheckPin { operator: operator.clone(), pin };
-                self.state = State::Locked { picked: Some(operator), pin: Pin::default(), notice: None };
+                self.state =
+                    State::Locked { picked: Some(operator), pin: Pin::default(), notice: None };
                 vec![check]
             }
-            (State::Locked { picked: Some(operator), .. }, Event::PinChecked(of, PinCheck::Right))
-                if of == operator =>
-            {
-                self.serve(operator)
-            }
+            (
+                State::Locked { picked: Some(operator), .. },
+                Event::PinChecked(of, PinCheck::Right),
+            ) if of == operator => self.serve(operator),
             (State::Locked { picked: Some(picked), .. }, Event::PinChecked(of, check))
                 if of == picked && check != PinCheck::Right =>
             {
@@ -71,7 +78,9 @@ impl Terminal {
             }
 
             // Between visits.
-            (State::Serving { visit, .. }, Event::Tapped(Tap::SignOut)) if !visit.is_under_way() => {
+            (State::Serving { visit, .. }, Event::Tapped(Tap::SignOut))
+                if !visit.is_under_way() =>
+            {
                 self.state = locked(None);
                 vec![Effect::StopSensors, Effect::Forget]
             }

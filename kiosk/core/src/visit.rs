@@ -142,7 +142,9 @@ impl Visit {
             }
 
             // Who this is and what is due.
-            (Phase::LookingUp(card), Event::Found(lookup)) => self.review(*card, *lookup, now, place),
+            (Phase::LookingUp(card), Event::Found(lookup)) => {
+                self.review(*card, *lookup, now, place)
+            }
             (Phase::Reviewing, Event::Tapped(tap)) => self.chosen(tap, now, place),
 
             // What will be done, and whether the person wants it.
@@ -179,7 +181,10 @@ impl Visit {
             }
 
             // The face.
-            (Phase::Face { purpose, .. }, Event::Face(_, FaceEvent::Seen { coaching, progress })) => {
+            (
+                Phase::Face { purpose, .. },
+                Event::Face(_, FaceEvent::Seen { coaching, progress }),
+            ) => {
                 let prompt = coaching.unwrap_or(Id::FaceLook);
                 self.rest(Phase::Face { purpose, prompt, good: coaching.is_none(), progress })
             }
@@ -191,7 +196,9 @@ impl Visit {
                 let reasons = [Id::WhyQualityLow].into_iter().chain(why).collect();
                 self.ask(Judgement { verdict: Verdict::Unsure, reasons })
             }
-            (Phase::Face { .. }, Event::Face(_, FaceEvent::Failed(err))) => self.failed("face", err),
+            (Phase::Face { .. }, Event::Face(_, FaceEvent::Failed(err))) => {
+                self.failed("face", err)
+            }
             (Phase::Face { .. } | Phase::Finger { .. }, Event::Tapped(Tap::Back)) => {
                 self.phase = Phase::Reviewing;
                 vec![Effect::StopSensors]
@@ -206,9 +213,18 @@ impl Visit {
                 Phase::Finger { purpose, finger, placed, .. },
                 Event::Finger(_, FingerEvent::Seen { prompt, progress }),
             ) => self.rest(Phase::Finger { purpose, finger, placed, prompt, progress }),
-            (Phase::Finger { purpose, finger, placed, .. }, Event::Finger(_, FingerEvent::Placed)) => {
+            (
+                Phase::Finger { purpose, finger, placed, .. },
+                Event::Finger(_, FingerEvent::Placed),
+            ) => {
                 let prompt = Id::FingerLift;
-                self.rest(Phase::Finger { purpose, finger, placed: placed + 1, prompt, progress: 0.0 })
+                self.rest(Phase::Finger {
+                    purpose,
+                    finger,
+                    placed: placed + 1,
+                    prompt,
+                    progress: 0.0,
+                })
             }
             (Phase::Finger { purpose, .. }, Event::Finger(_, FingerEvent::Taken(seen))) => {
                 self.judge_finger(purpose, &seen, now, place)
@@ -233,7 +249,12 @@ impl Visit {
 
             // Two people say yes.
             (Phase::Appealing, Event::Tapped(Tap::AppealReason(reason))) => {
-                self.rest(Phase::Witnessing { reason, picked: None, pin: Pin::default(), notice: None })
+                self.rest(Phase::Witnessing {
+                    reason,
+                    picked: None,
+                    pin: Pin::default(),
+                    notice: None,
+                })
             }
             (Phase::Appealing | Phase::Witnessing { .. }, Event::Tapped(Tap::Back)) => {
                 self.rest(Phase::Reviewing)
@@ -257,7 +278,8 @@ impl Visit {
             ) if pin.is_complete() => {
                 let check = Effect::CheckPin { operator: operator.clone(), pin };
                 let picked = Some(operator);
-                self.phase = Phase::Witnessing { reason, picked, pin: Pin::default(), notice: None };
+                self.phase =
+                    Phase::Witnessing { reason, picked, pin: Pin::default(), notice: None };
                 vec![check]
             }
             (
@@ -269,16 +291,19 @@ impl Visit {
                 self.case.appeal = Some(Appeal { reason: reason.name().into(), statement: None });
                 self.seal(Outcome::AppealFiled, now, place)
             }
-            (Phase::Witnessing { reason, picked: Some(picked), .. }, Event::PinChecked(of, check))
-                if of == picked && check != PinCheck::Right =>
-            {
+            (
+                Phase::Witnessing { reason, picked: Some(picked), .. },
+                Event::PinChecked(of, check),
+            ) if of == picked && check != PinCheck::Right => {
                 let picked = Some(picked);
                 let notice = Some(actions::pin_notice(check));
                 self.rest(Phase::Witnessing { reason, picked, pin: Pin::default(), notice })
             }
 
             // Durable, then the receipt.
-            (Phase::Sealing { outcome, .. }, Event::Sealed(record)) if record == self.case.record => {
+            (Phase::Sealing { outcome, .. }, Event::Sealed(record))
+                if record == self.case.record =>
+            {
                 self.close(outcome, now, place)
             }
             (Phase::Sealing { outcome, .. }, Event::SealFailed(err)) => {

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use image::RgbImage;
 use kiosk_core::event::Event;
-use kiosk_core::view::{Tap, View};
+use kiosk_core::view::{Page, Tap, View};
 use people::Person;
 use sha2::{Digest, Sha256};
 use tracing::info;
@@ -93,7 +93,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     };
     std::fs::create_dir_all(&dir)?;
     let dir = dir.canonicalize()?;
-    let visitors: Vec<Visitor> = (0..arguments.visits).map(|i| visitor(arguments.seed, i)).collect();
+    let visitors: Vec<Visitor> =
+        (0..arguments.visits).map(|i| visitor(arguments.seed, i)).collect();
     let models = arguments.models.clone().unwrap_or_else(models::manifest::default_dir);
     let stage = Stage::set(&dir, arguments.seed, &models, &visitors)?;
     let config = Config::read(&stage.config_file)?;
@@ -227,12 +228,13 @@ impl Play {
         self.recorder.begin(visitor.number);
         let mut clerk = Clerk::new(visitor.clone(), self.seat.clone(), self.stage.devices());
         let by = Instant::now() + VISIT_TIME;
-        let mut acted_on: Option<View> = None;
+        let mut acted_on: Option<Page> = None;
         loop {
             self.stage.tend()?;
             shell.refresh(counter.display());
             let view = shell.view();
-            if acted_on.as_ref() != Some(&view) {
+            // The header changes by itself; a digit pressed again for that would be one too many.
+            if acted_on.as_ref() != Some(&view.page) {
                 if pace == Pace::Human {
                     thread::sleep(HUMAN_PAUSE);
                 }
@@ -241,7 +243,7 @@ impl Play {
                 {
                     return Err(format!("no button for {tap:?} on the page").into());
                 }
-                acted_on = Some(view);
+                acted_on = Some(view.page);
             }
             if clerk.is_over() {
                 self.recorder.end()?;
@@ -259,7 +261,11 @@ impl Play {
     }
 
     /// Waits until nothing is left to send.
-    fn drain(&mut self, shell: &mut Shell, counter: &mut dyn Counter) -> Result<(), Box<dyn Error>> {
+    fn drain(
+        &mut self,
+        shell: &mut Shell,
+        counter: &mut dyn Counter,
+    ) -> Result<(), Box<dyn Error>> {
         let by = Instant::now() + DRAIN_TIME;
         while shell.vault().store().outbox_summary()?.waiting > 0 && Instant::now() < by {
             self.stage.tend()?;

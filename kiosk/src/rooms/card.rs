@@ -9,9 +9,7 @@ use drivers::link::LinkConfig;
 use drivers::photo::PhotoDecoder;
 use jiff::civil::Date;
 use kiosk_core::event::{CardEvent, Event};
-use kiosk_core::identity::{
-    CardIdentity, IdNumber, IdentitySource, PersonName, Sex, ValidTo,
-};
+use kiosk_core::identity::{CardIdentity, IdNumber, IdentitySource, PersonName, Sex, ValidTo};
 use kiosk_core::message::Id;
 use tracing::{info, warn};
 

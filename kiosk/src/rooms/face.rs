@@ -119,9 +119,7 @@ impl FaceRoom {
         self.doing = match order {
             Order::Stop => Doing::Nothing,
             Order::Preview => Doing::Preview,
-            Order::Take(sitting, role) => {
-                Doing::Taking(sitting, role, Instant::now() + TAKE_TIME)
-            }
+            Order::Take(sitting, role) => Doing::Taking(sitting, role, Instant::now() + TAKE_TIME),
             Order::Watch { sitting, purpose, actions, action_time } => match &self.engine {
                 None => {
                     self.tell(sitting, FaceEvent::Failed(Id::ErrFaceModelMissing));

@@ -53,7 +53,12 @@ struct Placement {
 
 impl FingerRoom {
     /// A room whose network is not loaded yet.
-    pub fn new(config: FingerprintConfig, models: PathBuf, teller: Teller, tray: SharedTray) -> Self {
+    pub fn new(
+        config: FingerprintConfig,
+        models: PathBuf,
+        teller: Teller,
+        tray: SharedTray,
+    ) -> Self {
         let sitting = Sitting::default();
         Self { config, models, teller, tray, sensor: None, engine: None, sitting }
     }
@@ -77,7 +82,8 @@ impl FingerRoom {
             return self.teller.device(Id::DeviceFinger, Some(Id::ErrFingerSilent));
         };
         let loaded = Manifest::built_in().and_then(|manifest| {
-            let engine = FingerEngine::load(&self.models, &manifest, profile.width, profile.height)?;
+            let engine =
+                FingerEngine::load(&self.models, &manifest, profile.width, profile.height)?;
             Ok((engine, manifest))
         });
         match loaded {
@@ -220,7 +226,8 @@ impl FingerRoom {
         let tray = self.tray.open();
         let of_this_finger = tray.fingers.iter().filter(|(_, position, _)| *position == finger);
         let compare = |(name, _, reference): &(String, u8, FingerTemplate)| {
-            let kind = if reference.extractor == probe.template.extractor { &id.name } else { "foreign" };
+            let kind =
+                if reference.extractor == probe.template.extractor { &id.name } else { "foreign" };
             let set = manifest.thresholds("finger", &id.name, kind)?;
             Some(Comparison {
                 modality: Modality::Finger,

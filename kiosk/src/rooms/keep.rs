@@ -182,7 +182,10 @@ fn finger_record(tray: &Tray) -> Option<TemplateRecord> {
 
 /// Pictures as they go to the centre. A role without a picture is left out; a chip photo that could not be decoded
 /// goes raw, since the centre has the licensed decoder.
-fn encode_pictures(tray: &Tray, roles: &[Picture]) -> Result<Vec<kiosk_sync::Picture>, image::ImageError> {
+fn encode_pictures(
+    tray: &Tray,
+    roles: &[Picture],
+) -> Result<Vec<kiosk_sync::Picture>, image::ImageError> {
     let mut encoded = Vec::new();
     for role in roles {
         let bytes = match (role, tray.picture(*role), &tray.finger, &tray.chip_block) {

@@ -98,7 +98,8 @@ impl SendRoom {
             batch,
             records_max,
         };
-        let mut outbox = VaultOutbox { vault: &self.vault, teller: &self.teller, clock: &self.clock };
+        let mut outbox =
+            VaultOutbox { vault: &self.vault, teller: &self.teller, clock: &self.clock };
         let report = run_batch(&mut outbox, &mut self.transport, &turn);
         self.tell_outbox();
         match report {
@@ -107,7 +108,12 @@ impl SendRoom {
                     info!(delivered = report.delivered, held = report.held, "batch");
                 }
                 self.teller.device(Id::OutboxTitle, None);
-                Ok(report.delivered + report.held > 0)
+                // An authority that takes a batch and gives no receipt is not asked again at once.
+                if report.offered > 0 && !report.progressed() {
+                    Err((None, false))
+                } else {
+                    Ok(report.offered > 0)
+                }
             }
             Err(problem) => {
                 warn!(code = problem.code(), "sending");
@@ -232,9 +238,10 @@ fn fault(error: StoreError) -> OutboxError {
 fn damaged(error: StoreError) -> OutboxError {
     error!(code = error.code(), "sealed bytes");
     match error.code() {
-        "store-damaged" | "store-picture-damaged" | "store-picture-missing" | "store-unknown-record" => {
-            OutboxError::Damaged
-        }
+        "store-damaged"
+        | "store-picture-damaged"
+        | "store-picture-missing"
+        | "store-unknown-record" => OutboxError::Damaged,
         _ => fault(error),
     }
 }

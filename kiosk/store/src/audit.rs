@@ -49,9 +49,8 @@ impl Store {
 
     /// Recomputes the whole chain; returns how many lines hold, or [`StoreError::Damaged`] at the first that does not.
     pub fn verify_audit(&self) -> Result<u64, StoreError> {
-        let mut statement = self
-            .connection
-            .prepare("SELECT seq, body, hash FROM audit ORDER BY seq")?;
+        let mut statement =
+            self.connection.prepare("SELECT seq, body, hash FROM audit ORDER BY seq")?;
         let mut rows = statement.query([])?;
         let (mut expected, mut head) = (0, CHAIN_START);
         while let Some(row) = rows.next()? {
@@ -102,9 +101,7 @@ pub(crate) fn append(
 fn last(connection: &Connection) -> Result<Option<(u64, [u8; 32])>, StoreError> {
     let mut statement =
         connection.prepare_cached("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")?;
-    Ok(statement
-        .query_row([], |row| Ok((rows::count(row, 0)?, row.get(1)?)))
-        .optional()?)
+    Ok(statement.query_row([], |row| Ok((rows::count(row, 0)?, row.get(1)?))).optional()?)
 }
 
 fn chained(keys: &Keys, head: &[u8; 32], seq: u64, body: &[u8]) -> [u8; 32] {

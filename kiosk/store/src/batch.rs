@@ -51,12 +51,7 @@ impl Store {
         Ok(self
             .connection
             .prepare_cached("SELECT id, manifest FROM batch WHERE open = 1")?
-            .query_row([], |row| {
-                Ok(OpenBatch {
-                    id: row.get(0)?,
-                    manifest: row.get(1)?,
-                })
-            })
+            .query_row([], |row| Ok(OpenBatch { id: row.get(0)?, manifest: row.get(1)? }))
             .optional()?)
     }
 

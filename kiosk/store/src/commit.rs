@@ -72,11 +72,7 @@ impl Store {
             .query_row([commit.record.id.0], |row| rows::count(row, 0))
             .optional()?;
         // The same record id in two visits would be two records under one name.
-        if by_id.is_some() {
-            Err(StoreError::RecordDiffers)
-        } else {
-            Ok(None)
-        }
+        if by_id.is_some() { Err(StoreError::RecordDiffers) } else { Ok(None) }
     }
 
     /// The one transaction.
@@ -85,12 +81,7 @@ impl Store {
         let transaction = self.connection.transaction()?;
         insert_frame(&transaction, frame)?;
         audit::append(&transaction, &self.keys, &commit.audit)?;
-        reference::replace(
-            &transaction,
-            &commit.subject,
-            &commit.references,
-            &frame.captured,
-        )?;
+        reference::replace(&transaction, &commit.subject, &commit.references, &frame.captured)?;
         success::put(&transaction, &commit.subject, &commit.successes, frame.seq)?;
         transaction
             .prepare_cached("DELETE FROM draft WHERE visit = ?1")?
@@ -167,24 +158,15 @@ pub(crate) fn pictures_of(
         .prepare_cached(
             "SELECT role, digest, len FROM record_picture WHERE seq = ?1 ORDER BY place",
         )?
-        .query_map([seq], |row| {
-            Ok((row.get(0)?, row.get(1)?, rows::count(row, 2)?))
-        })?
+        .query_map([seq], |row| Ok((row.get(0)?, row.get(1)?, rows::count(row, 2)?)))?
         .collect()
 }
 
 /// Bytes that do not fit their digest would be refused by the centre for ever.
 fn check_digests(record: &SealedRecord) -> Result<(), StoreError> {
-    let pictures_fit = record
-        .pictures
-        .iter()
-        .all(|p| sha256(&p.sealed) == p.digest);
+    let pictures_fit = record.pictures.iter().all(|p| sha256(&p.sealed) == p.digest);
     let fits = sha256(&record.envelope) == record.digest && pictures_fit;
-    if fits {
-        Ok(())
-    } else {
-        Err(StoreError::RecordDiffers)
-    }
+    if fits { Ok(()) } else { Err(StoreError::RecordDiffers) }
 }
 
 fn frame(seq: Seq, commit: &Commit) -> Frame {

@@ -44,9 +44,8 @@ fn unlock(connection: &Connection, key: &[u8; 32]) -> Result<(), StoreError> {
     pragma.push_str("'\"; PRAGMA cipher_log_level = NONE;");
     connection.execute_batch(&pragma)?;
     // Without SQLCipher the pragma above would be ignored and everything would lie in the clear.
-    let cipher: Option<String> = connection
-        .query_row("PRAGMA cipher_version", [], |row| row.get(0))
-        .ok();
+    let cipher: Option<String> =
+        connection.query_row("PRAGMA cipher_version", [], |row| row.get(0)).ok();
     if cipher.is_none() {
         return Err(StoreError::Setting("cipher"));
     }
@@ -76,19 +75,14 @@ fn assert_settings(connection: &Connection, synchronous: Synchronous) -> Result<
         ("temp_store", 2),
     ];
     for (name, value) in wanted {
-        let is: i64 = connection
-            .query_row(&format!("PRAGMA {name}"), [], |row| row.get(0))
-            .unwrap_or(0);
+        let is: i64 =
+            connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0)).unwrap_or(0);
         if is != value {
             return Err(StoreError::Setting(name));
         }
     }
     let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
-    if mode == "wal" {
-        Ok(())
-    } else {
-        Err(StoreError::Setting("journal_mode"))
-    }
+    if mode == "wal" { Ok(()) } else { Err(StoreError::Setting("journal_mode")) }
 }
 
 /// Reads every page; with SQLCipher each of them is authenticated. All rows are read: the first alone can mislead.

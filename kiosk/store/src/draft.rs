@@ -25,23 +25,16 @@ impl Store {
 
     /// Every visit that was begun and not ended, by visit id.
     pub fn drafts(&self) -> Result<Vec<Draft>, StoreError> {
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT visit, bytes FROM draft ORDER BY visit")?;
-        let drafts = statement.query_map([], |row| {
-            Ok(Draft {
-                visit: row.get(0)?,
-                bytes: row.get(1)?,
-            })
-        })?;
+        let mut statement =
+            self.connection.prepare_cached("SELECT visit, bytes FROM draft ORDER BY visit")?;
+        let drafts =
+            statement.query_map([], |row| Ok(Draft { visit: row.get(0)?, bytes: row.get(1)? }))?;
         Ok(drafts.collect::<Result<_, _>>()?)
     }
 
     /// Forgets a visit that ended without a record.
     pub fn drop_draft(&mut self, visit: [u8; 16]) -> Result<(), StoreError> {
-        self.connection
-            .prepare_cached("DELETE FROM draft WHERE visit = ?1")?
-            .execute([visit])?;
+        self.connection.prepare_cached("DELETE FROM draft WHERE visit = ?1")?.execute([visit])?;
         Ok(())
     }
 }

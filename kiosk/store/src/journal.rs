@@ -75,12 +75,8 @@ pub(crate) struct Journal {
 impl Journal {
     /// Opens or begins a journal.
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)?;
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         let mut len = file.metadata()?.len();
         if len < MAGIC.len() as u64 {
             file.set_len(0)?;
@@ -192,18 +188,9 @@ fn encode_body(
     frame: &Frame,
 ) -> Result<Vec<u8>, minicbor::encode::Error<std::convert::Infallible>> {
     let mut e = Encoder::new(Vec::with_capacity(frame.envelope.len() + 256));
-    e.array(11)?
-        .u8(BODY_VERSION)?
-        .u64(frame.seq)?
-        .bytes(&frame.record)?
-        .bytes(&frame.visit)?;
-    e.bytes(&frame.subject)?
-        .u8(frame.lane)?
-        .str(&frame.outcome)?
-        .encode(frame.captured)?;
-    e.bytes(&frame.digest)?
-        .bytes(&frame.envelope)?
-        .array(frame.pictures.len() as u64)?;
+    e.array(11)?.u8(BODY_VERSION)?.u64(frame.seq)?.bytes(&frame.record)?.bytes(&frame.visit)?;
+    e.bytes(&frame.subject)?.u8(frame.lane)?.str(&frame.outcome)?.encode(frame.captured)?;
+    e.bytes(&frame.digest)?.bytes(&frame.envelope)?.array(frame.pictures.len() as u64)?;
     for (role, digest, len) in &frame.pictures {
         e.array(3)?.str(role)?.bytes(digest)?.u64(*len)?;
     }
@@ -213,9 +200,7 @@ fn encode_body(
 fn decode(body: &[u8]) -> Result<Frame, minicbor::decode::Error> {
     let mut d = Decoder::new(body);
     if d.array()? != Some(11) || d.u8()? != BODY_VERSION {
-        return Err(minicbor::decode::Error::message(
-            "not a frame of this version",
-        ));
+        return Err(minicbor::decode::Error::message("not a frame of this version"));
     }
     Ok(Frame {
         seq: d.u64()?,
@@ -232,9 +217,7 @@ fn decode(body: &[u8]) -> Result<Frame, minicbor::decode::Error> {
 }
 
 fn pictures(d: &mut Decoder<'_>) -> Result<Vec<(String, [u8; 32], u64)>, minicbor::decode::Error> {
-    let n = d
-        .array()?
-        .ok_or_else(|| minicbor::decode::Error::message("indefinite array"))?;
+    let n = d.array()?.ok_or_else(|| minicbor::decode::Error::message("indefinite array"))?;
     let mut pictures = Vec::new();
     for _ in 0..n {
         d.array()?;
@@ -244,9 +227,7 @@ fn pictures(d: &mut Decoder<'_>) -> Result<Vec<(String, [u8; 32], u64)>, minicbo
 }
 
 fn fixed<const N: usize>(d: &mut Decoder<'_>) -> Result<[u8; N], minicbor::decode::Error> {
-    d.bytes()?
-        .try_into()
-        .map_err(|_| minicbor::decode::Error::message("wrong length"))
+    d.bytes()?.try_into().map_err(|_| minicbor::decode::Error::message("wrong length"))
 }
 
 const FRAME_MAGIC: &[u8; 4] = b"kxr1";
@@ -266,11 +247,7 @@ mod tests {
             subject: [3; 32],
             lane: 1,
             outcome: "CERTIFIED".into(),
-            captured: Moment {
-                wall_ms: -5,
-                mono_ms: 7,
-                ..Moment::default()
-            },
+            captured: Moment { wall_ms: -5, mono_ms: 7, ..Moment::default() },
             digest: sha256(&envelope),
             envelope,
             pictures: vec![("live-face".into(), [4; 32], 99)],
@@ -302,21 +279,12 @@ mod tests {
 
     #[test]
     fn reading_goes_on_behind_damage() {
-        let mut bytes = whole(
-            [
-                frame(1, vec![1; 50]),
-                frame(2, vec![2; 50]),
-                frame(3, vec![3; 50]),
-            ]
-            .iter(),
-        );
+        let mut bytes =
+            whole([frame(1, vec![1; 50]), frame(2, vec![2; 50]), frame(3, vec![3; 50])].iter());
         let second = bytes.len() / 2;
         bytes[second] ^= 1;
         let contents = scan(&bytes, MAGIC.len());
-        assert_eq!(
-            contents.frames.iter().map(|f| f.seq).collect::<Vec<_>>(),
-            [1, 3]
-        );
+        assert_eq!(contents.frames.iter().map(|f| f.seq).collect::<Vec<_>>(), [1, 3]);
         assert!(contents.damaged_bytes > 0);
     }
 }

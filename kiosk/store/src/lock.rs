@@ -14,12 +14,8 @@ pub(crate) struct Lock {
 impl Lock {
     /// Takes the lock and says whether the last owner forgot to close.
     pub(crate) fn take(path: &Path) -> Result<(Self, bool), StoreError> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)?;
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(StoreError::InUse),

@@ -32,9 +32,7 @@ pub(crate) fn put(connection: &Connection, key: &str, value: &[u8]) -> Result<()
 pub(crate) fn number(connection: &Connection, key: &str) -> Result<Option<u64>, StoreError> {
     match get(connection, key)? {
         Some(bytes) => {
-            let bytes = bytes
-                .try_into()
-                .map_err(|_| StoreError::Damaged("a number in meta"))?;
+            let bytes = bytes.try_into().map_err(|_| StoreError::Damaged("a number in meta"))?;
             Ok(Some(u64::from_be_bytes(bytes)))
         }
         None => Ok(None),

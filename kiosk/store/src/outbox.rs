@@ -144,9 +144,7 @@ impl Store {
         let row = self
             .connection
             .prepare_cached("SELECT seq, digest FROM record WHERE id = ?1")?
-            .query_row([receipt.record.0], |row| {
-                Ok((rows::count(row, 0)?, row.get(1)?))
-            })
+            .query_row([receipt.record.0], |row| Ok((rows::count(row, 0)?, row.get(1)?)))
             .optional()?;
         if row != Some((receipt.seq, receipt.digest)) {
             self.audit(&mismatch_line(receipt.record))?;
@@ -165,15 +163,9 @@ impl Store {
                 receipt.server_time_ms,
                 receipt.signed
             ])?;
-        transaction
-            .prepare_cached("DELETE FROM outbox WHERE seq = ?1")?
-            .execute([seq])?;
+        transaction.prepare_cached("DELETE FROM outbox WHERE seq = ?1")?.execute([seq])?;
         transaction.commit()?;
-        Ok(if new == 1 {
-            Delivery::New
-        } else {
-            Delivery::Known
-        })
+        Ok(if new == 1 { Delivery::New } else { Delivery::Known })
     }
 
     /// Sets a waiting record aside with the centre's code. It stays until somebody decides; it blocks no other.
@@ -224,9 +216,7 @@ impl Store {
         let mut statement = self
             .connection
             .prepare_cached(&format!("{RECORD_LINE} ORDER BY record.seq DESC LIMIT ?1"))?;
-        Ok(statement
-            .query_map([limit], line)?
-            .collect::<Result<_, _>>()?)
+        Ok(statement.query_map([limit], line)?.collect::<Result<_, _>>()?)
     }
 
     /// Where a record is.
@@ -298,9 +288,7 @@ fn line(row: &Row<'_>) -> rusqlite::Result<RecordLine> {
         outcome: row.get(3)?,
         captured: rows::moment(row, 4)?,
         state: match (receipt, held) {
-            (Some(no), _) => RecordState::Delivered {
-                receipt_no: no.cast_unsigned(),
-            },
+            (Some(no), _) => RecordState::Delivered { receipt_no: no.cast_unsigned() },
             (None, Some(code)) => RecordState::Held(code),
             (None, None) => RecordState::Waiting,
         },

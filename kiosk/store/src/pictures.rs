@@ -47,11 +47,7 @@ impl Pictures {
             }
             Err(error) => return Err(error.into()),
         };
-        if sha256(&bytes) == *digest {
-            Ok(bytes)
-        } else {
-            Err(StoreError::PictureDamaged)
-        }
+        if sha256(&bytes) == *digest { Ok(bytes) } else { Err(StoreError::PictureDamaged) }
     }
 
     /// Removes files that no record names; returns how many.
@@ -78,11 +74,7 @@ fn sweep_folder(folder: &Path, named: &HashSet<String>) -> Result<u64, StoreErro
     let mut swept = 0;
     for file in fs::read_dir(folder)? {
         let file = file?;
-        if !file
-            .file_name()
-            .to_str()
-            .is_some_and(|name| named.contains(name))
-        {
+        if !file.file_name().to_str().is_some_and(|name| named.contains(name)) {
             fs::remove_file(file.path())?;
             swept += 1;
         }

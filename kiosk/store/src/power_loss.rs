@@ -26,11 +26,7 @@ fn nothing_promised_is_lost_whenever_the_power_goes() {
     let Some(found) = replay("full") else { return };
     eprintln!("power loss, synchronous=FULL: {found:?}");
     assert!(found.points >= 500, "{found:?}");
-    assert_eq!(
-        (found.lost, found.broken, &found.why[..]),
-        (0, 0, &[][..]),
-        "{found:?}"
-    );
+    assert_eq!((found.lost, found.broken, &found.why[..]), (0, 0, &[][..]), "{found:?}");
 }
 
 #[test]
@@ -63,8 +59,7 @@ fn child() {
         ack.write_all(format!("saved {n}\n").as_bytes()).unwrap();
         if n % 3 == 0 {
             store.deliver(&receipt(n - 1)).unwrap();
-            ack.write_all(format!("delivered {}\n", n - 1).as_bytes())
-                .unwrap();
+            ack.write_all(format!("delivered {}\n", n - 1).as_bytes()).unwrap();
         }
     }
     store.close().unwrap();
@@ -86,10 +81,7 @@ fn noise(n: u64, len: usize) -> Vec<u8> {
 fn commit(n: u64) -> Commit {
     let envelope = noise(n, 3_000);
     let sealed = noise(n + 1_000, 5_000);
-    let captured = Moment {
-        wall_ms: n as i64,
-        ..Moment::default()
-    };
+    let captured = Moment { wall_ms: n as i64, ..Moment::default() };
     Commit {
         record: SealedRecord {
             id: RecordId(visit(n)),
@@ -113,11 +105,7 @@ fn commit(n: u64) -> Commit {
             detail: n.to_string(),
         },
         references: Vec::new(),
-        successes: vec![Success {
-            pack: "urban".into(),
-            method: "face".into(),
-            captured,
-        }],
+        successes: vec![Success { pack: "urban".into(), method: "face".into(), captured }],
     }
 }
 
@@ -181,23 +169,14 @@ fn record(shim: &Path, work: &Path, synchronous: &str) -> Vec<Event> {
     let (root, log) = (work.join("disk"), work.join("log"));
     fs::create_dir(&root).unwrap();
     let ended = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "power_loss::child",
-            "--ignored",
-            "--test-threads=1",
-        ])
+        .args(["--exact", "power_loss::child", "--ignored", "--test-threads=1"])
         .env("LD_PRELOAD", shim)
         .env("SHIM_ROOT", &root)
         .env("SHIM_LOG", &log)
         .env("SYNCHRONOUS", synchronous)
         .output()
         .unwrap();
-    assert!(
-        ended.status.success(),
-        "{}",
-        String::from_utf8_lossy(&ended.stdout)
-    );
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stdout));
     parse(&fs::read(log).unwrap())
 }
 
@@ -217,12 +196,7 @@ fn parse(mut log: &[u8]) -> Vec<Event> {
         let (path, rest) = rest.split_at(path_len);
         let (data, rest) = rest.split_at(len);
         let path = String::from_utf8(path.to_vec()).unwrap();
-        events.push(Event {
-            op: head[0],
-            path,
-            offset,
-            data: data.to_vec(),
-        });
+        events.push(Event { op: head[0], path, offset, data: data.to_vec() });
         log = rest;
     }
     events
@@ -297,9 +271,8 @@ impl Disk {
                 self.names.push(Name::Remove(path.clone()));
             }
             b'D' => {
-                let (there, elsewhere) = std::mem::take(&mut self.names)
-                    .into_iter()
-                    .partition(|n| n.folder() == path);
+                let (there, elsewhere) =
+                    std::mem::take(&mut self.names).into_iter().partition(|n| n.folder() == path);
                 self.names = elsewhere;
                 let there: Vec<Name> = there;
                 there.iter().for_each(|name| name.apply(&mut self.safe));
@@ -311,11 +284,7 @@ impl Disk {
     fn promise(&mut self, line: &str) {
         let (word, n) = line.trim().split_once(' ').unwrap();
         let n = n.parse().unwrap();
-        if word == "saved" {
-            self.saved = n
-        } else {
-            self.delivered = n
-        }
+        if word == "saved" { self.saved = n } else { self.delivered = n }
     }
 
     fn asked(&mut self, path: &str, change: Change) {
@@ -331,9 +300,7 @@ impl Disk {
             Fate::Kept => self.names.len(),
             Fate::Torn => draw(sectors) as usize % (self.names.len() + 1),
         };
-        self.names[..kept]
-            .iter()
-            .for_each(|name| name.apply(&mut names));
+        self.names[..kept].iter().for_each(|name| name.apply(&mut names));
         let folder_is_there = |path: &str| match path.rsplit_once('/') {
             Some((folder, _)) => names.contains_key(folder),
             None => true,
@@ -431,11 +398,7 @@ fn look(disk: &Disk, fate: Fate, sectors: &mut u64, found: &mut Found) {
 /// Memory where there is some, for hundreds of small disks.
 fn memory() -> PathBuf {
     let shm = PathBuf::from("/dev/shm");
-    if shm.is_dir() {
-        shm
-    } else {
-        std::env::temp_dir()
-    }
+    if shm.is_dir() { shm } else { std::env::temp_dir() }
 }
 
 /// Whether everything promised is there, whole, and the store goes on working.
@@ -455,16 +418,10 @@ fn inspect(root: &Path, disk: &Disk) -> Result<bool, String> {
             return Err(format!("record {seq} is changed"));
         }
         let digest = Sha256::digest(noise(seq + 1_000, 5_000)).into();
-        store
-            .picture(&digest)
-            .map_err(|error| format!("picture of {seq}: {error:?}"))?;
+        store.picture(&digest).map_err(|error| format!("picture of {seq}: {error:?}"))?;
     }
     let delivered = |line: &&crate::RecordLine| matches!(line.state, RecordState::Delivered { .. });
-    let delivered: Vec<_> = lines
-        .iter()
-        .filter(delivered)
-        .map(|line| line.seq.0)
-        .collect();
+    let delivered: Vec<_> = lines.iter().filter(delivered).map(|line| line.seq.0).collect();
     if disk.delivered > 0 && !delivered.contains(&disk.delivered) {
         return Ok(false);
     }
@@ -478,9 +435,5 @@ fn inspect(root: &Path, disk: &Disk) -> Result<bool, String> {
     // The visit that was cut short is saved again, once.
     let next = lines.len() as u64 + 1;
     let again = store.commit(commit(next)).map_err(say)?;
-    if again.0 == next {
-        Ok(true)
-    } else {
-        Err("the next number is wrong".into())
-    }
+    if again.0 == next { Ok(true) } else { Err("the next number is wrong".into()) }
 }

@@ -51,9 +51,7 @@ impl Store {
             .prepare_cached("SELECT sealed FROM roster WHERE subject = ?1")?
             .query_row([self.keys.subject(number).0], |row| row.get(0))
             .optional()?;
-        sealed
-            .map(|sealed| open(&self.keys.roster_row(number), &sealed))
-            .transpose()
+        sealed.map(|sealed| open(&self.keys.roster_row(number), &sealed)).transpose()
     }
 
     /// How many people are on it.
@@ -73,13 +71,7 @@ fn seal(key: &[u8; 32], version: u64, bytes: &[u8]) -> Result<Vec<u8>, StoreErro
     getrandom::fill(&mut nonce).map_err(|_| StoreError::Random)?;
     let version = version.to_be_bytes();
     let sealed = ChaCha20Poly1305::new(key.into())
-        .encrypt(
-            &Nonce::from(nonce),
-            Payload {
-                msg: bytes,
-                aad: &version,
-            },
-        )
+        .encrypt(&Nonce::from(nonce), Payload { msg: bytes, aad: &version })
         .expect("a roster entry is far below the cipher's limit");
     Ok([&version[..], &nonce, &sealed].concat())
 }
@@ -90,13 +82,7 @@ fn open(key: &[u8; 32], sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
     let (nonce, ciphertext) = rest.split_at_checked(NONCE_LEN).ok_or_else(damaged)?;
     let nonce: [u8; NONCE_LEN] = nonce.try_into().expect("the split gave this length");
     ChaCha20Poly1305::new(key.into())
-        .decrypt(
-            &Nonce::from(nonce),
-            Payload {
-                msg: ciphertext,
-                aad: version,
-            },
-        )
+        .decrypt(&Nonce::from(nonce), Payload { msg: ciphertext, aad: version })
         .map_err(|_| damaged())
 }
 

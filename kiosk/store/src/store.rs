@@ -76,14 +76,7 @@ impl Store {
         let pictures = Pictures::open(dir.join(PICTURES))?;
         let journal = Journal::open(&dir.join(JOURNAL))?;
         disk::sync_folder(dir)?;
-        Ok(Self {
-            connection,
-            keys,
-            pictures,
-            journal,
-            folder: dir.to_owned(),
-            lock,
-        })
+        Ok(Self { connection, keys, pictures, journal, folder: dir.to_owned(), lock })
     }
 
     /// Closes with the sign that nothing was under way, so that the next start needs no check.
@@ -99,20 +92,13 @@ impl Store {
 
     /// Whether a new visit may begin: below the reserve it may not, so that one under way can always be finished.
     pub fn check_reserve(&self) -> Result<(), StoreError> {
-        if self.free_bytes()? < RESERVE_BYTES {
-            Err(StoreError::DiskFull)
-        } else {
-            Ok(())
-        }
+        if self.free_bytes()? < RESERVE_BYTES { Err(StoreError::DiskFull) } else { Ok(()) }
     }
 
     /// Reads and checks everything: pages, audit chain, every picture; removes pictures that belong to no record.
     pub fn scrub(&mut self) -> Result<Scrub, StoreError> {
         database::quick_check(&self.connection)?;
-        let mut scrub = Scrub {
-            audit_lines: self.verify_audit()?,
-            ..Scrub::default()
-        };
+        let mut scrub = Scrub { audit_lines: self.verify_audit()?, ..Scrub::default() };
         let named = self.named_pictures()?;
         for digest in &named {
             match self.pictures.get(digest) {
@@ -133,11 +119,8 @@ impl Store {
         put_aside(dir)?;
         let mut store = Self::open_with(dir, key, Synchronous::Full)?;
         let damaged_bytes = contents.damaged_bytes;
-        let frames: BTreeMap<u64, Frame> = contents
-            .frames
-            .into_iter()
-            .map(|frame| (frame.seq, frame))
-            .collect();
+        let frames: BTreeMap<u64, Frame> =
+            contents.frames.into_iter().map(|frame| (frame.seq, frame)).collect();
         let recovery = store.take_frames(&frames, damaged_bytes)?;
         store.rewrite_journal(frames.values())?;
         Ok((store, recovery))
@@ -156,11 +139,7 @@ impl Store {
         audit::append(&transaction, &self.keys, &recovered_line(frames.len()))?;
         transaction.commit()?;
         let missing = (1..=last).filter(|seq| !frames.contains_key(seq)).collect();
-        Ok(Recovery {
-            records: frames.len() as u64,
-            missing,
-            damaged_bytes,
-        })
+        Ok(Recovery { records: frames.len() as u64, missing, damaged_bytes })
     }
 
     /// The journal is written before the database, so it may be one ahead; it may never be more, and never behind.
@@ -188,29 +167,21 @@ impl Store {
         frames: impl Iterator<Item = &'a Frame>,
     ) -> Result<(), StoreError> {
         let path = self.folder.join(JOURNAL);
-        disk::write_whole(
-            &path,
-            &self.folder.join(JOURNAL_SCRATCH),
-            &journal::whole(frames),
-        )?;
+        disk::write_whole(&path, &self.folder.join(JOURNAL_SCRATCH), &journal::whole(frames))?;
         self.journal = Journal::open(&path)?;
         meta::put_number(&self.connection, meta::JOURNAL_LEN, self.journal.len())
     }
 
     fn named_pictures(&self) -> Result<HashSet<[u8; 32]>, StoreError> {
-        let mut statement = self
-            .connection
-            .prepare("SELECT DISTINCT digest FROM record_picture")?;
+        let mut statement =
+            self.connection.prepare("SELECT DISTINCT digest FROM record_picture")?;
         let digests = statement.query_map([], |row| row.get(0))?;
         Ok(digests.collect::<Result<_, _>>()?)
     }
 
     /// How many rows a table has, for tests and for support.
     pub(crate) fn count_rows(&self, sql: &'static str) -> Result<u64, StoreError> {
-        Ok(self
-            .connection
-            .prepare_cached(sql)?
-            .query_row([], |row| rows::count(row, 0))?)
+        Ok(self.connection.prepare_cached(sql)?.query_row([], |row| rows::count(row, 0))?)
     }
 }
 

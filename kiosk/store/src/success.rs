@@ -28,11 +28,7 @@ impl Store {
              WHERE subject = ?1 ORDER BY pack",
         )?;
         let found = statement.query_map([subject.0], |row| {
-            Ok(Success {
-                pack: row.get(0)?,
-                method: row.get(1)?,
-                captured: rows::moment(row, 2)?,
-            })
+            Ok(Success { pack: row.get(0)?, method: row.get(1)?, captured: rows::moment(row, 2)? })
         })?;
         Ok(found.collect::<Result<_, _>>()?)
     }

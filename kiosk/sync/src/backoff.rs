@@ -11,9 +11,7 @@ pub struct Backoff {
 impl Backoff {
     /// The wait after one more failure. `random` is any number; `asked` is the authority's `Retry-After`.
     pub fn after_failure(&mut self, random: u64, asked: Option<Duration>) -> Duration {
-        let span = FIRST
-            .saturating_mul(1 << self.failures.min(DOUBLINGS_MAX))
-            .min(LONGEST);
+        let span = FIRST.saturating_mul(1 << self.failures.min(DOUBLINGS_MAX)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);
         let span_ms = u64::try_from(span.as_millis()).expect("15 minutes are a small number");
         let jitter = Duration::from_millis(random % (span_ms + 1));

@@ -71,12 +71,7 @@ impl Manifest {
         let (first, last) = (numbers().min().unwrap_or(0), numbers().max().unwrap_or(0));
         encoded(|e| {
             e.map(10)?.u8(0)?.u8(VERSION)?.u8(1)?.bytes(&self.batch)?;
-            e.u8(2)?
-                .str(&self.device)?
-                .u8(3)?
-                .u64(first)?
-                .u8(4)?
-                .u64(last)?;
+            e.u8(2)?.str(&self.device)?.u8(3)?.u64(first)?.u8(4)?.u64(last)?;
             e.u8(5)?.str(SUITE)?.u8(6)?;
             optional(e, self.previous.as_ref())?;
             e.u8(7)?;
@@ -84,9 +79,7 @@ impl Manifest {
             e.u8(8)?.array(3)?.i64(self.at.wall_ms)?;
             e.bytes(&self.at.boot_id)?.u64(self.at.mono_ms)?;
             e.u8(9)?.array(self.offers.len() as u64)?;
-            self.offers
-                .iter()
-                .try_for_each(|offer| encode_offer(e, offer))
+            self.offers.iter().try_for_each(|offer| encode_offer(e, offer))
         })
     }
 }
@@ -101,18 +94,10 @@ fn optional(e: &mut Encoder<Vec<u8>>, digest: Option<&[u8; 32]>) -> Result<(), W
 }
 
 fn encode_offer(e: &mut Encoder<Vec<u8>>, offer: &Offer) -> Result<(), WriteError> {
-    e.array(6)?
-        .bytes(&offer.record.0)?
-        .u64(offer.seq)?
-        .u8(offer.lane.code())?;
-    e.u64(offer.len)?
-        .bytes(&offer.digest)?
-        .array(offer.pictures.len() as u64)?;
+    e.array(6)?.bytes(&offer.record.0)?.u64(offer.seq)?.u8(offer.lane.code())?;
+    e.u64(offer.len)?.bytes(&offer.digest)?.array(offer.pictures.len() as u64)?;
     for picture in &offer.pictures {
-        e.array(3)?
-            .str(&picture.role)?
-            .bytes(&picture.digest)?
-            .u64(picture.len)?;
+        e.array(3)?.str(&picture.role)?.bytes(&picture.digest)?.u64(picture.len)?;
     }
     Ok(())
 }
@@ -142,24 +127,11 @@ fn decode(payload: &[u8]) -> Result<Manifest, ReadError> {
     let audit_head = optional_fixed(d)?;
     key(d, 8)?;
     d.array()?;
-    let at = Moment {
-        wall_ms: d.i64()?,
-        boot_id: fixed(d)?,
-        mono_ms: d.u64()?,
-        ..Moment::default()
-    };
+    let at =
+        Moment { wall_ms: d.i64()?, boot_id: fixed(d)?, mono_ms: d.u64()?, ..Moment::default() };
     key(d, 9)?;
-    let offers = (0..length(d)?)
-        .map(|_| decode_offer(d))
-        .collect::<Result<_, _>>()?;
-    Ok(Manifest {
-        batch,
-        device,
-        previous,
-        audit_head,
-        at,
-        offers,
-    })
+    let offers = (0..length(d)?).map(|_| decode_offer(d)).collect::<Result<_, _>>()?;
+    Ok(Manifest { batch, device, previous, audit_head, at, offers })
 }
 
 fn decode_offer(d: &mut Decoder<'_>) -> Result<Offer, ReadError> {
@@ -170,19 +142,13 @@ fn decode_offer(d: &mut Decoder<'_>) -> Result<Offer, ReadError> {
         lane: lane(d.u8()?)?,
         len: d.u64()?,
         digest: fixed(d)?,
-        pictures: (0..length(d)?)
-            .map(|_| decode_picture(d))
-            .collect::<Result<_, _>>()?,
+        pictures: (0..length(d)?).map(|_| decode_picture(d)).collect::<Result<_, _>>()?,
     })
 }
 
 fn decode_picture(d: &mut Decoder<'_>) -> Result<OfferedPicture, ReadError> {
     d.array()?;
-    Ok(OfferedPicture {
-        role: d.str()?.to_owned(),
-        digest: fixed(d)?,
-        len: d.u64()?,
-    })
+    Ok(OfferedPicture { role: d.str()?.to_owned(), digest: fixed(d)?, len: d.u64()? })
 }
 
 fn lane(code: u8) -> Result<Lane, ReadError> {
@@ -194,24 +160,17 @@ fn lane(code: u8) -> Result<Lane, ReadError> {
 
 /// The next map key, which has to be this one.
 pub(crate) fn key(d: &mut Decoder<'_>, expected: u8) -> Result<(), ReadError> {
-    if d.u8()? == expected {
-        Ok(())
-    } else {
-        Err(ReadError::message("key"))
-    }
+    if d.u8()? == expected { Ok(()) } else { Err(ReadError::message("key")) }
 }
 
 /// The length of an array that says it.
 pub(crate) fn length(d: &mut Decoder<'_>) -> Result<u64, ReadError> {
-    d.array()?
-        .ok_or_else(|| ReadError::message("an array without length"))
+    d.array()?.ok_or_else(|| ReadError::message("an array without length"))
 }
 
 /// Bytes of a known number.
 pub(crate) fn fixed<const N: usize>(d: &mut Decoder<'_>) -> Result<[u8; N], ReadError> {
-    d.bytes()?
-        .try_into()
-        .map_err(|_| ReadError::message("length"))
+    d.bytes()?.try_into().map_err(|_| ReadError::message("length"))
 }
 
 fn optional_fixed(d: &mut Decoder<'_>) -> Result<Option<[u8; 32]>, ReadError> {

@@ -122,22 +122,14 @@ fn split_signed(bytes: &[u8]) -> Result<SignedParts<'_>, minicbor::decode::Error
     d.array()?;
     let header = d.bytes()?;
     d.map()?;
-    Ok(SignedParts {
-        header,
-        payload: d.bytes()?,
-        signature: d.bytes()?,
-    })
+    Ok(SignedParts { header, payload: d.bytes()?, signature: d.bytes()? })
 }
 
 fn signed_header(content: ContentType, kid: &Kid) -> Vec<u8> {
     encoded(|e| {
         e.map(4)?.u8(LABEL_ALGORITHM)?.i8(ES256)?;
         e.u8(LABEL_CONTENT_TYPE)?.str(content.as_str())?;
-        e.u8(LABEL_KID)?
-            .bytes(kid)?
-            .i32(LABEL_SUITE)?
-            .str(SUITE)?
-            .ok()
+        e.u8(LABEL_KID)?.bytes(kid)?.i32(LABEL_SUITE)?.str(SUITE)?.ok()
     })
 }
 
@@ -145,11 +137,7 @@ fn sealed_header(content: ContentType, kid: &Kid) -> Vec<u8> {
     encoded(|e| {
         e.map(4)?.u8(LABEL_ALGORITHM)?.i32(HPKE_BASE)?;
         e.u8(LABEL_CONTENT_TYPE)?.str(content.as_str())?;
-        e.u8(LABEL_KID)?
-            .bytes(kid)?
-            .i32(LABEL_SUITE)?
-            .str(SUITE)?
-            .ok()
+        e.u8(LABEL_KID)?.bytes(kid)?.i32(LABEL_SUITE)?.str(SUITE)?.ok()
     })
 }
 
@@ -162,32 +150,17 @@ fn to_be_signed(header: &[u8], content: ContentType, payload: &[u8]) -> Vec<u8> 
 
 fn sealed_aad(header: &[u8], content: ContentType) -> Vec<u8> {
     encoded(|e| {
-        e.array(3)?
-            .str("Encrypt0")?
-            .bytes(header)?
-            .bytes(content.as_str().as_bytes())?
-            .ok()
+        e.array(3)?.str("Encrypt0")?.bytes(header)?.bytes(content.as_str().as_bytes())?.ok()
     })
 }
 
 fn join_signed(header: &[u8], payload: &[u8], signature: &[u8]) -> Vec<u8> {
-    encoded(|e| {
-        e.array(4)?
-            .bytes(header)?
-            .map(0)?
-            .bytes(payload)?
-            .bytes(signature)?
-            .ok()
-    })
+    encoded(|e| e.array(4)?.bytes(header)?.map(0)?.bytes(payload)?.bytes(signature)?.ok())
 }
 
 fn join_sealed(header: &[u8], encapsulated: &[u8], ciphertext: &[u8]) -> Vec<u8> {
     encoded(|e| {
-        e.array(3)?
-            .bytes(header)?
-            .map(1)?
-            .i32(LABEL_ENCAPSULATED)?
-            .bytes(encapsulated)?;
+        e.array(3)?.bytes(header)?.map(1)?.i32(LABEL_ENCAPSULATED)?.bytes(encapsulated)?;
         e.bytes(ciphertext)?.ok()
     })
 }

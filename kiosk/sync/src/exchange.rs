@@ -121,9 +121,7 @@ impl Exchange {
     /// Begins a batch, or takes an interrupted one up again: both start with the manifest.
     pub fn new(manifest: Manifest, receipt_key: VerifyKey) -> Self {
         let pictures = manifest.offers.iter().flat_map(|offer| &offer.pictures);
-        let lengths = pictures
-            .map(|picture| (picture.digest, picture.len))
-            .collect();
+        let lengths = pictures.map(|picture| (picture.digest, picture.len)).collect();
         Self {
             manifest,
             receipt_key,
@@ -150,10 +148,7 @@ impl Exchange {
             Phase::Records => self.records.front().copied().map(Request::Record),
             Phase::Pictures => {
                 let digest = *self.pictures.front()?;
-                Some(Request::Picture {
-                    digest,
-                    offset: self.offset,
-                })
+                Some(Request::Picture { digest, offset: self.offset })
             }
             Phase::Commit => Some(Request::Commit),
             Phase::Done => None,
@@ -162,11 +157,7 @@ impl Exchange {
 
     /// Records that are neither delivered nor held.
     pub fn left(&self) -> usize {
-        self.manifest
-            .offers
-            .iter()
-            .filter(|offer| !self.settled.contains(&offer.record))
-            .count()
+        self.manifest.offers.iter().filter(|offer| !self.settled.contains(&offer.record)).count()
     }
 
     /// Judges the answer to a request. An answer to anything but the current request is late, and ignored.
@@ -224,10 +215,7 @@ impl Exchange {
             200 | 201 => Vec::new(),
             409 => {
                 let code = "other-digest-under-this-id";
-                let mut effects = vec![Effect::Security {
-                    record: Some(record),
-                    code,
-                }];
+                let mut effects = vec![Effect::Security { record: Some(record), code }];
                 effects.extend(self.hold(record, refusal_code(reply)));
                 effects
             }
@@ -276,10 +264,8 @@ impl Exchange {
             _ => return Err(Stop::Protocol("commit")),
         }
         let receipts = decode_receipts(&reply.body).map_err(|_| Stop::Protocol("receipts"))?;
-        let effects: Vec<_> = receipts
-            .iter()
-            .filter_map(|signed| self.judge_receipt(signed))
-            .collect();
+        let effects: Vec<_> =
+            receipts.iter().filter_map(|signed| self.judge_receipt(signed)).collect();
         if self.left() == 0 {
             self.phase = Phase::Done;
         } else if self.again("receipts").is_err() {
@@ -296,10 +282,7 @@ impl Exchange {
                 let new = self.settled.insert(receipt.record);
                 new.then_some(Effect::Deliver(receipt))
             }
-            Err(error) => Some(Effect::Security {
-                record: None,
-                code: error.code(),
-            }),
+            Err(error) => Some(Effect::Security { record: None, code: error.code() }),
         }
     }
 
@@ -332,20 +315,12 @@ impl Exchange {
             self.phase = Phase::Pictures;
         }
         if self.phase == Phase::Pictures && self.pictures.is_empty() {
-            self.phase = if self.left() == 0 {
-                Phase::Done
-            } else {
-                Phase::Commit
-            };
+            self.phase = if self.left() == 0 { Phase::Done } else { Phase::Commit };
         }
     }
 
     fn hold(&mut self, record: RecordId, code: String) -> Vec<Effect> {
-        let known = self
-            .manifest
-            .offers
-            .iter()
-            .any(|offer| offer.record == record);
+        let known = self.manifest.offers.iter().any(|offer| offer.record == record);
         if !known || !self.settled.insert(record) {
             return Vec::new();
         }
@@ -360,18 +335,11 @@ impl Exchange {
             .manifest
             .offers
             .iter()
-            .filter(|offer| {
-                offer
-                    .pictures
-                    .iter()
-                    .any(|picture| picture.digest == *digest)
-            })
+            .filter(|offer| offer.pictures.iter().any(|picture| picture.digest == *digest))
             .map(|offer| offer.record)
             .collect();
-        let effects = owners
-            .into_iter()
-            .flat_map(|record| self.hold(record, code.to_owned()))
-            .collect();
+        let effects =
+            owners.into_iter().flat_map(|record| self.hold(record, code.to_owned())).collect();
         // A picture whose records were all settled before would be asked for without end.
         if self.pictures.front() == Some(digest) {
             self.picture_over();
@@ -390,21 +358,14 @@ impl Exchange {
     }
 
     fn open_pictures(&self) -> impl Iterator<Item = [u8; 32]> + '_ {
-        let open = self
-            .manifest
-            .offers
-            .iter()
-            .filter(|o| !self.settled.contains(&o.record));
-        open.flat_map(|offer| &offer.pictures)
-            .map(|picture| picture.digest)
+        let open = self.manifest.offers.iter().filter(|o| !self.settled.contains(&o.record));
+        open.flat_map(|offer| &offer.pictures).map(|picture| picture.digest)
     }
 
     /// In the order of the manifest, which is that of urgency, whatever order the authority names them in.
     fn wanted_records(&self, named: &HashSet<RecordId>) -> VecDeque<RecordId> {
         let offered = self.manifest.offers.iter().map(|offer| offer.record);
-        offered
-            .filter(|id| named.contains(id) && !self.settled.contains(id))
-            .collect()
+        offered.filter(|id| named.contains(id) && !self.settled.contains(id)).collect()
     }
 
     fn wanted_pictures(&self, named: &HashSet<[u8; 32]>) -> VecDeque<[u8; 32]> {
@@ -427,22 +388,12 @@ fn decode_wanted(body: &[u8]) -> Result<Wanted, ReadError> {
     let d = &mut Decoder::new(body);
     d.map()?;
     key(d, 0)?;
-    let records = (0..length(d)?)
-        .map(|_| fixed(d).map(RecordId))
-        .collect::<Result<_, _>>()?;
+    let records = (0..length(d)?).map(|_| fixed(d).map(RecordId)).collect::<Result<_, _>>()?;
     key(d, 1)?;
-    let pictures = (0..length(d)?)
-        .map(|_| fixed(d))
-        .collect::<Result<_, _>>()?;
+    let pictures = (0..length(d)?).map(|_| fixed(d)).collect::<Result<_, _>>()?;
     key(d, 2)?;
-    let refused = (0..length(d)?)
-        .map(|_| decode_refused(d))
-        .collect::<Result<_, _>>()?;
-    Ok(Wanted {
-        records,
-        pictures,
-        refused,
-    })
+    let refused = (0..length(d)?).map(|_| decode_refused(d)).collect::<Result<_, _>>()?;
+    Ok(Wanted { records, pictures, refused })
 }
 
 fn decode_refused(d: &mut Decoder<'_>) -> Result<(RecordId, String), ReadError> {
@@ -473,9 +424,7 @@ fn refusal_code(reply: &Reply) -> String {
         }
         d.str().ok().map(clean_code)
     };
-    code()
-        .filter(|code| !code.is_empty())
-        .unwrap_or_else(|| format!("status-{}", reply.status))
+    code().filter(|code| !code.is_empty()).unwrap_or_else(|| format!("status-{}", reply.status))
 }
 
 /// A word from outside goes on a screen and into the audit trail: short, and nothing but plain letters.

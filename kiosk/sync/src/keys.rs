@@ -69,10 +69,7 @@ impl FileKey {
     /// Takes the text of a `sign.key.pem`.
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
         let key = SigningKey::from_pkcs8_pem(pem).map_err(|_| KeyError::Private)?;
-        Ok(Self {
-            public: VerifyKey::new(*key.verifying_key()),
-            key,
-        })
+        Ok(Self { public: VerifyKey::new(*key.verifying_key()), key })
     }
 }
 
@@ -120,19 +117,14 @@ impl VerifyKey {
 
     fn new(key: VerifyingKey) -> Self {
         let point = key.to_sec1_point(false);
-        Self {
-            key,
-            kid: kid_of(point.as_bytes()),
-        }
+        Self { key, kid: kid_of(point.as_bytes()) }
     }
 }
 
 impl fmt::Debug for VerifyKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("VerifyKey(")?;
-        self.kid
-            .iter()
-            .try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        self.kid.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
         f.write_str(")")
     }
 }
@@ -160,10 +152,7 @@ impl SealingKey {
             random,
         )
         .map_err(|_| wrong())?;
-        Ok(Self {
-            kid: kid_of(&key.to_bytes()),
-            key,
-        })
+        Ok(Self { kid: kid_of(&key.to_bytes()), key })
     }
 
     pub(crate) fn public(&self) -> &X25519Public {
@@ -238,14 +227,10 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
         return None;
     }
     let digit = |byte: u8| char::from(byte).to_digit(16);
-    text.chunks(2)
-        .map(|pair| u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).ok())
-        .collect()
+    text.chunks(2).map(|pair| u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).ok()).collect()
 }
 
 fn kid_of(public: &[u8]) -> Kid {
     let digest = Sha256::digest(public);
-    digest[..8]
-        .try_into()
-        .expect("a digest has more than 8 bytes")
+    digest[..8].try_into().expect("a digest has more than 8 bytes")
 }

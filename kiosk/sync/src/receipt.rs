@@ -54,10 +54,8 @@ pub fn verify(
     if for_device != device {
         return Err(ReceiptError::Device);
     }
-    let offer = offers
-        .iter()
-        .find(|offer| offer.record == receipt.record)
-        .ok_or(ReceiptError::Record)?;
+    let offer =
+        offers.iter().find(|offer| offer.record == receipt.record).ok_or(ReceiptError::Record)?;
     if offer.digest != receipt.digest || offer.seq != receipt.seq {
         return Err(ReceiptError::Differs);
     }
@@ -97,17 +95,7 @@ fn decode<'b>(
         return Err(wrong("bytes behind the receipt"));
     }
     let signed = signed.to_vec();
-    Ok((
-        Receipt {
-            record,
-            digest,
-            seq,
-            receipt_no,
-            server_time_ms,
-            signed,
-        },
-        device,
-    ))
+    Ok((Receipt { record, digest, seq, receipt_no, server_time_ms, signed }, device))
 }
 
 const VERSION: u8 = 1;

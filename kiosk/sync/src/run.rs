@@ -135,10 +135,7 @@ impl SyncError {
 
     /// Whether a smaller batch may get through where this one did not.
     pub fn wants_smaller_batch(&self) -> bool {
-        matches!(
-            self,
-            Self::Stop(Stop::TooLarge) | Self::Transport(TransportError::Timeout)
-        )
+        matches!(self, Self::Stop(Stop::TooLarge) | Self::Transport(TransportError::Timeout))
     }
 }
 
@@ -167,10 +164,7 @@ pub fn run_batch(
         return Ok(Report::default());
     };
     let id = manifest.batch;
-    let mut report = Report {
-        offered: manifest.offers.len(),
-        ..Report::default()
-    };
+    let mut report = Report { offered: manifest.offers.len(), ..Report::default() };
     let mut exchange = Exchange::new(manifest, turn.authority.receipt.clone());
     let over = carry(outbox, transport, &mut exchange, &signed, &mut report);
     if ends_batch(&over) {
@@ -183,11 +177,7 @@ pub fn run_batch(
 
 /// The server's time, and whether it is there at all.
 pub fn server_time(transport: &mut dyn Transport) -> Result<Option<i64>, TransportError> {
-    let call = Call {
-        method: Method::Get,
-        path: "/v1/time".into(),
-        body: Vec::new(),
-    };
+    let call = Call { method: Method::Get, path: "/v1/time".into(), body: Vec::new() };
     Ok(transport.send(&call)?.server_time_ms)
 }
 
@@ -238,10 +228,7 @@ fn ends_batch(over: &Result<(), SyncError>) -> bool {
     match over {
         Ok(()) => true,
         Err(SyncError::Stop(stop)) => {
-            matches!(
-                stop,
-                Stop::TooLarge | Stop::BatchRefused(_) | Stop::Protocol(_)
-            )
+            matches!(stop, Stop::TooLarge | Stop::BatchRefused(_) | Stop::Protocol(_))
         }
         Err(_) => false,
     }
@@ -259,10 +246,7 @@ fn batch(
             Err(_) => outbox.end_batch(id)?,
         }
     }
-    let offers = outbox.next(
-        turn.records_max.clamp(1, BATCH_RECORDS_MAX),
-        BATCH_BYTES_MAX,
-    )?;
+    let offers = outbox.next(turn.records_max.clamp(1, BATCH_RECORDS_MAX), BATCH_BYTES_MAX)?;
     if offers.is_empty() {
         return Ok(None);
     }
@@ -295,28 +279,17 @@ fn call(
             let from = usize::try_from(offset).map_err(|_| OutboxError::Damaged)?;
             let rest = bytes.get(from..).ok_or(OutboxError::Damaged)?;
             let chunk = &rest[..rest.len().min(PICTURE_CHUNK)];
-            put(
-                format!("/v1/pictures/{}?offset={offset}", hex(&digest)),
-                chunk.to_vec(),
-            )
+            put(format!("/v1/pictures/{}?offset={offset}", hex(&digest)), chunk.to_vec())
         }
         Request::Commit => {
             let path = format!("/v1/batches/{batch}/commit");
-            Call {
-                method: Method::Post,
-                path,
-                body: Vec::new(),
-            }
+            Call { method: Method::Post, path, body: Vec::new() }
         }
     })
 }
 
 fn put(path: String, body: Vec<u8>) -> Call {
-    Call {
-        method: Method::Put,
-        path,
-        body,
-    }
+    Call { method: Method::Put, path, body }
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -80,10 +80,8 @@ impl Sealer {
         if !pictures.iter().all(takes) {
             return Err(SealError::PictureSize);
         }
-        let sealed: Vec<_> = pictures
-            .into_iter()
-            .map(|picture| self.seal_picture(picture, random))
-            .collect();
+        let sealed: Vec<_> =
+            pictures.into_iter().map(|picture| self.seal_picture(picture, random)).collect();
         record.pictures = sealed.iter().map(reference).collect();
         let payload = Zeroizing::new(record.to_cbor());
         let signed = Zeroizing::new(cose::sign(&*self.key, ContentType::Record, &payload)?);
@@ -102,18 +100,9 @@ impl Sealer {
     }
 
     fn seal_picture(&self, mut picture: Picture, random: &mut impl CryptoRng) -> SealedPicture {
-        let sealed = cose::seal(
-            &self.authority,
-            ContentType::Picture,
-            &picture.bytes,
-            random,
-        );
+        let sealed = cose::seal(&self.authority, ContentType::Picture, &picture.bytes, random);
         picture.bytes.zeroize();
-        SealedPicture {
-            role: picture.role,
-            digest: sha256(&sealed),
-            sealed,
-        }
+        SealedPicture { role: picture.role, digest: sha256(&sealed), sealed }
     }
 }
 

@@ -19,12 +19,7 @@ pub(super) fn draw(path: &Path, rates: &Rates) -> Result<(), ModelError> {
         write(&mut sheet, at - 12, SIDE - MARGIN + 10, label);
         write(&mut sheet, 8, SIDE - at - 6, label);
     }
-    line(
-        &mut sheet,
-        (MARGIN, SIDE - MARGIN),
-        (SIDE - MARGIN, MARGIN),
-        GRID,
-    );
+    line(&mut sheet, (MARGIN, SIDE - MARGIN), (SIDE - MARGIN, MARGIN), GRID);
     let points: Vec<_> = rates.curve().into_iter().map(place).collect();
     for pair in points.windows(2) {
         // A step: the rates change one at a time.
@@ -32,9 +27,7 @@ pub(super) fn draw(path: &Path, rates: &Rates) -> Result<(), ModelError> {
         line(&mut sheet, pair[0], corner, CURVE);
         line(&mut sheet, corner, pair[1], CURVE);
     }
-    sheet
-        .save(path)
-        .map_err(|e| ModelError::io(path)(std::io::Error::other(e)))
+    sheet.save(path).map_err(|e| ModelError::io(path)(std::io::Error::other(e)))
 }
 
 /// False matches to the right, false non-matches upwards.
@@ -47,10 +40,7 @@ fn place((fmr, fnmr): (f64, f64)) -> (u32, u32) {
 }
 
 fn line(sheet: &mut RgbImage, from: (u32, u32), to: (u32, u32), colour: Rgb<u8>) {
-    let (dx, dy) = (
-        i64::from(to.0) - i64::from(from.0),
-        i64::from(to.1) - i64::from(from.1),
-    );
+    let (dx, dy) = (i64::from(to.0) - i64::from(from.0), i64::from(to.1) - i64::from(from.1));
     let n = dx.abs().max(dy.abs()).max(1);
     for step in 0..=n {
         let x = i64::from(from.0) + dx * step / n;

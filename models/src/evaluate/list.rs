@@ -42,11 +42,7 @@ impl Pairs {
         let mut pairs = Vec::with_capacity(table.rows.len());
         for (line, row) in &table.rows {
             let genuine = truth(&row[2]).ok_or_else(|| table.fault(*line, "genuine is 1 or 0"))?;
-            pairs.push(Pair {
-                a: of(&row[0]),
-                b: of(&row[1]),
-                genuine,
-            });
+            pairs.push(Pair { a: of(&row[0]), b: of(&row[1]), genuine });
         }
         Ok(Self { paths, pairs })
     }
@@ -58,9 +54,7 @@ impl Pairs {
             let (a, b) = (root(&mut parent, pair.a), root(&mut parent, pair.b));
             parent[a] = b;
         }
-        (0..parent.len())
-            .map(|index| root(&mut parent, index))
-            .collect()
+        (0..parent.len()).map(|index| root(&mut parent, index)).collect()
     }
 }
 
@@ -87,11 +81,7 @@ fn root(parent: &mut [usize], mut index: usize) -> usize {
 /// A path beside the list, or as the caller's folder sees it.
 fn resolve(list: &Path, name: &str) -> PathBuf {
     let beside = list.parent().unwrap_or(Path::new("")).join(name);
-    if beside.exists() {
-        beside
-    } else {
-        PathBuf::from(name)
-    }
+    if beside.exists() { beside } else { PathBuf::from(name) }
 }
 
 fn truth(word: &str) -> Option<bool> {
@@ -111,18 +101,10 @@ struct Table {
 impl Table {
     fn read(path: &Path, columns: &[&str]) -> Result<Self, ModelError> {
         let text = fs::read_to_string(path).map_err(ModelError::io(path))?;
-        let mut table = Self {
-            path: path.to_owned(),
-            rows: Vec::new(),
-        };
+        let mut table = Self { path: path.to_owned(), rows: Vec::new() };
         let text = text.trim_start_matches('\u{feff}');
-        let mut lines = text
-            .lines()
-            .enumerate()
-            .filter(|(_, line)| !line.trim().is_empty());
-        let (_, head) = lines
-            .next()
-            .ok_or_else(|| table.fault(1, "the list is empty"))?;
+        let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+        let (_, head) = lines.next().ok_or_else(|| table.fault(1, "the list is empty"))?;
         let head = fields(head);
         let place = |name: &&str| head.iter().position(|column| column.trim() == *name);
         let places: Option<Vec<usize>> = columns.iter().map(place).collect();
@@ -130,10 +112,8 @@ impl Table {
         let places = places.ok_or_else(|| table.fault(1, &format!("the header needs {needed}")))?;
         for (index, line) in lines {
             let row = fields(line);
-            let picked: Option<Vec<String>> = places
-                .iter()
-                .map(|place| row.get(*place).map(|f| f.trim().to_owned()))
-                .collect();
+            let picked: Option<Vec<String>> =
+                places.iter().map(|place| row.get(*place).map(|f| f.trim().to_owned())).collect();
             let picked = picked.ok_or_else(|| table.fault(index + 1, "a column is missing"))?;
             table.rows.push((index + 1, picked));
         }
@@ -141,10 +121,7 @@ impl Table {
     }
 
     fn fault(&self, line: usize, why: &str) -> ModelError {
-        ModelError::Pairs {
-            path: self.path.clone(),
-            reason: format!("line {line}: {why}"),
-        }
+        ModelError::Pairs { path: self.path.clone(), reason: format!("line {line}: {why}") }
     }
 }
 
@@ -182,14 +159,8 @@ mod tests {
     fn each_file_is_listed_once_and_columns_may_be_in_any_order() {
         let (_dir, path) = list("genuine,path_b,path_a\n1,b.png,a.png\n0,\"c,1.png\",a.png\n\n");
         let pairs = Pairs::read(&path).unwrap();
-        assert_eq!(
-            pairs.paths,
-            ["a.png", "b.png", "c,1.png"].map(PathBuf::from)
-        );
-        assert_eq!(
-            pairs.pairs.iter().map(|p| p.genuine).collect::<Vec<_>>(),
-            [true, false]
-        );
+        assert_eq!(pairs.paths, ["a.png", "b.png", "c,1.png"].map(PathBuf::from));
+        assert_eq!(pairs.pairs.iter().map(|p| p.genuine).collect::<Vec<_>>(), [true, false]);
         let subjects = pairs.subjects();
         assert!(subjects[0] == subjects[1] && subjects[0] != subjects[2]);
     }

@@ -15,25 +15,15 @@ struct Score {
 
 impl Scores {
     pub(super) fn add(&mut self, value: f32, genuine: bool, subjects: (usize, usize)) {
-        self.all.push(Score {
-            value,
-            genuine,
-            subjects,
-        });
+        self.all.push(Score { value, genuine, subjects });
     }
 
     pub(super) fn genuine(&self) -> impl Iterator<Item = f32> {
-        self.all
-            .iter()
-            .filter(|score| score.genuine)
-            .map(|score| score.value)
+        self.all.iter().filter(|score| score.genuine).map(|score| score.value)
     }
 
     pub(super) fn impostor(&self) -> impl Iterator<Item = f32> {
-        self.all
-            .iter()
-            .filter(|score| !score.genuine)
-            .map(|score| score.value)
+        self.all.iter().filter(|score| !score.genuine).map(|score| score.value)
     }
 }
 
@@ -128,10 +118,7 @@ impl Rates {
 
     /// Points of the DET curve as (false match, false non-match).
     pub(super) fn curve(&self) -> Vec<(f64, f64)> {
-        let mut points: Vec<_> = self
-            .thresholds()
-            .map(|t| (self.fmr(t), self.fnmr(t)))
-            .collect();
+        let mut points: Vec<_> = self.thresholds().map(|t| (self.fmr(t), self.fnmr(t))).collect();
         points.sort_by(|a, b| a.0.total_cmp(&b.0).then(b.1.total_cmp(&a.1)));
         points.dedup();
         points
@@ -140,11 +127,7 @@ impl Rates {
     fn thresholds(&self) -> impl Iterator<Item = f32> {
         let top = self.genuine.last().into_iter().chain(self.impostor.last());
         let above = top.copied().fold(f32::NEG_INFINITY, f32::max).next_up();
-        self.genuine
-            .iter()
-            .chain(&self.impostor)
-            .copied()
-            .chain([above])
+        self.genuine.iter().chain(&self.impostor).copied().chain([above])
     }
 }
 
@@ -156,11 +139,7 @@ fn below(sorted: &[f32], threshold: f32) -> usize {
 fn redrawn_eers(scores: &Scores) -> Vec<f64> {
     let mut order: Vec<&Score> = scores.all.iter().collect();
     order.sort_by(|a, b| a.value.total_cmp(&b.value));
-    let n_subjects = order
-        .iter()
-        .map(|s| s.subjects.0.max(s.subjects.1) + 1)
-        .max()
-        .unwrap_or(0);
+    let n_subjects = order.iter().map(|s| s.subjects.0.max(s.subjects.1) + 1).max().unwrap_or(0);
     let mut present = vec![false; n_subjects];
     for score in &order {
         (present[score.subjects.0], present[score.subjects.1]) = (true, true);
@@ -190,11 +169,7 @@ fn weighted_eer(order: &[&Score], weights: &[f64]) -> Option<f64> {
         (a, b) => weights[a] * weights[b],
     };
     let total = |genuine: bool| -> f64 {
-        order
-            .iter()
-            .filter(|s| s.genuine == genuine)
-            .map(|s| weight(s))
-            .sum()
+        order.iter().filter(|s| s.genuine == genuine).map(|s| weight(s)).sum()
     };
     let (all_genuine, all_impostor) = (total(true), total(false));
     if all_genuine == 0.0 || all_impostor == 0.0 {
@@ -224,10 +199,7 @@ pub fn wilson(k: usize, n: usize) -> Option<[f64; 2]> {
     let middle = p + z * z / (2.0 * n);
     let half = z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
     let whole = 1.0 + z * z / n;
-    Some([
-        ((middle - half) / whole).max(0.0),
-        ((middle + half) / whole).min(1.0),
-    ])
+    Some([((middle - half) / whole).max(0.0), ((middle + half) / whole).min(1.0)])
 }
 
 const DRAWS: usize = 200;

@@ -48,10 +48,7 @@ pub(super) fn find(network: &Network, frame: &RgbImage) -> Result<Found, ModelEr
             }
         }
     }
-    Ok(Found {
-        detections: Vec::new(),
-        turn: Turn::None,
-    })
+    Ok(Found { detections: Vec::new(), turn: Turn::None })
 }
 
 impl Found {
@@ -88,12 +85,7 @@ fn letterbox(frame: &RgbImage, aspect: f32, border: f32) -> Region {
     let width = w.max(h * aspect) * border;
     let height = width / aspect;
     let centre = |outer: f32, inner: f32| ((inner - outer) / 2.0).floor();
-    Region {
-        x: centre(width, w),
-        y: centre(height, h),
-        width,
-        height,
-    }
+    Region { x: centre(width, w), y: centre(height, h), width, height }
 }
 
 fn decode(scores: &[f32], boxes: &[f32], canvas: Region) -> Vec<Detection> {
@@ -106,10 +98,7 @@ fn decode(scores: &[f32], boxes: &[f32], canvas: Region) -> Vec<Detection> {
     let pairs = scores.chunks_exact(2).zip(boxes.chunks_exact(4));
     pairs
         .filter(|(score, _)| score[1] > SCORE_MIN)
-        .map(|(score, bbox)| Detection {
-            bbox: place(bbox),
-            score: score[1],
-        })
+        .map(|(score, bbox)| Detection { bbox: place(bbox), score: score[1] })
         .filter(|d| d.bbox.width >= 2.0 && d.bbox.height >= 2.0)
         .collect()
 }
@@ -117,10 +106,7 @@ fn decode(scores: &[f32], boxes: &[f32], canvas: Region) -> Vec<Detection> {
 fn suppress(sorted: Vec<Detection>) -> Vec<Detection> {
     let mut kept: Vec<Detection> = Vec::new();
     for candidate in sorted {
-        if kept
-            .iter()
-            .all(|k| overlap(k.bbox, candidate.bbox) < OVERLAP_MAX)
-        {
+        if kept.iter().all(|k| overlap(k.bbox, candidate.bbox) < OVERLAP_MAX) {
             kept.push(candidate);
         }
     }
@@ -179,12 +165,7 @@ impl Turn {
 fn corners(bbox: BBox, map: impl Fn((f32, f32)) -> (f32, f32)) -> BBox {
     let a = map((bbox.x, bbox.y));
     let b = map((bbox.x + bbox.width, bbox.y + bbox.height));
-    BBox {
-        x: a.0.min(b.0),
-        y: a.1.min(b.1),
-        width: (a.0 - b.0).abs(),
-        height: (a.1 - b.1).abs(),
-    }
+    BBox { x: a.0.min(b.0), y: a.1.min(b.1), width: (a.0 - b.0).abs(), height: (a.1 - b.1).abs() }
 }
 
 /// The detector's published operating point.
@@ -214,16 +195,8 @@ mod tests {
 
     #[test]
     fn of_two_boxes_on_one_face_the_better_stays() {
-        let bbox = |x| BBox {
-            x,
-            y: 0.0,
-            width: 10.0,
-            height: 10.0,
-        };
-        let found = |x, score| Detection {
-            bbox: bbox(x),
-            score,
-        };
+        let bbox = |x| BBox { x, y: 0.0, width: 10.0, height: 10.0 };
+        let found = |x, score| Detection { bbox: bbox(x), score };
         let kept = suppress(vec![found(0.0, 0.9), found(1.0, 0.8), found(30.0, 0.7)]);
         assert_eq!(kept.iter().map(|d| d.score).collect::<Vec<_>>(), [0.9, 0.7]);
     }

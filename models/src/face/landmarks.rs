@@ -28,11 +28,7 @@ pub(super) fn find(
 
 /// The face cut out as the embedding wants it: 112 x 112, on five points.
 pub(super) fn align(frame: &RgbImage, points: &[(f32, f32); 68]) -> RgbImage {
-    pixels::warp(
-        frame,
-        &pixels::similarity(&five(points), &ALIGNED),
-        (112, 112),
-    )
+    pixels::warp(frame, &pixels::similarity(&five(points), &ALIGNED), (112, 112))
 }
 
 fn five(p: &[(f32, f32); 68]) -> [(f32, f32); 5] {
@@ -68,14 +64,7 @@ fn eye_patch(centre: (f32, f32), left: (f32, f32), right: (f32, f32), size: f32)
     let (dx, dy) = (right.0 - left.0, right.1 - left.1);
     let (a, b) = (EYE_SCALE * dx / size, EYE_SCALE * dy / size);
     let half = size / 2.0 - 0.5;
-    [
-        a,
-        -b,
-        centre.0 - a * half + b * half,
-        b,
-        a,
-        centre.1 - b * half - a * half,
-    ]
+    [a, -b, centre.0 - a * half + b * half, b, a, centre.1 - b * half - a * half]
 }
 
 /// Degrees by which the eye line is turned, clockwise in the picture.
@@ -101,10 +90,7 @@ pub(super) fn eye_aspect(p: &[(f32, f32); 68]) -> f32 {
 
 /// Height over width of the inner mouth.
 pub(super) fn mouth_open(p: &[(f32, f32); 68]) -> f32 {
-    let height = (61..=63)
-        .zip((65..=67).rev())
-        .map(|(a, b)| distance(p[a], p[b]))
-        .sum::<f32>();
+    let height = (61..=63).zip((65..=67).rev()).map(|(a, b)| distance(p[a], p[b])).sum::<f32>();
     height / 3.0 / distance(p[60], p[64]).max(1e-3)
 }
 
@@ -120,9 +106,7 @@ fn distance(a: (f32, f32), b: (f32, f32)) -> f32 {
 
 fn mean(points: &[(f32, f32)]) -> (f32, f32) {
     let n = points.len() as f32;
-    let sum = points
-        .iter()
-        .fold((0.0, 0.0), |s, p| (s.0 + p.0, s.1 + p.1));
+    let sum = points.iter().fold((0.0, 0.0), |s, p| (s.0 + p.0, s.1 + p.1));
     (sum.0 / n, sum.1 / n)
 }
 

@@ -124,22 +124,14 @@ pub(super) fn coaching(
         (fills(frame, face.bbox), Coaching::MoveBack),
         (leaves(frame, face.bbox), Coaching::MoveIntoFrame),
         (quality.size < SIZE_MIN, Coaching::ComeCloser),
-        (
-            quality.backlight > BACKLIGHT_MAX && quality.brightness < 90.0,
-            Coaching::Backlight,
-        ),
+        (quality.backlight > BACKLIGHT_MAX && quality.brightness < 90.0, Coaching::Backlight),
         (quality.brightness < BRIGHTNESS_MIN, Coaching::TooDark),
-        (
-            quality.brightness > BRIGHTNESS_MAX || quality.burnt > BURNT_MAX,
-            Coaching::TooBright,
-        ),
+        (quality.brightness > BRIGHTNESS_MAX || quality.burnt > BURNT_MAX, Coaching::TooBright),
         (turned || nodded, Coaching::LookAtCamera),
         (face.eyes_open < EYES_OPEN_MIN, Coaching::EyesClosed),
         (quality.sharpness < SHARPNESS_MIN, Coaching::HoldStill),
     ];
-    hints
-        .into_iter()
-        .find_map(|(holds, hint)| holds.then_some(hint))
+    hints.into_iter().find_map(|(holds, hint)| holds.then_some(hint))
 }
 
 /// Each cause takes its share; a single bad one is enough to spoil the whole.
@@ -187,12 +179,7 @@ impl FaceCore {
         }
         let mean: f32 = sum / n;
         let deviation = (square / n - mean * mean).max(0.0).sqrt();
-        Self {
-            mean,
-            deviation,
-            detail: detail / n,
-            burnt: burnt / n,
-        }
+        Self { mean, deviation, detail: detail / n, burnt: burnt / n }
     }
 }
 

@@ -96,11 +96,7 @@ impl FaceTemplate {
             return None;
         }
         values.iter_mut().for_each(|value| *value /= strength);
-        Some(Self {
-            values,
-            strength,
-            model: model.sha16.clone(),
-        })
+        Some(Self { values, strength, model: model.sha16.clone() })
     }
 }
 
@@ -115,9 +111,7 @@ fn norm(values: &[f32]) -> f32 {
 }
 
 fn hex(digit: u8) -> u8 {
-    (digit as char)
-        .to_digit(16)
-        .expect("the manifest holds hex digits") as u8
+    (digit as char).to_digit(16).expect("the manifest holds hex digits") as u8
 }
 
 const MAGIC: &[u8] = b"CQF1";
@@ -130,10 +124,7 @@ mod tests {
     use super::*;
 
     fn template(values: Vec<f32>) -> FaceTemplate {
-        let model = ModelId {
-            name: "m".into(),
-            sha16: "00112233aabbccdd".into(),
-        };
+        let model = ModelId { name: "m".into(), sha16: "00112233aabbccdd".into() };
         FaceTemplate::from_embedding(values, &model).unwrap()
     }
 
@@ -162,10 +153,7 @@ mod tests {
     #[test]
     fn templates_of_other_weights_do_not_agree() {
         let one = template(vec![1.0; 4]);
-        let other = FaceTemplate {
-            model: "ffffffffffffffff".into(),
-            ..one.clone()
-        };
+        let other = FaceTemplate { model: "ffffffffffffffff".into(), ..one.clone() };
         assert_eq!(compare(&one, &other), 0.0);
     }
 

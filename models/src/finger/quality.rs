@@ -41,22 +41,14 @@ impl FingerCoaching {
     /// The sentence: Chinese, English.
     pub fn text(self) -> (&'static str, &'static str) {
         match self {
-            Self::NoFinger => (
-                "请把手指放在指纹窗口上",
-                "Please place your finger on the window",
-            ),
-            Self::TooDry => (
-                "手指太干，请哈一口气再按",
-                "Too dry: breathe on the finger, then press",
-            ),
-            Self::TooWet => (
-                "手指太湿，请擦干再按",
-                "Too wet: wipe the finger, then press",
-            ),
-            Self::PressFlat => (
-                "请把手指放平、放正再按",
-                "Please lay the finger flat and straight",
-            ),
+            Self::NoFinger => ("请把手指放在指纹窗口上", "Please place your finger on the window"),
+            Self::TooDry => {
+                ("手指太干，请哈一口气再按", "Too dry: breathe on the finger, then press")
+            }
+            Self::TooWet => ("手指太湿，请擦干再按", "Too wet: wipe the finger, then press"),
+            Self::PressFlat => {
+                ("请把手指放平、放正再按", "Please lay the finger flat and straight")
+            }
             Self::HoldStill => ("请按住不要移动", "Please press and do not move"),
         }
     }
@@ -201,9 +193,6 @@ mod tests {
         let ridge = |i: usize| if (i % 256 + i / 256) % 9 < 4 { 40 } else { 220 };
         let picture = GreyImage::new(256, 288, 500, (0..256 * 288).map(ridge).collect()).unwrap();
         let quality = measure_plain(&picture);
-        assert!(
-            quality.area_percent > 95.0 && quality.coherence > 0.7,
-            "{quality:?}"
-        );
+        assert!(quality.area_percent > 95.0 && quality.coherence > 0.7, "{quality:?}");
     }
 }

@@ -119,14 +119,7 @@ impl Fused {
         };
         let bias = spread(&bias, geometry.channels_out)?;
         let shape = to.iter().copied().collect();
-        Ok(bias.map(|bias| Self {
-            geometry,
-            depthwise,
-            shape,
-            weights,
-            bias,
-            slope: None,
-        }))
+        Ok(bias.map(|bias| Self { geometry, depthwise, shape, weights, bias, slope: None }))
     }
 }
 
@@ -158,24 +151,11 @@ impl EvalOp for Fused {
     fn eval(&self, _: &EvalContext<'_>, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
         let mut output = Tensor::zero::<f32>(&self.shape)?;
         let slope = self.slope.as_deref().map(floats).transpose()?;
-        let finish = Finish {
-            bias: floats(&self.bias)?,
-            slope,
-        };
-        let kernel = if self.depthwise {
-            kernels::depthwise
-        } else {
-            kernels::dense
-        };
+        let finish = Finish { bias: floats(&self.bias)?, slope };
+        let kernel = if self.depthwise { kernels::depthwise } else { kernels::dense };
         let (weights, input) = (floats(&self.weights)?, floats(&inputs[0])?);
         let mut view = output.try_as_plain_ram_mut()?;
-        kernel(
-            &self.geometry,
-            weights,
-            finish,
-            input,
-            view.as_slice_mut::<f32>()?,
-        );
+        kernel(&self.geometry, weights, finish, input, view.as_slice_mut::<f32>()?);
         Ok(tvec!(output.into_tvalue()))
     }
 }
@@ -210,22 +190,13 @@ impl EvalOp for Rectify {
 
     fn eval(&self, _: &EvalContext<'_>, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
         let mut output = inputs[0].clone().into_tensor();
-        let n = if output.rank() > 1 {
-            output.shape()[1]
-        } else {
-            1
-        };
-        let slope = self
-            .per_channel(n)?
-            .ok_or_else(|| format_err!("a slope for each channel"))?;
+        let n = if output.rank() > 1 { output.shape()[1] } else { 1 };
+        let slope = self.per_channel(n)?.ok_or_else(|| format_err!("a slope for each channel"))?;
         let each = output.len() / n.max(1);
         let mut view = output.try_as_plain_ram_mut()?;
         let channels = view.as_slice_mut::<f32>()?.chunks_exact_mut(each.max(1));
         for (channel, slope) in channels.zip(floats(&slope)?.iter().cycle()) {
-            channel
-                .iter_mut()
-                .filter(|v| **v < 0.0)
-                .for_each(|v| *v *= slope);
+            channel.iter_mut().filter(|v| **v < 0.0).for_each(|v| *v *= slope);
         }
         Ok(tvec!(output.into_tvalue()))
     }

@@ -173,9 +173,7 @@ fn spatial_on<const WIDE: usize, const FUSED: bool>(
 
 #[inline(always)]
 fn run<const WIDE: usize>(values: &[f32], start: usize) -> &[f32; WIDE] {
-    values[start..]
-        .first_chunk()
-        .expect("planes have room for the last run")
+    values[start..].first_chunk().expect("planes have room for the last run")
 }
 
 /// The product of `TALL` rows of weights with `WIDE` columns of input. Six rows are
@@ -235,9 +233,7 @@ fn depthwise_on<const WIDE: usize, const FUSED: bool>(
             }
             *sums = total;
         }
-        let rows = sums
-            .chunks(padded.lane)
-            .zip(output.chunks_exact_mut(width_out));
+        let rows = sums.chunks(padded.lane).zip(output.chunks_exact_mut(width_out));
         rows.for_each(|(sums, row)| finish.store(channel, sums, row));
     }
 }
@@ -267,14 +263,7 @@ impl Padded {
         let channel = stride * stride * plane;
         let values = vec![0.0; channels * channel];
         let n_sums = geometry.size_out.0 * lane;
-        Self {
-            values,
-            rows,
-            lane,
-            plane,
-            channel,
-            n_sums,
-        }
+        Self { values, rows, lane, plane, channel, n_sums }
     }
 
     /// Where the run of each tap starts within a channel.
@@ -313,9 +302,7 @@ impl Padded {
                 let to = &mut self.values[row + phase * self.plane + at..][..self.lane - at];
                 // Pairs of known size, so that the compiler can pick every other one.
                 let (pairs, last) = from[first.min(from.len())..].as_chunks::<2>();
-                to.iter_mut()
-                    .zip(pairs)
-                    .for_each(|(to, pair)| *to = pair[0]);
+                to.iter_mut().zip(pairs).for_each(|(to, pair)| *to = pair[0]);
                 if let (Some(to), Some(value)) = (to.get_mut(pairs.len()), last.first()) {
                     *to = *value;
                 }

@@ -57,11 +57,7 @@ impl<'a> Reader<'a> {
     ) -> Result<T, E> {
         let mut reader = Self::new(bytes);
         let value = read(&mut reader)?;
-        if reader.rest.is_empty() {
-            Ok(value)
-        } else {
-            Err(CborError::Trailing.into())
-        }
+        if reader.rest.is_empty() { Ok(value) } else { Err(CborError::Trailing.into()) }
     }
 
     /// An unsigned integer.
@@ -191,11 +187,7 @@ impl<'a> Reader<'a> {
         }
         let bits = self.take(4)?.try_into().expect("four bytes were taken");
         let value = f32::from_be_bytes(bits);
-        if value.is_finite() {
-            Ok(value)
-        } else {
-            Err(CborError::NotFinite)
-        }
+        if value.is_finite() { Ok(value) } else { Err(CborError::NotFinite) }
     }
 
     /// Passes over one item of any type, checking that it is deterministic too.
@@ -226,9 +218,9 @@ impl<'a> Reader<'a> {
         let (major, value) = self.head()?;
         match major {
             BYTES => self.take(value).map(drop),
-            TEXT => std::str::from_utf8(self.take(value)?)
-                .map(drop)
-                .map_err(|_| CborError::NotUtf8),
+            TEXT => {
+                std::str::from_utf8(self.take(value)?).map(drop).map_err(|_| CborError::NotUtf8)
+            }
             ARRAY => (0..self.count(value, usize::MAX)?).try_for_each(|_| self.skip_at(depth + 1)),
             MAP => self.skip_map(value, depth),
             TAG => Err(CborError::Expected("an untagged item")),
@@ -270,11 +262,7 @@ impl<'a> Reader<'a> {
         if count > max {
             return Err(CborError::TooMany(max));
         }
-        if count > self.rest.len() {
-            Err(CborError::Cut)
-        } else {
-            Ok(count)
-        }
+        if count > self.rest.len() { Err(CborError::Cut) } else { Ok(count) }
     }
 
     fn head(&mut self) -> Result<(u8, u64), CborError> {
@@ -295,10 +283,7 @@ impl<'a> Reader<'a> {
     }
 
     fn number(&mut self, width: u64) -> Result<u64, CborError> {
-        Ok(self
-            .take(width)?
-            .iter()
-            .fold(0, |value, &byte| value << 8 | u64::from(byte)))
+        Ok(self.take(width)?.iter().fold(0, |value, &byte| value << 8 | u64::from(byte)))
     }
 }
 
@@ -442,18 +427,9 @@ mod tests {
         check("5f4100ff", Err(CborError::Indefinite));
         check("9fff", Err(CborError::Indefinite));
         check("a201000200", Ok(()));
-        check(
-            "a202000100",
-            Err(CborError::Expected("map keys in ascending order")),
-        );
-        check(
-            "a201000100",
-            Err(CborError::Expected("map keys in ascending order")),
-        );
-        check(
-            "f93c00",
-            Err(CborError::Expected("a boolean, null or a 32-bit float")),
-        );
+        check("a202000100", Err(CborError::Expected("map keys in ascending order")));
+        check("a201000100", Err(CborError::Expected("map keys in ascending order")));
+        check("f93c00", Err(CborError::Expected("a boolean, null or a 32-bit float")));
         check("fa3f800000", Ok(()));
         check("c100", Err(CborError::Expected("an untagged item")));
         check("62c328", Err(CborError::NotUtf8));
@@ -487,17 +463,7 @@ mod tests {
             .text("常青")
             .int(3)
             .list(
-                &[
-                    0_u64,
-                    23,
-                    24,
-                    255,
-                    256,
-                    65_535,
-                    65_536,
-                    u64::from(u32::MAX),
-                    u64::MAX,
-                ],
+                &[0_u64, 23, 24, 255, 256, 65_535, 65_536, u64::from(u32::MAX), u64::MAX],
                 |w, n| w.uint(*n),
             )
             .done();
@@ -517,12 +483,7 @@ mod tests {
 
     #[test]
     fn a_second_reader_agrees_on_what_the_writer_writes() {
-        let bytes = Writer::new()
-            .array(3)
-            .int(i64::MIN)
-            .float32(0.5)
-            .bytes(&[7; 300])
-            .done();
+        let bytes = Writer::new().array(3).int(i64::MIN).float32(0.5).bytes(&[7; 300]).done();
         let mut other = minicbor::Decoder::new(&bytes);
         assert_eq!(other.array().expect("array"), Some(3));
         assert_eq!(other.i64().expect("integer"), i64::MIN);

@@ -91,25 +91,15 @@ impl Check {
 
     fn records(&self, findings: &mut Findings) -> Result<(), StoreError> {
         let read = |row: &Row<'_>| {
-            Ok((
-                row.get::<_, Id>(0)?,
-                row.get::<_, String>(1)?,
-                row.get::<_, Vec<u8>>(2)?,
-            ))
+            Ok((row.get::<_, Id>(0)?, row.get::<_, String>(1)?, row.get::<_, Vec<u8>>(2)?))
         };
-        self.each(
-            "SELECT id, device, envelope FROM record",
-            read,
-            |(id, device, envelope)| {
-                findings.records += 1;
-                if let Some(fault) = self.record(&id, &device, &envelope)? {
-                    findings
-                        .faults
-                        .push(format!("record {}: {fault}", id_text(&id)));
-                }
-                Ok(())
-            },
-        )
+        self.each("SELECT id, device, envelope FROM record", read, |(id, device, envelope)| {
+            findings.records += 1;
+            if let Some(fault) = self.record(&id, &device, &envelope)? {
+                findings.faults.push(format!("record {}: {fault}", id_text(&id)));
+            }
+            Ok(())
+        })
     }
 
     fn record(&self, id: &Id, device: &str, envelope: &[u8]) -> Result<Option<String>, StoreError> {
@@ -129,14 +119,10 @@ impl Check {
         self.each(sql, StoredReceipt::of, |receipt| {
             findings.receipts += 1;
             if receipt.number != findings.receipts {
-                findings
-                    .faults
-                    .push(format!("receipt {}: a gap before it", receipt.number));
+                findings.faults.push(format!("receipt {}: a gap before it", receipt.number));
             }
             if !receipt.fits(&self.receipt_key) {
-                findings
-                    .faults
-                    .push(format!("receipt {}: not of its record", receipt.number));
+                findings.faults.push(format!("receipt {}: not of its record", receipt.number));
             }
             self.pictures_of(&receipt, findings)
         })
@@ -151,10 +137,9 @@ impl Check {
         for picture in claim.into_iter().flat_map(|claim| claim.pictures) {
             if !self.store.has_picture(&picture.digest)? {
                 let digest = hex::encode(&picture.digest);
-                findings.faults.push(format!(
-                    "receipt {}: picture {digest} is missing",
-                    receipt.number
-                ));
+                findings
+                    .faults
+                    .push(format!("receipt {}: picture {digest} is missing", receipt.number));
             }
         }
         Ok(())
@@ -168,9 +153,7 @@ impl Check {
                 Ok(_) => "its bytes have another digest".to_owned(),
                 Err(fault) => fault.to_string(),
             };
-            findings
-                .faults
-                .push(format!("picture {}: {fault}", hex::encode(&digest)));
+            findings.faults.push(format!("picture {}: {fault}", hex::encode(&digest)));
         }
         Ok(())
     }
@@ -222,8 +205,6 @@ impl fmt::Display for Findings {
             "{} records, {} receipts and {} pictures looked at",
             self.records, self.receipts, self.pictures
         )?;
-        self.faults
-            .iter()
-            .try_for_each(|fault| writeln!(f, "{fault}"))
+        self.faults.iter().try_for_each(|fault| writeln!(f, "{fault}"))
     }
 }

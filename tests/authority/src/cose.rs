@@ -93,13 +93,7 @@ impl<'a> Signed<'a> {
             let payload = reader.bytes()?;
             let signature = reader.array_of()?;
             let kid = read_header(protected, ES256, content_type)?;
-            Ok(Self {
-                content_type,
-                protected,
-                payload,
-                signature,
-                kid,
-            })
+            Ok(Self { content_type, protected, payload, signature, kid })
         })
     }
 
@@ -119,8 +113,7 @@ impl<'a> Signed<'a> {
         let message = to_be_signed(self.content_type, self.protected, self.payload);
         let signature =
             Signature::from_slice(&self.signature).map_err(|_| CoseError::BadSignature)?;
-        key.verify(&message, &signature)
-            .map_err(|_| CoseError::BadSignature)?;
+        key.verify(&message, &signature).map_err(|_| CoseError::BadSignature)?;
         Ok(self.payload)
     }
 }
@@ -128,11 +121,7 @@ impl<'a> Signed<'a> {
 /// The bytes of Signed(`content_type`, `payload`) by `key`; the same arguments give the same bytes.
 #[must_use]
 pub fn sign(key: &SigningKey, content_type: ContentType, payload: &[u8]) -> Vec<u8> {
-    let protected = header(
-        ES256,
-        content_type,
-        &key_id(&public_bytes(key.verifying_key())),
-    );
+    let protected = header(ES256, content_type, &key_id(&public_bytes(key.verifying_key())));
     let signature: Signature = key.sign(&to_be_signed(content_type, &protected, payload));
     Writer::new()
         .array(4)
@@ -155,9 +144,7 @@ impl OpeningKey {
     pub fn new(secret: &[u8; 32]) -> Self {
         let secret = <X25519HkdfSha256 as Kem>::PrivateKey::from_bytes(secret)
             .expect("any 32 bytes are an X25519 key");
-        let kid = key_id(&hpke::Serializable::to_bytes(&X25519HkdfSha256::sk_to_pk(
-            &secret,
-        )));
+        let kid = key_id(&hpke::Serializable::to_bytes(&X25519HkdfSha256::sk_to_pk(&secret)));
         Self { secret, kid }
     }
 
@@ -214,9 +201,7 @@ pub fn public_bytes(key: &VerifyingKey) -> Vec<u8> {
 #[must_use]
 pub fn key_id(public: &[u8]) -> KeyId {
     let digest: [u8; 32] = Sha256::digest(public).into();
-    *digest
-        .first_chunk()
-        .expect("a SHA-256 has more than eight bytes")
+    *digest.first_chunk().expect("a SHA-256 has more than eight bytes")
 }
 
 /// The SHA-256 of `bytes`.

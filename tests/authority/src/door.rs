@@ -97,10 +97,7 @@ impl Listener for Door {
     }
 
     fn local_addr(&self) -> io::Result<Peer> {
-        Ok(Peer {
-            name: None,
-            cut: Arc::default(),
-        })
+        Ok(Peer { name: None, cut: Arc::default() })
     }
 }
 
@@ -192,12 +189,7 @@ async fn welcome(
         };
         match listener.accept().await {
             Ok((stream, _)) => {
-                tokio::spawn(shake_hands(
-                    stream,
-                    acceptor.clone(),
-                    place,
-                    arrivals.clone(),
-                ));
+                tokio::spawn(shake_hands(stream, acceptor.clone(), place, arrivals.clone()));
             }
             Err(fault) => {
                 // Out of files, usually: closing connections brings them back.
@@ -222,20 +214,10 @@ async fn shake_hands(
         return;
     };
     let certificates = stream.get_ref().1.peer_certificates();
-    let name = certificates
-        .and_then(|chain| chain.first())
-        .and_then(|leaf| common_name(leaf));
+    let name = certificates.and_then(|chain| chain.first()).and_then(|leaf| common_name(leaf));
     let cut = Arc::<AtomicBool>::default();
-    let peer = Peer {
-        name,
-        cut: Arc::clone(&cut),
-    };
-    let line = Line {
-        stream,
-        idle: Box::pin(sleep(IDLE_MAX)),
-        cut,
-        _place: place,
-    };
+    let peer = Peer { name, cut: Arc::clone(&cut) };
+    let line = Line { stream, idle: Box::pin(sleep(IDLE_MAX)), cut, _place: place };
     // A closed channel means that the authority stops; the connection closes with it.
     let _ = arrivals.send((line, peer)).await;
 }
@@ -279,10 +261,7 @@ fn common_name(certificate: &[u8]) -> Option<String> {
         if kind == COMMON_NAME {
             // Two common names would let each reader pick its own.
             let (_, text, _) = der(value)?;
-            if name
-                .replace(String::from_utf8(text.to_vec()).ok()?)
-                .is_some()
-            {
+            if name.replace(String::from_utf8(text.to_vec()).ok()?).is_some() {
                 return None;
             }
         }

@@ -104,18 +104,9 @@ mod tests {
         faults.add("slow-ms=5").expect("a fault");
         assert_eq!(faults.drop_replies, 0.25);
         assert_eq!(faults.slow, Duration::from_millis(5));
-        for text in [
-            "drop-replies",
-            "drop-replies=2",
-            "drop-replies=-0",
-            "unknown=1",
-            "slow-ms=x",
-        ] {
-            assert_eq!(
-                faults.add(text).is_err(),
-                text != "drop-replies=-0",
-                "{text}"
-            );
+        for text in ["drop-replies", "drop-replies=2", "drop-replies=-0", "unknown=1", "slow-ms=x"]
+        {
+            assert_eq!(faults.add(text).is_err(), text != "drop-replies=-0", "{text}");
         }
     }
 

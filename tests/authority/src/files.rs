@@ -19,21 +19,13 @@ pub(crate) enum Access {
 /// Puts `bytes` at `path` so that a power cut leaves the old file or the new one.
 pub(crate) fn write(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
     let aside = beside(path);
-    let mode = if access == Access::Private {
-        0o600
-    } else {
-        0o644
-    };
+    let mode = if access == Access::Private { 0o600 } else { 0o644 };
     // A stale file from a crash might have other permissions.
     match fs::remove_file(&aside) {
         Err(fault) if fault.kind() != io::ErrorKind::NotFound => return Err(fault),
         _ => (),
     }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(&aside)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&aside)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     settle(&aside, path)
@@ -47,10 +39,7 @@ pub(crate) fn settle(aside: &Path, path: &Path) -> io::Result<()> {
 
 /// Makes a folder, with its parents, that only the owner may enter.
 pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// Where a file is written before it is renamed to `path`.

@@ -68,12 +68,7 @@ impl Intake {
         let opening = keys.opening()?;
         let receipt_key = keys.signing(Signer::Receipt)?;
         let store = Store::open(data)?;
-        let mut intake = Self {
-            store,
-            pictures: Pictures::at(data)?,
-            opening,
-            receipt_key,
-        };
+        let mut intake = Self { store, pictures: Pictures::at(data)?, opening, receipt_key };
         intake.forget_lost_pictures()?;
         Ok(intake)
     }
@@ -125,17 +120,15 @@ impl Intake {
             Ok(payload) => payload,
             Err(fault) => return Ok(Err(cose_code(fault).refuse(400, chain(&fault)))),
         };
-        Ok(Manifest::read(payload)
-            .map_err(manifest_refusal)
-            .and_then(|manifest| {
-                if manifest.device != device.id {
-                    Err(Code::WrongDevice.refuse(400, "the manifest speaks for another device"))
-                } else if manifest.batch != *batch {
-                    Err(Code::WrongId.refuse(400, "the manifest is of another batch"))
-                } else {
-                    Ok(manifest)
-                }
-            }))
+        Ok(Manifest::read(payload).map_err(manifest_refusal).and_then(|manifest| {
+            if manifest.device != device.id {
+                Err(Code::WrongDevice.refuse(400, "the manifest speaks for another device"))
+            } else if manifest.batch != *batch {
+                Err(Code::WrongId.refuse(400, "the manifest is of another batch"))
+            } else {
+                Ok(manifest)
+            }
+        }))
     }
 
     /// Takes the envelope of an announced record.
@@ -164,8 +157,7 @@ impl Intake {
         match read_record(&self.store, &self.opening, &device.id, id, &claim, envelope)? {
             Ok(record) => self.store.keep(&record, &claim, envelope, now_ms)?,
             Err(refusal) => {
-                self.store
-                    .refuse(&device.id, id, &digest, refusal.code, now_ms)?;
+                self.store.refuse(&device.id, id, &digest, refusal.code, now_ms)?;
                 return self.refuse(device, refusal, &id_text(id), now_ms);
             }
         }
@@ -199,6 +191,10 @@ impl Intake {
             return Ok(Piece::Whole);
         }
         let kept = self.pictures.kept(&device.id, digest)?;
+        if kept >= len {
+            // We died between the last byte and the verdict; there is nothing left to send.
+            return self.finish_picture(device, digest, len, now_ms);
+        }
         if offset != kept {
             return Ok(Piece::Elsewhere(kept));
         }
@@ -255,24 +251,16 @@ impl Intake {
         batch: &Id,
         now_ms: i64,
     ) -> Result<Vec<Vec<u8>>, IntakeError> {
-        let receipts = self
-            .store
-            .commit(&device.id, batch, &self.receipt_key, now_ms)?;
+        let receipts = self.store.commit(&device.id, batch, &self.receipt_key, now_ms)?;
         receipts.ok_or_else(|| {
-            Code::UnknownBatch
-                .refuse(404, "this device offered no such batch")
-                .into()
+            Code::UnknownBatch.refuse(404, "this device offered no such batch").into()
         })
     }
 
     /// The receipt of one record.
     pub fn receipt(&self, device: &Device, id: &Id) -> Result<Vec<u8>, IntakeError> {
         let receipt = self.store.receipt(&device.id, id)?;
-        receipt.ok_or_else(|| {
-            Code::NoReceipt
-                .refuse(404, "no receipt was issued for it")
-                .into()
-        })
+        receipt.ok_or_else(|| Code::NoReceipt.refuse(404, "no receipt was issued for it").into())
     }
 
     /// Pictures whose files were lost outside our doing are asked for again.
@@ -307,15 +295,7 @@ impl Intake {
     ) -> Result<(), StoreError> {
         let code = refusal.code.text();
         let security = refusal.code.is_security_event();
-        self.store.note(
-            Event {
-                device,
-                code,
-                about,
-                security,
-            },
-            now_ms,
-        )
+        self.store.note(Event { device, code, about, security }, now_ms)
     }
 }
 
@@ -354,9 +334,7 @@ fn verified<'a>(
         Err(fault) => return Ok(Err(fault)),
     };
     let key = store.device_key(device, &signed.kid())?;
-    Ok(key
-        .ok_or(CoseError::UnknownKey)
-        .and_then(|key| signed.verify(&key)))
+    Ok(key.ok_or(CoseError::UnknownKey).and_then(|key| signed.verify(&key)))
 }
 
 fn check_record(

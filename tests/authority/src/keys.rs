@@ -66,9 +66,7 @@ impl Keys {
     /// The keys below `data`; they need not be there yet.
     #[must_use]
     pub fn at(data: &Path) -> Self {
-        Self {
-            folder: data.join("keys"),
-        }
+        Self { folder: data.join("keys") }
     }
 
     /// Makes whatever is missing; what is there stays, except a server certificate for other hosts.
@@ -94,16 +92,10 @@ impl Keys {
             return Ok(());
         }
         let defaults = DEFAULT_HOSTS.map(str::to_owned);
-        let names = if hosts.is_empty() {
-            &defaults[..]
-        } else {
-            hosts
-        };
+        let names = if hosts.is_empty() { &defaults[..] } else { hosts };
         let mut params = leaf_params("changqing authority", ExtendedKeyUsagePurpose::ServerAuth)?;
         params.subject_alt_names = CertificateParams::new(names)?.subject_alt_names;
-        let certificate = params
-            .signed_by(&self.key_pair(SERVER_KEY)?, &self.issuer()?)?
-            .pem();
+        let certificate = params.signed_by(&self.key_pair(SERVER_KEY)?, &self.issuer()?)?.pem();
         self.write(SERVER, &certificate, Access::Public)?;
         self.write(SERVER_HOSTS, &names.join("\n"), Access::Public)
     }
@@ -115,10 +107,7 @@ impl Keys {
 
     /// What the server shows to terminals.
     pub fn server(&self) -> Result<Credential, KeyError> {
-        Ok(Credential {
-            certificate: self.read(SERVER)?,
-            key: self.read(SERVER_KEY)?,
-        })
+        Ok(Credential { certificate: self.read(SERVER)?, key: self.read(SERVER_KEY)? })
     }
 
     /// A fresh client certificate whose common name is `device`.
@@ -126,10 +115,7 @@ impl Keys {
         let key = KeyPair::generate()?;
         let params = leaf_params(device, ExtendedKeyUsagePurpose::ClientAuth)?;
         let certificate = params.signed_by(&key, &self.issuer()?)?.pem();
-        Ok(Credential {
-            certificate,
-            key: key.serialize_pem(),
-        })
+        Ok(Credential { certificate, key: key.serialize_pem() })
     }
 
     /// The key that opens envelopes and pictures.
@@ -151,10 +137,7 @@ impl Keys {
     }
 
     fn issuer(&self) -> Result<Issuer<'static, KeyPair>, KeyError> {
-        Ok(Issuer::from_ca_cert_pem(
-            &self.ca()?,
-            self.key_pair(CA_KEY)?,
-        )?)
+        Ok(Issuer::from_ca_cert_pem(&self.ca()?, self.key_pair(CA_KEY)?)?)
     }
 
     fn key_pair(&self, file: &str) -> Result<KeyPair, KeyError> {
@@ -208,9 +191,7 @@ pub(crate) fn new_signing_key() -> Result<String, KeyError> {
     loop {
         let secret: [u8; 32] = random()?;
         if let Ok(key) = SigningKey::from_slice(&secret) {
-            let pem = key
-                .to_pkcs8_pem(LineEnding::LF)
-                .expect("a P-256 key has a PKCS#8 form");
+            let pem = key.to_pkcs8_pem(LineEnding::LF).expect("a P-256 key has a PKCS#8 form");
             return Ok(pem.to_string());
         }
     }
@@ -229,9 +210,7 @@ fn random<const N: usize>() -> Result<[u8; N], KeyError> {
 
 fn ca_params() -> Result<CertificateParams, KeyError> {
     let mut params = CertificateParams::new([])?;
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "changqing authority CA");
+    params.distinguished_name.push(DnType::CommonName, "changqing authority CA");
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     set_period(&mut params);

@@ -185,32 +185,10 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Outcome {
     match command {
         Command::Init { data, hosts } => Keys::at(&data).make(&hosts)?,
-        Command::Provision {
-            data,
-            device,
-            site,
-            out,
-            roster,
-            policy,
-        } => {
-            provision(
-                &data,
-                &Order {
-                    device,
-                    site,
-                    out,
-                    roster,
-                    policy,
-                },
-                now_ms(),
-            )?;
+        Command::Provision { data, device, site, out, roster, policy } => {
+            provision(&data, &Order { device, site, out, roster, policy }, now_ms())?;
         }
-        Command::Sign {
-            data,
-            kind,
-            file,
-            out,
-        } => sign(&data, kind, &file, &out)?,
+        Command::Sign { data, kind, file, out } => sign(&data, kind, &file, &out)?,
         Command::Status { data, json } => {
             let status = Status::read(&Store::open_to_read(&data)?)?;
             print(json, &status, |status| print!("{status}"))?;
@@ -223,9 +201,7 @@ fn run(command: Command) -> Outcome {
         }
         Command::Events { data, json } => {
             let events = EventLine::all(&Store::open_to_read(&data)?)?;
-            print(json, &events, |events| {
-                events.iter().for_each(|event| println!("{event}"))
-            })?;
+            print(json, &events, |events| events.iter().for_each(|event| println!("{event}")))?;
         }
         Command::Check { data, json } => {
             let findings = check(&data)?;
@@ -247,16 +223,9 @@ fn serve(serve: Serve) -> Outcome {
         Keys::at(&data).make(&[listen.ip().to_string(), "localhost".into()])?;
     }
     let mut faults = Faults::default();
-    serve
-        .faults
-        .iter()
-        .try_for_each(|fault| faults.add(fault))?;
-    let authority = Authority::start(Config {
-        data,
-        listen,
-        faults,
-        fault_seed: serve.fault_seed,
-    })?;
+    serve.faults.iter().try_for_each(|fault| faults.add(fault))?;
+    let authority =
+        Authority::start(Config { data, listen, faults, fault_seed: serve.fault_seed })?;
     println!("listening on {}", authority.address());
     if let Some(path) = serve.address_file {
         write_address(&path, authority.address())?;
@@ -282,9 +251,7 @@ fn wait(until_stdin_closes: bool) -> io::Result<()> {
             ended.send(())
         });
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     thread::spawn(move || {
         runtime.block_on(signalled());
         ended.send(())
@@ -338,8 +305,6 @@ fn print<T: Serialize>(json: bool, value: &T, plain: impl FnOnce(&T)) -> Outcome
 }
 
 fn now_ms() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

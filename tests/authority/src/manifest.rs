@@ -77,26 +77,12 @@ impl Manifest {
     fn check_entries(&self) -> Result<(), ManifestError> {
         check(!self.entries.is_empty(), "entries")?;
         let range = self.first_seq..=self.last_seq;
-        check(
-            self.entries.iter().all(|entry| range.contains(&entry.seq)),
-            "seq",
-        )?;
-        check(
-            all_differ(self.entries.iter().map(|entry| entry.seq)),
-            "seq",
-        )?;
-        check(
-            all_differ(self.entries.iter().map(|entry| entry.record)),
-            "record id",
-        )?;
-        let bytes = self
-            .entries
-            .iter()
-            .try_fold(0_u64, |sum, entry| sum.checked_add(entry.len));
+        check(self.entries.iter().all(|entry| range.contains(&entry.seq)), "seq")?;
+        check(all_differ(self.entries.iter().map(|entry| entry.seq)), "seq")?;
+        check(all_differ(self.entries.iter().map(|entry| entry.record)), "record id")?;
+        let bytes = self.entries.iter().try_fold(0_u64, |sum, entry| sum.checked_add(entry.len));
         let pictures = self.entries.iter().flat_map(|entry| &entry.pictures);
-        let pictures_fit = pictures
-            .clone()
-            .all(|picture| picture.len <= PICTURE_BYTES_MAX);
+        let pictures_fit = pictures.clone().all(|picture| picture.len <= PICTURE_BYTES_MAX);
         if bytes.is_some_and(|bytes| bytes <= BATCH_BYTES_MAX) && pictures_fit {
             Ok(())
         } else {
@@ -132,15 +118,7 @@ fn read_manifest(reader: &mut Reader<'_>) -> Result<Manifest, ManifestError> {
     read_moment(reader)?;
     reader.key(9)?;
     let entries = reader.list(BATCH_RECORDS_MAX, read_entry)?;
-    Ok(Manifest {
-        batch,
-        device,
-        first_seq,
-        last_seq,
-        previous,
-        audit_head,
-        entries,
-    })
+    Ok(Manifest { batch, device, first_seq, last_seq, previous, audit_head, entries })
 }
 
 fn read_moment(reader: &mut Reader<'_>) -> Result<(), CborError> {
@@ -161,14 +139,7 @@ fn read_entry(reader: &mut Reader<'_>) -> Result<Entry, ManifestError> {
     check(len > 0, "length")?;
     let digest = reader.array_of()?;
     let pictures = reader.list(PICTURES_MAX, read_picture)?;
-    Ok(Entry {
-        record,
-        seq,
-        lane,
-        len,
-        digest,
-        pictures,
-    })
+    Ok(Entry { record, seq, lane, len, digest, pictures })
 }
 
 fn read_picture(reader: &mut Reader<'_>) -> Result<Picture, ManifestError> {

@@ -29,9 +29,7 @@ impl Pictures {
 
     /// The pictures below `data`, for reading alone.
     pub(crate) fn beside(data: &Path) -> Self {
-        Self {
-            folder: data.join("pictures"),
-        }
+        Self { folder: data.join("pictures") }
     }
 
     /// All bytes of a whole picture.
@@ -51,11 +49,7 @@ impl Pictures {
     /// Adds bytes to a part; when it returns they are on the disk.
     pub(crate) fn append(&self, device: &str, digest: &Digest, bytes: &[u8]) -> io::Result<()> {
         let path = self.part(device, digest);
-        let mut file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(path)?;
+        let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
         file.write_all(bytes)?;
         file.sync_all()
     }
@@ -93,9 +87,7 @@ impl Pictures {
 
     /// Parts are kept for each device: nobody can spoil another's upload.
     fn part(&self, device: &str, digest: &Digest) -> PathBuf {
-        self.folder
-            .join(PARTS)
-            .join(format!("{device}-{}", hex::encode(digest)))
+        self.folder.join(PARTS).join(format!("{device}-{}", hex::encode(digest)))
     }
 }
 

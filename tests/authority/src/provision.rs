@@ -67,12 +67,7 @@ pub fn provision(data: &Path, order: &Order, now_ms: i64) -> Result<(), Provisio
     // Registered before the directory is complete: a terminal in hand is always known here.
     Store::open(data)?.register(&order.device, &order.site, &public, now_ms)?;
     write(order, "ca.pem", keys.ca()?.as_bytes(), Access::Public)?;
-    write(
-        order,
-        IDENTITY,
-        identity(&keys, order)?.as_bytes(),
-        Access::Public,
-    )?;
+    write(order, IDENTITY, identity(&keys, order)?.as_bytes(), Access::Public)?;
     if let Some(roster) = &order.roster {
         let signed = sign_file(&keys, Signer::Down, roster)?;
         write(order, "roster.cose", &signed, Access::Private)?;
@@ -93,11 +88,7 @@ pub fn sign_file(keys: &Keys, signer: Signer, file: &Path) -> Result<Vec<u8>, Pr
         serde_json::from_slice::<serde::de::IgnoredAny>(&content)
             .map_err(|fault| ProvisionError::Roster(file.to_owned(), fault))?;
     }
-    Ok(cose::sign(
-        &keys.signing(signer)?,
-        signer.content_type(),
-        &content,
-    ))
+    Ok(cose::sign(&keys.signing(signer)?, signer.content_type(), &content))
 }
 
 /// Makes the terminal's keys unless the directory has them; gives its public signing key.
@@ -108,24 +99,9 @@ fn device_keys(keys: &Keys, order: &Order) -> Result<Vec<u8>, ProvisionError> {
     }
     if made_for.is_empty() {
         let credential = keys.issue(&order.device)?;
-        write(
-            order,
-            "tls.pem",
-            credential.certificate.as_bytes(),
-            Access::Public,
-        )?;
-        write(
-            order,
-            "tls.key.pem",
-            credential.key.as_bytes(),
-            Access::Private,
-        )?;
-        write(
-            order,
-            SIGN_KEY,
-            new_signing_key()?.as_bytes(),
-            Access::Private,
-        )?;
+        write(order, "tls.pem", credential.certificate.as_bytes(), Access::Public)?;
+        write(order, "tls.key.pem", credential.key.as_bytes(), Access::Private)?;
+        write(order, SIGN_KEY, new_signing_key()?.as_bytes(), Access::Private)?;
     }
     let path = order.out.join(SIGN_KEY);
     let pem = fs::read_to_string(&path).map_err(at(&path))?;
@@ -150,10 +126,7 @@ fn sign_packs(keys: &Keys, order: &Order, folder: &Path) -> Result<(), Provision
     files::private_folder(&out).map_err(at(&out))?;
     for entry in fs::read_dir(folder).map_err(at(folder))? {
         let path = entry.map_err(at(folder))?.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "toml")
-        {
+        if path.extension().is_some_and(|extension| extension == "toml") {
             let signed = sign_file(keys, Signer::Policy, &path)?;
             let name = path.with_extension("cose");
             let to = out.join(name.file_name().expect("a listed file has a name"));

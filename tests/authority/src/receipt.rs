@@ -53,9 +53,7 @@ impl Receipt {
 
     /// What a receipt of our own says; nothing if it is none.
     pub(crate) fn read(signed: &[u8]) -> Option<Self> {
-        let payload = Signed::read(signed, ContentType::Receipt)
-            .ok()?
-            .unverified();
+        let payload = Signed::read(signed, ContentType::Receipt).ok()?.unverified();
         Reader::whole(payload, read_receipt).ok()
     }
 }
@@ -78,12 +76,5 @@ fn read_receipt(reader: &mut Reader<'_>) -> Result<Receipt, CborError> {
     let server_time_ms = reader.int()?;
     reader.key(7)?;
     let number = reader.uint()?;
-    Ok(Receipt {
-        record,
-        digest,
-        device,
-        seq,
-        server_time_ms,
-        number,
-    })
+    Ok(Receipt { record, digest, device, seq, server_time_ms, number })
 }

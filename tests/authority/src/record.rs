@@ -127,11 +127,7 @@ impl Picture {
     /// Reads role, digest and length, which follow in this order everywhere.
     pub(crate) fn new(role: &str, digest: Digest, len: u64) -> Result<Self, RecordError> {
         check(len > 0, "picture length")?;
-        Ok(Self {
-            role: role.to_owned(),
-            digest,
-            len,
-        })
+        Ok(Self { role: role.to_owned(), digest, len })
     }
 }
 
@@ -191,16 +187,7 @@ fn read_record(reader: &mut Reader<'_>) -> Result<Record, RecordError> {
         appeal,
         legal_basis,
     };
-    Ok(Record {
-        id,
-        visit,
-        device,
-        site,
-        wall_ms,
-        summary,
-        pictures,
-        supersedes,
-    })
+    Ok(Record { id, visit, device, site, wall_ms, summary, pictures, supersedes })
 }
 
 /// Keys above 16 come from a newer writer of the same version: passed over, yet in order.
@@ -262,13 +249,7 @@ fn read_benefit(reader: &mut Reader<'_>) -> Result<Benefit, RecordError> {
     let counted = reader.boolean()?;
     reader.key(4)?;
     let next_due = reader.nullable(|r| date(r, "next_due"))?;
-    Ok(Benefit {
-        pack,
-        pack_version,
-        state,
-        counted,
-        next_due,
-    })
+    Ok(Benefit { pack, pack_version, state, counted, next_due })
 }
 
 fn read_check(reader: &mut Reader<'_>) -> Result<Check, RecordError> {
@@ -295,13 +276,7 @@ fn read_check(reader: &mut Reader<'_>) -> Result<Check, RecordError> {
     let reasons = reader.list(LIST_MAX, |r| optional_text(r, "reason", TEXT_MAX))?;
     reader.key(10)?;
     let attempts = reader.uint()?;
-    Ok(Check {
-        modality,
-        verdict,
-        model,
-        reasons,
-        attempts,
-    })
+    Ok(Check { modality, verdict, model, reasons, attempts })
 }
 
 fn read_consent(reader: &mut Reader<'_>) -> Result<String, RecordError> {
@@ -387,9 +362,7 @@ fn is_date(text: &str) -> bool {
     }
     let digits = |range: std::ops::Range<usize>| {
         bytes[range].iter().try_fold(0_u32, |value, digit| {
-            digit
-                .is_ascii_digit()
-                .then(|| value * 10 + u32::from(digit - b'0'))
+            digit.is_ascii_digit().then(|| value * 10 + u32::from(digit - b'0'))
         })
     };
     match (digits(0..4), digits(5..7), digits(8..10)) {
@@ -416,19 +389,11 @@ fn is_leap(year: u32) -> bool {
 fn masked(number: &str) -> String {
     let length = number.chars().count();
     let hidden = |index: usize| length < SHOWN_MIN || (3..length - 2).contains(&index);
-    number
-        .chars()
-        .enumerate()
-        .map(|(index, c)| if hidden(index) { '*' } else { c })
-        .collect()
+    number.chars().enumerate().map(|(index, c)| if hidden(index) { '*' } else { c }).collect()
 }
 
 pub(crate) fn check(holds: bool, field: &'static str) -> Result<(), RecordError> {
-    if holds {
-        Ok(())
-    } else {
-        Err(RecordError::Field(field))
-    }
+    if holds { Ok(()) } else { Err(RecordError::Field(field)) }
 }
 
 /// The id as it stands in paths and lists.

@@ -125,11 +125,7 @@ impl Code {
     /// This refusal with a status and a text.
     #[must_use]
     pub fn refuse(self, status: u16, text: impl Into<String>) -> Refusal {
-        Refusal {
-            status,
-            code: self,
-            text: text.into(),
-        }
+        Refusal { status, code: self, text: text.into() }
     }
 }
 
@@ -137,13 +133,7 @@ impl Refusal {
     /// The body: `{0: code, 1: text}`.
     #[must_use]
     pub fn body(&self) -> Vec<u8> {
-        Writer::new()
-            .map(2)
-            .int(0)
-            .text(self.code.text())
-            .int(1)
-            .text(&self.text)
-            .done()
+        Writer::new().map(2).int(0).text(self.code.text()).int(1).text(&self.text).done()
     }
 
     /// Whether another try may end otherwise without anybody doing something about it.

@@ -207,11 +207,7 @@ impl EventLine {
 impl fmt::Display for EventLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mark = if self.security { "!" } else { " " };
-        write!(
-            f,
-            "{mark} {} {} {} times {}",
-            self.device, self.code, self.times, self.about
-        )
+        write!(f, "{mark} {} {} {} times {}", self.device, self.code, self.times, self.about)
     }
 }
 
@@ -221,21 +217,9 @@ impl fmt::Display for Status {
         for (outcome, n) in &self.outcomes {
             writeln!(f, "  {outcome:<18}{n}")?;
         }
-        writeln!(
-            f,
-            "receipts            {} (last no. {})",
-            self.receipts, self.receipt_no_last
-        )?;
-        writeln!(
-            f,
-            "pictures            {} ({} bytes)",
-            self.pictures, self.picture_bytes
-        )?;
-        writeln!(
-            f,
-            "batches             {} ({} chain gaps)",
-            self.batches, self.chain_gaps
-        )?;
+        writeln!(f, "receipts            {} (last no. {})", self.receipts, self.receipt_no_last)?;
+        writeln!(f, "pictures            {} ({} bytes)", self.pictures, self.picture_bytes)?;
+        writeln!(f, "batches             {} ({} chain gaps)", self.batches, self.chain_gaps)?;
         writeln!(f, "duplicates refused  {}", self.duplicates_refused)?;
         for (code, n) in &self.refused {
             writeln!(f, "refused             {n} {code}")?;
@@ -244,9 +228,7 @@ impl fmt::Display for Status {
         for (code, n) in &self.security_events_by_code {
             writeln!(f, "  {code:<18}{n}")?;
         }
-        self.devices
-            .iter()
-            .try_for_each(|device| writeln!(f, "{device}"))
+        self.devices.iter().try_for_each(|device| writeln!(f, "{device}"))
     }
 }
 
@@ -264,9 +246,7 @@ impl fmt::Display for DeviceStatus {
 impl fmt::Display for RecordLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = |key: &str| self.content[key].as_str().unwrap_or("-").to_owned();
-        let receipt = self
-            .receipt_no
-            .map_or("no receipt".to_owned(), |no| format!("receipt {no}"));
+        let receipt = self.receipt_no.map_or("no receipt".to_owned(), |no| format!("receipt {no}"));
         write!(
             f,
             "{} {:>5} {} {:<20} {} {} pictures, {receipt}",

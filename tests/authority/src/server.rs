@@ -54,12 +54,7 @@ impl Config {
     #[must_use]
     pub fn new(data: PathBuf) -> Self {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self {
-            data,
-            listen,
-            faults: Faults::default(),
-            fault_seed: 0,
-        }
+        Self { data, listen, faults: Faults::default(), fault_seed: 0 }
     }
 }
 
@@ -95,20 +90,12 @@ impl Authority {
             .build()?;
         let (ready, listening) = mpsc::channel();
         let (stop, stopped) = oneshot::channel();
-        let thread = thread::Builder::new()
-            .name("authority".to_owned())
-            .spawn(move || {
-                runtime.block_on(run(config, intake, ready, stopped));
-                runtime.shutdown_timeout(LEAVE_MAX);
-            })?;
-        let address = listening
-            .recv()
-            .map_err(|_| io::Error::other("the runtime died"))??;
-        Ok(Self {
-            address,
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+        let thread = thread::Builder::new().name("authority".to_owned()).spawn(move || {
+            runtime.block_on(run(config, intake, ready, stopped));
+            runtime.shutdown_timeout(LEAVE_MAX);
+        })?;
+        let address = listening.recv().map_err(|_| io::Error::other("the runtime died"))??;
+        Ok(Self { address, stop: Some(stop), thread: Some(thread) })
     }
 
     /// Where it listens.
@@ -189,9 +176,7 @@ impl Desk {
     }
 
     fn now_ms(&self) -> i64 {
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
         now.saturating_add(self.faults.clock_offset_ms)
     }
@@ -202,28 +187,19 @@ impl Desk {
     }
 
     fn falls(&self, share: f64) -> bool {
-        self.dice
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .falls(share)
+        self.dice.lock().unwrap_or_else(PoisonError::into_inner).falls(share)
     }
 
     /// The whole body, at most `max` bytes of it, once there is room for them.
     async fn read(&self, body: Body, max: usize) -> Result<Load, Refusal> {
-        let announced = body
-            .size_hint()
-            .upper()
-            .and_then(|length| usize::try_from(length).ok());
+        let announced = body.size_hint().upper().and_then(|length| usize::try_from(length).ok());
         let kib = announced.unwrap_or(max).min(max) / 1024 + 1;
         let kib = u32::try_from(kib).expect("a body's bound is some MiB");
         let room = tokio::time::timeout(ROOM_WAIT, Arc::clone(&self.room).acquire_many_owned(kib));
         let Ok(Ok(room)) = room.await else {
             return Err(busy());
         };
-        Ok(Load {
-            bytes: read(body, max).await?,
-            _room: room,
-        })
+        Ok(Load { bytes: read(body, max).await?, _room: room })
     }
 
     fn turn(self: &Arc<Self>, device: &str) -> Result<Turn, Refusal> {
@@ -233,20 +209,13 @@ impl Desk {
             return Err(Code::TooMany.refuse(429, "too many requests of this device at a time"));
         }
         *under_way += 1;
-        Ok(Turn {
-            desk: Arc::clone(self),
-            device: device.to_owned(),
-        })
+        Ok(Turn { desk: Arc::clone(self), device: device.to_owned() })
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let mut busy = self
-            .desk
-            .busy
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut busy = self.desk.busy.lock().unwrap_or_else(PoisonError::into_inner);
         match busy.get_mut(&self.device) {
             Some(under_way) if *under_way > 1 => *under_way -= 1,
             _ => drop(busy.remove(&self.device)),
@@ -294,9 +263,7 @@ async fn admit(
         *response.body_mut() = Body::from(vec![0xff; NOISE_BYTES]);
         response.headers_mut().remove(header::CONTENT_LENGTH);
     }
-    response
-        .headers_mut()
-        .insert("x-server-time", HeaderValue::from(desk.now_ms()));
+    response.headers_mut().insert("x-server-time", HeaderValue::from(desk.now_ms()));
     response
 }
 
@@ -309,9 +276,7 @@ async fn enter(desk: &Arc<Desk>, peer: &Peer) -> Result<(Device, Turn), IntakeEr
         return Err(busy().into());
     }
     let Some(name) = peer.name.clone() else {
-        return Err(Code::UnknownDevice
-            .refuse(401, "the certificate names no device")
-            .into());
+        return Err(Code::UnknownDevice.refuse(401, "the certificate names no device").into());
     };
     let device = with_intake(desk, move |intake, now_ms| intake.admit(&name, now_ms)).await?;
     let turn = desk.turn(&device.id)?;
@@ -349,9 +314,7 @@ async fn keep(
         return Err(busy().into());
     }
     if desk.falls(desk.faults.spoil_records) {
-        return Err(Code::Malformed
-            .refuse(422, "a fault that was asked for")
-            .into());
+        return Err(Code::Malformed.refuse(422, "a fault that was asked for").into());
     }
     let kept = with_intake(&desk, move |intake, now_ms| {
         intake.keep(&device, &id, &envelope.bytes, now_ms)
@@ -396,9 +359,7 @@ async fn commit(
     .await?;
     Ok(Reply::cbor(
         200,
-        Writer::new()
-            .list(&receipts, |writer, receipt| writer.bytes(receipt))
-            .done(),
+        Writer::new().list(&receipts, |writer, receipt| writer.bytes(receipt)).done(),
     ))
 }
 
@@ -409,12 +370,7 @@ async fn receipt(
 ) -> Result<Reply, Reply> {
     let id = path_bytes(&id)?;
     let body = with_intake(&desk, move |intake, _| intake.receipt(&device, &id)).await?;
-    Ok(Reply {
-        status: 200,
-        content_type: "application/cose",
-        body,
-        retry_after: false,
-    })
+    Ok(Reply { status: 200, content_type: "application/cose", body, retry_after: false })
 }
 
 /// Receipts as the faults that were asked for would have them.
@@ -515,9 +471,7 @@ fn answer_body(answer: &Answer) -> Vec<u8> {
         .int(1)
         .list(&answer.pictures, |writer, digest| writer.bytes(digest))
         .int(2)
-        .list(&answer.refused, |writer, (id, code)| {
-            writer.array(2).bytes(id).text(code)
-        })
+        .list(&answer.refused, |writer, (id, code)| writer.array(2).bytes(id).text(code))
         .done()
 }
 
@@ -539,12 +493,7 @@ struct Reply {
 
 impl Reply {
     fn cbor(status: u16, body: Vec<u8>) -> Self {
-        Self {
-            status,
-            content_type: "application/cbor",
-            body,
-            retry_after: false,
-        }
+        Self { status, content_type: "application/cbor", body, retry_after: false }
     }
 
     fn empty(status: u16) -> Self {
@@ -554,10 +503,7 @@ impl Reply {
 
 impl From<Refusal> for Reply {
     fn from(refusal: Refusal) -> Self {
-        Self {
-            retry_after: refusal.is_passing(),
-            ..Self::cbor(refusal.status, refusal.body())
-        }
+        Self { retry_after: refusal.is_passing(), ..Self::cbor(refusal.status, refusal.body()) }
     }
 }
 
@@ -578,10 +524,7 @@ impl IntoResponse for Reply {
         let mut response = Response::new(Body::from(self.body));
         *response.status_mut() = StatusCode::from_u16(self.status).expect("our statuses are valid");
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static(self.content_type),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
         if self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
         }

@@ -166,13 +166,7 @@ impl Store {
         let device = self.db.query_row(
             "SELECT id, site, revoked_ms IS NOT NULL FROM device WHERE id = ?1",
             [id],
-            |row| {
-                Ok(Device {
-                    id: row.get(0)?,
-                    site: row.get(1)?,
-                    revoked: row.get(2)?,
-                })
-            },
+            |row| Ok(Device { id: row.get(0)?, site: row.get(1)?, revoked: row.get(2)? }),
         );
         Ok(device.optional()?)
     }
@@ -204,11 +198,9 @@ impl Store {
         let digest = sha256(signed);
         let tx = self.begin()?;
         let known: Option<(String, Digest)> = tx
-            .query_row(
-                "SELECT device, digest FROM batch WHERE id = ?1",
-                [manifest.batch],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )
+            .query_row("SELECT device, digest FROM batch WHERE id = ?1", [manifest.batch], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
             .optional()?;
         match known {
             Some(known) if known != (manifest.device.clone(), digest) => {
@@ -240,16 +232,10 @@ impl Store {
 
     /// Who stored which bytes under a record id.
     pub fn held(&self, record: &Id) -> Result<Option<Held>, StoreError> {
-        let held = self.db.query_row(
-            "SELECT device, digest FROM record WHERE id = ?1",
-            [record],
-            |row| {
-                Ok(Held {
-                    device: row.get(0)?,
-                    digest: row.get(1)?,
-                })
-            },
-        );
+        let held =
+            self.db.query_row("SELECT device, digest FROM record WHERE id = ?1", [record], |row| {
+                Ok(Held { device: row.get(0)?, digest: row.get(1)? })
+            });
         Ok(held.optional()?)
     }
 
@@ -342,8 +328,7 @@ impl Store {
 
     /// Forgets a picture whose file is gone, so that terminals are asked for it again.
     pub fn forget_picture(&mut self, digest: &Digest) -> Result<(), StoreError> {
-        self.db
-            .execute("DELETE FROM picture WHERE digest = ?1", [digest])?;
+        self.db.execute("DELETE FROM picture WHERE digest = ?1", [digest])?;
         Ok(())
     }
 
@@ -411,9 +396,7 @@ impl Store {
 
     fn begin(&mut self) -> Result<Transaction<'_>, StoreError> {
         // Immediate: a reader that turns writer could meet the command line's writer half-way.
-        Ok(self
-            .db
-            .transaction_with_behavior(TransactionBehavior::Immediate)?)
+        Ok(self.db.transaction_with_behavior(TransactionBehavior::Immediate)?)
     }
 }
 
@@ -426,11 +409,7 @@ fn set(db: &Connection, name: &'static str, value: &str, holds: &str) -> Result<
         rusqlite::types::Value::Integer(number) => number.to_string(),
         _ => String::new(),
     };
-    if found == holds {
-        Ok(())
-    } else {
-        Err(StoreError::Setting(name))
-    }
+    if found == holds { Ok(()) } else { Err(StoreError::Setting(name)) }
 }
 
 fn make_schema(db: &mut Connection) -> Result<(), StoreError> {
@@ -472,12 +451,7 @@ fn take_manifest(
         let refused = take_entry(tx, &manifest.device, entry, now_ms)?;
         tx.execute(
             "INSERT INTO batch_entry (batch, place, record, refused) VALUES (?1, ?2, ?3, ?4)",
-            params![
-                manifest.batch,
-                Count(place as u64),
-                entry.record,
-                refused.map(Code::text)
-            ],
+            params![manifest.batch, Count(place as u64), entry.record, refused.map(Code::text)],
         )?;
     }
     Ok(())
@@ -505,12 +479,7 @@ fn note_chain_gap(
         return Ok(());
     }
     let about = id_text(&manifest.batch);
-    let event = Event {
-        device: &manifest.device,
-        code: CHAIN_GAP,
-        about: &about,
-        security: false,
-    };
+    let event = Event { device: &manifest.device, code: CHAIN_GAP, about: &about, security: false };
     note(tx, event, now_ms)
 }
 
@@ -532,29 +501,14 @@ fn take_entry(
         }
     };
     let about = id_text(&entry.record);
-    note(
-        tx,
-        Event {
-            device,
-            code: code.text(),
-            about: &about,
-            security: true,
-        },
-        now_ms,
-    )?;
+    note(tx, Event { device, code: code.text(), about: &about, security: true }, now_ms)?;
     Ok(Some(code))
 }
 
 fn claim_of(entry: &Entry) -> Claim {
     let mut pictures = entry.pictures.clone();
     pictures.sort();
-    Claim {
-        seq: entry.seq,
-        lane: entry.lane,
-        len: entry.len,
-        digest: entry.digest,
-        pictures,
-    }
+    Claim { seq: entry.seq, lane: entry.lane, len: entry.len, digest: entry.digest, pictures }
 }
 
 fn is_held_by_another(tx: &Connection, device: &str, record: &Id) -> Result<bool, StoreError> {
@@ -612,12 +566,7 @@ fn claim(db: &Connection, device: &str, record: &Id) -> Result<Option<Claim>, St
         )
         .optional()?;
     claim
-        .map(|claim| {
-            Ok(Claim {
-                pictures: claim_pictures(db, device, record)?,
-                ..claim
-            })
-        })
+        .map(|claim| Ok(Claim { pictures: claim_pictures(db, device, record)?, ..claim }))
         .transpose()
 }
 
@@ -626,11 +575,7 @@ fn claim_pictures(db: &Connection, device: &str, record: &Id) -> Result<Vec<Pict
         "SELECT role, digest, len FROM claim_picture WHERE device = ?1 AND record = ?2 ORDER BY place",
     )?;
     let rows = query.query_map(params![device, record], |row| {
-        Ok(Picture {
-            role: row.get(0)?,
-            digest: row.get(1)?,
-            len: row.get::<_, Count>(2)?.0,
-        })
+        Ok(Picture { role: row.get(0)?, digest: row.get(1)?, len: row.get::<_, Count>(2)?.0 })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -652,11 +597,10 @@ fn add_needs(
     record: Id,
     answer: &mut Answer,
 ) -> Result<(), StoreError> {
-    let held: bool = tx.query_row(
-        "SELECT EXISTS (SELECT 1 FROM record WHERE id = ?1)",
-        [record],
-        |row| row.get(0),
-    )?;
+    let held: bool =
+        tx.query_row("SELECT EXISTS (SELECT 1 FROM record WHERE id = ?1)", [record], |row| {
+            row.get(0)
+        })?;
     if !held {
         answer.records.push(record);
     }
@@ -690,11 +634,7 @@ fn batch_entries(
 
 fn batch_records(tx: &Transaction<'_>, batch: &Id) -> Result<Vec<Id>, StoreError> {
     let entries = batch_entries(tx, batch)?;
-    Ok(entries
-        .into_iter()
-        .filter(|(_, refused)| refused.is_none())
-        .map(|(id, _)| id)
-        .collect())
+    Ok(entries.into_iter().filter(|(_, refused)| refused.is_none()).map(|(id, _)| id).collect())
 }
 
 /// The receipt a record has, or a new one if the record and all its pictures are here.
@@ -727,20 +667,10 @@ fn receipt_of(
             return Ok(None);
         }
     }
-    let Count(number) = tx.query_row(
-        "SELECT coalesce(max(number), 0) + 1 FROM receipt",
-        [],
-        |row| row.get(0),
-    )?;
+    let Count(number) =
+        tx.query_row("SELECT coalesce(max(number), 0) + 1 FROM receipt", [], |row| row.get(0))?;
     let device = device.to_owned();
-    let receipt = Receipt {
-        record: *record,
-        digest,
-        device,
-        seq,
-        server_time_ms: now_ms,
-        number,
-    };
+    let receipt = Receipt { record: *record, digest, device, seq, server_time_ms: now_ms, number };
     let body = receipt.sign(key);
     tx.execute(
         "INSERT INTO receipt (record, number, body, issued_ms) VALUES (?1, ?2, ?3, ?4)",
@@ -759,11 +689,10 @@ fn has_picture(db: &Connection, digest: &Digest) -> Result<bool, StoreError> {
 
 /// Beyond so many events of a device, what they are about is let go: they are still counted.
 fn note(db: &Connection, event: Event<'_>, now_ms: i64) -> Result<(), StoreError> {
-    let Count(events) = db.query_row(
-        "SELECT count(*) FROM event WHERE device = ?1",
-        [event.device],
-        |row| row.get(0),
-    )?;
+    let Count(events) =
+        db.query_row("SELECT count(*) FROM event WHERE device = ?1", [event.device], |row| {
+            row.get(0)
+        })?;
     let about = if events < EVENTS_MAX { event.about } else { "" };
     db.execute(
         "INSERT INTO event (device, code, about, security, times, first_ms, last_ms)

@@ -90,17 +90,15 @@ fn last_success(story: Story, random: &mut Random) -> Option<LastSuccess> {
     let day = random.within(1, 28) as u8;
     let (date, method) = match story {
         Story::Due => {
-            return random.chance(50).then_some(LastSuccess {
-                date: (2025, 4, day),
-                method: Method::Paper,
-            });
+            return random
+                .chance(50)
+                .then_some(LastSuccess { date: (2025, 4, day), method: Method::Paper });
         }
         Story::DueWithFinger => ((2025, 5, day), Method::Finger),
         Story::FaceSwapped => ((2025, 6, day), Method::Face),
-        Story::NothingDue => (
-            (2026, 10, day),
-            *random.pick(&[Method::Face, Method::Finger, Method::Phone]),
-        ),
+        Story::NothingDue => {
+            ((2026, 10, day), *random.pick(&[Method::Face, Method::Finger, Method::Phone]))
+        }
         Story::Suspended => ((2024, 2, day), Method::HomeVisit),
     };
     Some(LastSuccess { date, method })

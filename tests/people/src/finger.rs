@@ -35,17 +35,11 @@ fn master_of(owner: &[u64; 2], finger: u8) -> Arc<master::Master> {
     static KEPT: LazyLock<Mutex<BTreeMap<Key, Arc<master::Master>>>> =
         LazyLock::new(Mutex::default);
     let key = (owner[0], owner[1], finger);
-    if let Some(master) = KEPT
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .get(&key)
-    {
+    if let Some(master) = KEPT.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
         return master.clone();
     }
-    let grown = Arc::new(master::Master::grow(
-        &[owner[0], owner[1], u64::from(finger)],
-        finger > 5,
-    ));
+    let grown =
+        Arc::new(master::Master::grow(&[owner[0], owner[1], u64::from(finger)], finger > 5));
     let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
     if kept.len() >= KEPT_MAX {
         kept.clear();
@@ -84,20 +78,9 @@ mod tests {
 
     #[test]
     fn two_fingers_of_one_person_differ() {
-        let (a, b) = (
-            image(&[1, 2], 2, 0, 256, 288),
-            image(&[1, 2], 3, 0, 256, 288),
-        );
-        let same = a
-            .iter()
-            .zip(&b)
-            .filter(|(p, q)| (**p < 140) == (**q < 140))
-            .count();
-        assert!(
-            same * 100 < 70 * a.len(),
-            "{same} of {} pixels agree",
-            a.len()
-        );
+        let (a, b) = (image(&[1, 2], 2, 0, 256, 288), image(&[1, 2], 3, 0, 256, 288));
+        let same = a.iter().zip(&b).filter(|(p, q)| (**p < 140) == (**q < 140)).count();
+        assert!(same * 100 < 70 * a.len(), "{same} of {} pixels agree", a.len());
     }
 
     /// Averages a little against the grain of the sensor.

@@ -124,11 +124,7 @@ impl Person {
     fn neighbour_of_same_sex(&self) -> Self {
         let next_pair = self.index / 2 * 2 + 2;
         let first = Self::generate(self.seed, next_pair);
-        if first.sex == self.sex {
-            first
-        } else {
-            Self::generate(self.seed, next_pair + 1)
-        }
+        if first.sex == self.sex { first } else { Self::generate(self.seed, next_pair + 1) }
     }
 
     /// The finger that the roster holds a template of, as ISO/IEC 19794-2 numbers it: 2 is the right index finger.
@@ -164,13 +160,7 @@ impl Person {
     /// One impression of a finger (1 right thumb … 10 left little finger), row by row, 8-bit grey at 500 dpi,
     /// dark ridges on light. Another `impression` is the same finger laid down anew.
     pub fn finger_image(&self, finger: u8, impression: u32, width: u32, height: u32) -> Vec<u8> {
-        crate::finger::image(
-            &[self.seed, u64::from(self.index)],
-            finger,
-            impression,
-            width,
-            height,
-        )
+        crate::finger::image(&[self.seed, u64::from(self.index)], finger, impression, width, height)
     }
 
     /// Age in full years on a day.
@@ -194,11 +184,7 @@ impl std::fmt::Debug for Person {
 /// Of each pair of neighbours one is a man and one a woman, in an order that the seed decides.
 fn sex_of(seed: u64, index: u32) -> Sex {
     let flipped = Random::of(&[seed, u64::from(index / 2), SEX]).chance(50);
-    if index.is_multiple_of(2) ^ flipped {
-        Sex::Male
-    } else {
-        Sex::Female
-    }
+    if index.is_multiple_of(2) ^ flipped { Sex::Male } else { Sex::Female }
 }
 
 /// Mostly 60 to 95 years old in 2026; now and then somebody younger (survivors, disability) or beyond a hundred.
@@ -208,11 +194,7 @@ fn birth(random: &mut Random, index: u32) -> Date {
         29 => random.within(1920, 1925),
         _ => random.within(1931, 1965),
     };
-    (
-        year as i16,
-        random.within(1, 12) as u8,
-        random.within(1, 28) as u8,
-    )
+    (year as i16, random.within(1, 12) as u8, random.within(1, 28) as u8)
 }
 
 /// Cards issued from the age of 46 on have no end; others hold for twenty years.
@@ -247,42 +229,27 @@ mod tests {
 
     #[test]
     fn neighbours_have_their_own_numbers() {
-        let numbers: BTreeSet<String> = (0..500)
-            .map(|index| Person::generate(2026, index).number)
-            .collect();
+        let numbers: BTreeSet<String> =
+            (0..500).map(|index| Person::generate(2026, index).number).collect();
         assert_eq!(numbers.len(), 500);
     }
 
     #[test]
     fn a_roster_has_names_that_break_careless_programs() {
-        let names: Vec<String> = (0..64)
-            .map(|index| Person::generate(2026, index).name)
-            .collect();
+        let names: Vec<String> = (0..64).map(|index| Person::generate(2026, index).name).collect();
         assert!(names.iter().any(|name| name.contains('·')));
         assert!(names.iter().any(|name| name.contains('䶮')));
-        assert!(
-            names
-                .iter()
-                .any(|name| name.encode_utf16().count() > name.chars().count())
-        );
+        assert!(names.iter().any(|name| name.encode_utf16().count() > name.chars().count()));
     }
 
     #[test]
     fn each_eight_people_tell_all_stories() {
         let people: Vec<Person> = (0..8).map(|index| Person::generate(1, index)).collect();
-        let stories: BTreeSet<String> = people
-            .iter()
-            .map(|person| format!("{:?}", person.story()))
-            .collect();
+        let stories: BTreeSet<String> =
+            people.iter().map(|person| format!("{:?}", person.story())).collect();
         assert_eq!(
             stories.into_iter().collect::<Vec<_>>(),
-            [
-                "Due",
-                "DueWithFinger",
-                "FaceSwapped",
-                "NothingDue",
-                "Suspended"
-            ]
+            ["Due", "DueWithFinger", "FaceSwapped", "NothingDue", "Suspended"]
         );
         assert!(people.iter().all(|person| !person.benefits().is_empty()));
         let swapped = &people[2];
@@ -292,10 +259,7 @@ mod tests {
 
     #[test]
     fn no_personal_data_is_printed_for_debugging() {
-        assert_eq!(
-            format!("{:?}", Person::generate(2026, 3)),
-            "Person(#3 of 2026, …)"
-        );
+        assert_eq!(format!("{:?}", Person::generate(2026, 3)), "Person(#3 of 2026, …)");
     }
 
     proptest! {

@@ -80,17 +80,11 @@ struct Planes {
 
 impl Planes {
     fn of(picture: &RgbImage) -> Self {
-        let picture = image::imageops::resize(
-            picture,
-            WIDTH,
-            HEIGHT,
-            image::imageops::FilterType::Triangle,
-        );
+        let picture =
+            image::imageops::resize(picture, WIDTH, HEIGHT, image::imageops::FilterType::Triangle);
         let difference = |channel: usize| {
-            let full: Vec<f32> = picture
-                .pixels()
-                .map(|p| f32::from(p[channel]) - luma(p))
-                .collect();
+            let full: Vec<f32> =
+                picture.pixels().map(|p| f32::from(p[channel]) - luma(p)).collect();
             shrink(&full)
         };
         Self {
@@ -136,13 +130,8 @@ impl Planes {
         );
         let mut model = bands::Model::new();
         let chroma = [(); 2].map(|()| {
-            let coefficients = bands::read(
-                &mut decoder,
-                &mut model,
-                CHROMA_SIZE,
-                step * CHROMA_STEP,
-                false,
-            );
+            let coefficients =
+                bands::read(&mut decoder, &mut model, CHROMA_SIZE, step * CHROMA_STEP, false);
             wavelet::inverse(&coefficients, CHROMA_SIZE)
         });
         Self { luma, chroma }
@@ -197,9 +186,7 @@ fn shrink(full: &[f32]) -> Vec<f32> {
             let n_pixels = (columns.len() * rows.len()) as f32;
             let sum: f32 = rows
                 .flat_map(|row| {
-                    columns
-                        .clone()
-                        .map(move |column| full[row * WIDTH as usize + column])
+                    columns.clone().map(move |column| full[row * WIDTH as usize + column])
                 })
                 .sum();
             small[y * width + x] = sum / n_pixels;
@@ -211,10 +198,7 @@ fn shrink(full: &[f32]) -> Vec<f32> {
 fn grow(small: &[f32]) -> Vec<f32> {
     let (width, height) = CHROMA_SIZE;
     let sample = |x: f32, y: f32| {
-        let (x, y) = (
-            x.clamp(0.0, (width - 1) as f32),
-            y.clamp(0.0, (height - 1) as f32),
-        );
+        let (x, y) = (x.clamp(0.0, (width - 1) as f32), y.clamp(0.0, (height - 1) as f32));
         let (left, top) = (x as usize, y as usize);
         let (right, bottom) = ((left + 1).min(width - 1), (top + 1).min(height - 1));
         let (u, v) = (x - left as f32, y - top as f32);
@@ -223,10 +207,7 @@ fn grow(small: &[f32]) -> Vec<f32> {
             + v * ((1.0 - u) * at(left, bottom) + u * at(right, bottom))
     };
     let row = |y: u32| (0..WIDTH).map(move |x| ((x as f32 - 1.5) / 4.0, (y as f32 - 1.5) / 4.0));
-    (0..HEIGHT)
-        .flat_map(row)
-        .map(|(x, y)| sample(x, y))
-        .collect()
+    (0..HEIGHT).flat_map(row).map(|(x, y)| sample(x, y)).collect()
 }
 
 /// CRC-16/CCITT over everything except the check itself.
@@ -235,11 +216,7 @@ fn check(block: &[u8; 1024]) -> [u8; 2] {
     for &byte in block[..4].iter().chain(&block[6..]) {
         crc ^= u16::from(byte) << 8;
         for _ in 0..8 {
-            crc = if crc & 0x8000 == 0 {
-                crc << 1
-            } else {
-                crc << 1 ^ 0x1021
-            };
+            crc = if crc & 0x8000 == 0 { crc << 1 } else { crc << 1 ^ 0x1021 };
         }
     }
     crc.to_be_bytes()
@@ -278,11 +255,7 @@ mod tests {
     fn even_noise_fits_into_the_block() {
         let mut random = crate::random::Random::of(&[5]);
         let noise = RgbImage::from_fn(WIDTH, HEIGHT, |_, _| {
-            Rgb([
-                random.next() as u8,
-                random.next() as u8,
-                random.next() as u8,
-            ])
+            Rgb([random.next() as u8, random.next() as u8, random.next() as u8])
         });
         assert!(decode(&encode(&noise)).is_ok());
     }
@@ -294,9 +267,7 @@ mod tests {
 
     #[test]
     fn a_changed_bit_never_passes() {
-        let block = encode(&RgbImage::from_fn(WIDTH, HEIGHT, |x, y| {
-            Rgb([x as u8, y as u8, 90])
-        }));
+        let block = encode(&RgbImage::from_fn(WIDTH, HEIGHT, |x, y| Rgb([x as u8, y as u8, 90])));
         for bit in 0..8192 {
             let mut changed = block;
             changed[bit / 8] ^= 1 << (bit % 8);
@@ -317,11 +288,8 @@ mod tests {
     }
 
     fn psnr(a: &RgbImage, b: &RgbImage) -> f32 {
-        let squares: f32 = a
-            .pixels()
-            .zip(b.pixels())
-            .map(|(p, q)| (luma(p) - luma(q)).powi(2))
-            .sum();
+        let squares: f32 =
+            a.pixels().zip(b.pixels()).map(|(p, q)| (luma(p) - luma(q)).powi(2)).sum();
         10.0 * (255.0f32.powi(2) * (WIDTH * HEIGHT) as f32 / squares).log10()
     }
 }

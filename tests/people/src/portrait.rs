@@ -88,17 +88,11 @@ impl Portrait {
     fn make(person: &Person) -> Self {
         let male = person.sex == Sex::Male;
         if let Some(source) = gallery::face(male, person.seed, person.rank()) {
-            return Self {
-                canvas: Canvas::new(&source),
-                from_gallery: true,
-            };
+            return Self { canvas: Canvas::new(&source), from_gallery: true };
         }
         let mut random =
             Random::of(&[person.seed, u64::from(person.rank()), u64::from(male), FACE]);
-        Self {
-            canvas: Canvas::new(&drawn::face(&mut random, male)),
-            from_gallery: false,
-        }
+        Self { canvas: Canvas::new(&drawn::face(&mut random, male)), from_gallery: false }
     }
 
     /// Whether the face was rendered by the set-up step; a drawn one is no subject for face recognition.
@@ -108,15 +102,9 @@ impl Portrait {
 
     /// The formal portrait, 480 x 600 pixels.
     pub fn picture(&self) -> RgbImage {
-        let view = turned::View {
-            width: 480,
-            height: 600,
-            eyes_at: (240.0, 262.0),
-            eye_distance: 112.0,
-        };
-        turned::draw(&self.canvas, &Pose::default(), &view, |_, _| {
-            [226.0, 233.0, 240.0]
-        })
+        let view =
+            turned::View { width: 480, height: 600, eyes_at: (240.0, 262.0), eye_distance: 112.0 };
+        turned::draw(&self.canvas, &Pose::default(), &view, |_, _| [226.0, 233.0, 240.0])
     }
 
     /// A camera frame, 640 x 480 pixels; `noise_seed` decides the sensor noise of this frame.
@@ -160,10 +148,7 @@ mod tests {
     #[test]
     fn a_frame_is_the_same_on_every_call() {
         let person = Person::generate(3, 1);
-        let pose = Pose {
-            yaw_deg: 12.0,
-            ..Pose::default()
-        };
+        let pose = Pose { yaw_deg: 12.0, ..Pose::default() };
         assert!(person.frame(&pose, 5) == person.frame(&pose, 5));
         assert!(person.frame(&pose, 5) != person.frame(&pose, 6));
     }
@@ -174,41 +159,11 @@ mod tests {
         let still = person.frame(&Pose::default(), 1);
         let rest = Pose::default();
         for (what, pose) in [
-            (
-                "yaw",
-                Pose {
-                    yaw_deg: 15.0,
-                    ..rest
-                },
-            ),
-            (
-                "pitch",
-                Pose {
-                    pitch_deg: 10.0,
-                    ..rest
-                },
-            ),
-            (
-                "roll",
-                Pose {
-                    roll_deg: 10.0,
-                    ..rest
-                },
-            ),
-            (
-                "eyes",
-                Pose {
-                    eyes_open: 0.0,
-                    ..rest
-                },
-            ),
-            (
-                "mouth",
-                Pose {
-                    mouth_open: 1.0,
-                    ..rest
-                },
-            ),
+            ("yaw", Pose { yaw_deg: 15.0, ..rest }),
+            ("pitch", Pose { pitch_deg: 10.0, ..rest }),
+            ("roll", Pose { roll_deg: 10.0, ..rest }),
+            ("eyes", Pose { eyes_open: 0.0, ..rest }),
+            ("mouth", Pose { mouth_open: 1.0, ..rest }),
             ("scale", Pose { scale: 0.5, ..rest }),
             ("dx", Pose { dx: 30.0, ..rest }),
             ("dy", Pose { dy: 30.0, ..rest }),
@@ -216,11 +171,8 @@ mod tests {
             ("blur", Pose { blur: 3.0, ..rest }),
         ] {
             let changed = person.frame(&pose, 1);
-            let n_changed = changed
-                .iter()
-                .zip(still.iter())
-                .filter(|(a, b)| a.abs_diff(**b) > 8)
-                .count();
+            let n_changed =
+                changed.iter().zip(still.iter()).filter(|(a, b)| a.abs_diff(**b) > 8).count();
             assert!(n_changed > 200, "{what}: {n_changed} samples");
         }
     }
@@ -241,10 +193,7 @@ mod tests {
                 light: extreme,
                 blur: extreme,
             };
-            assert_eq!(
-                person.frame(&pose, 0).dimensions(),
-                (FRAME_WIDTH, FRAME_HEIGHT)
-            );
+            assert_eq!(person.frame(&pose, 0).dimensions(), (FRAME_WIDTH, FRAME_HEIGHT));
         }
     }
 }

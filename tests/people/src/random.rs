@@ -11,9 +11,7 @@ pub(crate) struct Random {
 impl Random {
     /// The row that belongs to a path of labels, such as seed, index and purpose.
     pub(crate) fn of(path: &[u64]) -> Self {
-        let mut random = Self {
-            state: 0x6368_616e_6771_696e,
-        };
+        let mut random = Self { state: 0x6368_616e_6771_696e };
         for &label in path {
             random.state = random.state.wrapping_add(label);
             random.state = random.next();

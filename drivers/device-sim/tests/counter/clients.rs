@@ -9,10 +9,7 @@ use crate::process::Sim;
 fn a_foreign_client_is_satisfied_by_the_fingerprint_simulator() {
     let python = std::env::var("FINGERPRINT_CLIENT_PYTHON").unwrap_or_else(|_| "python3".into());
     let has_it = Command::new(&python)
-        .args([
-            "-c",
-            &format!("{NO_BOARD}import serial, adafruit_fingerprint"),
-        ])
+        .args(["-c", &format!("{NO_BOARD}import serial, adafruit_fingerprint")])
         .output()
         .is_ok_and(|run| run.status.success());
     if !has_it {
@@ -29,10 +26,7 @@ fn a_foreign_client_is_satisfied_by_the_fingerprint_simulator() {
     let told = String::from_utf8_lossy(&run.stdout);
     let wrong = String::from_utf8_lossy(&run.stderr);
     assert!(run.status.success(), "{told}{wrong}");
-    assert_eq!(
-        told,
-        "verified 0\nlibrary 200\nimage 0 36864\ntemplates 0 0\n"
-    );
+    assert_eq!(told, "verified 0\nlibrary 200\nimage 0 36864\ntemplates 0 0\n");
 }
 
 /// The package wants two names that only boards have.

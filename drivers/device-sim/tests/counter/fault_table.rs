@@ -163,12 +163,8 @@ fn table(device: &str, faults: &[Fault], set_up: impl Fn(&World) -> Act) -> Stri
         let mut recovered = "no";
         for turn in 0..TURNS_MAX {
             let answer = act((turn == 0).then_some(*fault));
-            if [
-                "card 1",
-                "Image(GreyImage(256x288, …))",
-                "Done { paper_low: false }",
-            ]
-            .contains(&answer.as_str())
+            if ["card 1", "Image(GreyImage(256x288, …))", "Done { paper_low: false }"]
+                .contains(&answer.as_str())
             {
                 recovered = "yes";
                 break;
@@ -181,11 +177,7 @@ fn table(device: &str, faults: &[Fault], set_up: impl Fn(&World) -> Act) -> Stri
             }
             world.pass(Duration::from_millis(500));
         }
-        let told = if told.is_empty() {
-            "-".to_owned()
-        } else {
-            told.join(", ")
-        };
+        let told = if told.is_empty() { "-".to_owned() } else { told.join(", ") };
         let name = fault.replace(&format!(" {device}"), "");
         table.push_str(&format!("{name:<20}{told:<51}{recovered}\n"));
     }

@@ -14,24 +14,14 @@ fn a_finger_comes_and_its_image_is_the_fingers() {
     assert_eq!(sensor.parameters().unwrap().baud_hz, 115_200);
     world.order("FINGER 3 right-index");
     let (began, mut seen) = (world.now(), Vec::new());
-    let captured = sensor
-        .capture(world.instant(SOON), &mut |p| seen.push(p))
-        .unwrap();
+    let captured = sensor.capture(world.instant(SOON), &mut |p| seen.push(p)).unwrap();
     let took = world.now() - began;
     let Capture::Image(image) = captured else {
         panic!("no image");
     };
     let laid = roster().person(3).unwrap().finger_image(2, 0, 256, 288);
-    let far = image
-        .pixels
-        .iter()
-        .zip(&laid)
-        .filter(|(a, b)| a.abs_diff(**b) > 40)
-        .count();
-    assert_eq!(
-        (image.width, image.height, image.pixels.len()),
-        (256, 288, 73_728)
-    );
+    let far = image.pixels.iter().zip(&laid).filter(|(a, b)| a.abs_diff(**b) > 40).count();
+    assert_eq!((image.width, image.height, image.pixels.len()), (256, 288, 73_728));
     assert_eq!(far, 0, "pixels are not those of the finger");
     check_progress(&seen);
     let wire = device_sim::line::wire_time(36_864 + 144 * 11, 115_200);
@@ -72,15 +62,7 @@ fn poor_fingers_are_coached_and_not_faults() {
 #[test]
 fn a_finger_must_be_lifted_between_images() {
     check(
-        &[
-            "FINGER 1 2",
-            "capture",
-            "capture",
-            "FINGER OFF",
-            "capture",
-            "FINGER 1 2 1",
-            "capture",
-        ],
+        &["FINGER 1 2", "capture", "capture", "FINGER OFF", "capture", "FINGER 1 2 1", "capture"],
         expect![[r#"
             FINGER 1 2
             capture -> Image(GreyImage(256x288, …))
@@ -183,10 +165,7 @@ pub(crate) fn tell(sensor: &mut Sensor, world: &World) -> String {
 #[test]
 fn an_opinion_is_asked_for_only_when_wished() {
     let world = World::new(1);
-    let settings = drivers::fingerprint::Settings {
-        asks_opinion: true,
-        ..Default::default()
-    };
+    let settings = drivers::fingerprint::Settings { asks_opinion: true, ..Default::default() };
     let link = world.link(device_sim::script::DeviceName::Fingerprint);
     let mut sensor = Sensor::over(link, settings).unwrap();
     world.order("FINGER 1 2");

@@ -98,9 +98,7 @@ fn a_card_that_moves_is_asked_to_hold_still() {
 #[test]
 fn a_fake_card_is_an_answer_and_a_dead_module_a_fault() {
     check(
-        &[
-            "CARD 1", "FAKE", "poll", "CARD OFF", "DEAD-SAM", "poll", "SAM OK", "CARD 2", "poll",
-        ],
+        &["CARD 1", "FAKE", "poll", "CARD OFF", "DEAD-SAM", "poll", "SAM OK", "CARD 2", "poll"],
         expect![[r#"
             CARD 1
             FAKE
@@ -158,11 +156,7 @@ fn a_late_reply_to_the_card_before_is_never_taken_for_the_card_now() {
     world.later(after(200), "LATE id-card 2600".parse().unwrap());
     world.later(after(1500), "SWAP 2".parse().unwrap());
     let told: Vec<_> = (0..3).map(|_| tell(reader.poll())).collect();
-    let expected = [
-        "error id-card-reader-silent",
-        "card 2",
-        "SameCardStillThere",
-    ];
+    let expected = ["error id-card-reader-silent", "card 2", "SameCardStillThere"];
     assert_eq!(told, expected);
 }
 
@@ -177,16 +171,10 @@ fn the_text_and_the_later_address_are_the_persons() {
             panic!("no card {n}");
         };
         let text = fields::decode(&card.text).unwrap();
-        assert_eq!(
-            (text.name, text.number),
-            (person.name.clone(), person.number.clone())
-        );
+        assert_eq!((text.name, text.number), (person.name.clone(), person.number.clone()));
         assert_eq!(text.address.as_deref(), Some(person.address.as_str()));
         assert_eq!(text.issuer.as_deref(), Some(person.issuer.as_str()));
-        assert_eq!(
-            (text.birth.0 as i16, text.birth.1, text.birth.2),
-            person.birth
-        );
+        assert_eq!((text.birth.0 as i16, text.birth.1, text.birth.2), person.birth);
         assert_eq!(text.valid_to == ValidTo::Open, person.valid_to.is_none());
         assert_eq!(card.photo, person.card_photo_block());
         assert_eq!(card.fingerprint, None);
@@ -202,10 +190,7 @@ fn the_text_and_the_later_address_are_the_persons() {
 fn the_fingerprint_block_comes_only_when_asked_for() {
     let world = World::new(1);
     let link = world.link(device_sim::script::DeviceName::IdCard);
-    let settings = Settings {
-        with_fingerprint: true,
-        ..Settings::default()
-    };
+    let settings = Settings { with_fingerprint: true, ..Settings::default() };
     let mut reader = Reader::over(link, settings).unwrap();
     let sizes: Vec<_> = (0..4)
         .map(|n| {
@@ -239,10 +224,7 @@ fn a_read_takes_hardly_longer_than_its_bytes() {
 #[test]
 fn reading_twice_can_be_asked_for() {
     let world = World::new(1);
-    let settings = Settings {
-        confirm: Confirm::Always,
-        ..Settings::default()
-    };
+    let settings = Settings { confirm: Confirm::Always, ..Settings::default() };
     let link = world.link(device_sim::script::DeviceName::IdCard);
     let mut reader = Reader::over(link, settings).unwrap();
     world.order("CARD 1");

@@ -81,10 +81,7 @@ impl World {
     }
 
     pub(crate) fn link(&self, name: DeviceName) -> Box<dyn Link> {
-        Box::new(SimLink {
-            world: self.clone(),
-            which: name as usize,
-        })
+        Box::new(SimLink { world: self.clone(), which: name as usize })
     }
 
     pub(crate) fn reader(&self) -> Result<id_card::Reader, id_card::ReaderError> {

@@ -10,10 +10,7 @@ fn a_slip_comes_out_as_it_was_built() {
     let world = World::new(1);
     let slip = slip();
     let printed = world.printer().print(&slip);
-    assert!(matches!(
-        printed,
-        Ok(drivers::printer::Printed::Done { paper_low: false })
-    ));
+    assert!(matches!(printed, Ok(drivers::printer::Printed::Done { paper_low: false })));
     assert_eq!(world.take_printed(), slip.encode(384));
 }
 
@@ -58,10 +55,7 @@ fn paper_that_ends_in_the_middle_is_told() {
     let mut printer = world.printer();
     world.later(at, "PAPER OUT".parse().unwrap());
     let printed = printer.print(&slip());
-    assert!(
-        matches!(printed, Ok(drivers::printer::Printed::PaperOut)),
-        "{printed:?}"
-    );
+    assert!(matches!(printed, Ok(drivers::printer::Printed::PaperOut)), "{printed:?}");
 }
 
 #[test]
@@ -111,10 +105,7 @@ fn check(steps: &[&str], expected: Expect) {
 
 /// A slip with everything on it; its picture holds a question about status.
 pub(crate) fn slip() -> Slip {
-    let title = Line::new("领取养老金资格认证")
-        .size(2)
-        .bold()
-        .align(Align::Centre);
+    let title = Line::new("领取养老金资格认证").size(2).bold().align(Align::Centre);
     Slip::new()
         .line(title)
         .line("结果: 已认证")

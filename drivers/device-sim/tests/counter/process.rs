@@ -27,23 +27,14 @@ fn a_whole_visit_works_over_ptys() {
         panic!("no card");
     };
     assert_eq!(fields::decode(&card.text).unwrap().number, person.number);
-    assert_eq!(
-        id_card::sam_id_text(&card.sam_id),
-        "05.03-20230529-0001234567-0987654321"
-    );
+    assert_eq!(id_card::sam_id_text(&card.sam_id), "05.03-20230529-0001234567-0987654321");
 
     let decoder = vec![PROGRAM.to_owned(), "decode-photo".to_owned()];
     let mut decoder = PhotoDecoder::new(decoder);
     decoder.deadline = Duration::from_secs(30);
     let photo = decoder.decode(&card.photo).unwrap();
-    assert_eq!(
-        photo,
-        people::photo::decode(&person.card_photo_block()).unwrap()
-    );
-    assert_eq!(
-        decoder.decode(&[0x57; 1024]).unwrap_err().code(),
-        "photo-decoder-refused"
-    );
+    assert_eq!(photo, people::photo::decode(&person.card_photo_block()).unwrap());
+    assert_eq!(decoder.decode(&[0x57; 1024]).unwrap_err().code(), "photo-decoder-refused");
 
     let settings = fingerprint::Settings::default();
     let mut sensor = Sensor::open(&sim.link("fingerprint"), settings).unwrap();
@@ -106,20 +97,12 @@ fn the_morning_check_finds_what_is_wrong() {
     for order in ["CARD 1", "FINGER 1 2", "PAPER LOW"] {
         sim.order(order);
     }
-    let codes = [
-        "id-card-left-on-reader",
-        "finger-reader-glass-not-empty",
-        "printer-paper-low",
-    ];
+    let codes = ["id-card-left-on-reader", "finger-reader-glass-not-empty", "printer-paper-low"];
     assert_eq!(check(), codes.map(Outcome::Attention));
     for order in ["DEAD-SAM", "UNPLUG fingerprint", "COVER OPEN"] {
         sim.order(order);
     }
-    let codes = [
-        "id-card-reader-sam-dead",
-        "finger-reader-unplugged",
-        "printer-cover-open",
-    ];
+    let codes = ["id-card-reader-sam-dead", "finger-reader-unplugged", "printer-cover-open"];
     assert_eq!(check(), codes.map(Outcome::Fails));
 }
 
@@ -169,9 +152,7 @@ impl Sim {
             .spawn()
             .unwrap();
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert_eq!(line, "ready\n");
         Self { child, dir }
     }

@@ -62,10 +62,9 @@ fn card_script(seed: u64, tally: &mut Tally) {
                 tally.n_cards += 1;
                 laid_during(&plan, began, world.now(), &mut lying);
                 match whose(&card) {
-                    Some(n) => assert!(
-                        lying.contains(&n),
-                        "seed {seed}: card {n} does not lie there"
-                    ),
+                    Some(n) => {
+                        assert!(lying.contains(&n), "seed {seed}: card {n} does not lie there")
+                    }
                     None => tally.n_undetected += 1,
                 }
             }
@@ -111,9 +110,7 @@ fn finger_script(seed: u64, tally: &mut Tally) {
         world.order(order);
     }
     world.pass(Duration::from_secs(12));
-    let _ = (0..3)
-        .map(|_| sensor.capture(world.instant(Duration::ZERO), &mut |_| ()))
-        .last();
+    let _ = (0..3).map(|_| sensor.capture(world.instant(Duration::ZERO), &mut |_| ())).last();
     world.order("FINGER 2 right-thumb");
     let recovered = (0..4).any(|_| {
         let captured = sensor.capture(world.instant(Duration::from_secs(2)), &mut |_| ());
@@ -126,9 +123,8 @@ fn finger_script(seed: u64, tally: &mut Tally) {
 /// Draws orders over the time of the script and hands them to the world.
 fn plan(world: &World, random: &mut Random, orders: &[&str]) -> Vec<(Duration, Order)> {
     let n = 4 + random.below(20);
-    let mut times: Vec<u64> = (0..n)
-        .map(|_| random.below(SCRIPT_TIME.as_millis() as usize) as u64)
-        .collect();
+    let mut times: Vec<u64> =
+        (0..n).map(|_| random.below(SCRIPT_TIME.as_millis() as usize) as u64).collect();
     times.sort_unstable();
     let mut plan = Vec::new();
     for ms in times {

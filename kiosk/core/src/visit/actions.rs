@@ -26,7 +26,9 @@ impl Visit {
             Tap::CertifyFace if self.may(Plan::Face) => self.propose(Plan::Face),
             Tap::CertifyFinger if self.may(Plan::Finger) => self.propose(Plan::Finger),
             Tap::ReEnrolFace if self.may(Plan::ReEnrolFace) => self.propose(Plan::ReEnrolFace),
-            Tap::ReEnrolFinger if self.may(Plan::ReEnrolFinger) => self.propose(Plan::ReEnrolFinger),
+            Tap::ReEnrolFinger if self.may(Plan::ReEnrolFinger) => {
+                self.propose(Plan::ReEnrolFinger)
+            }
             Tap::Appeal if self.case.may_appeal() => self.rest(Phase::Appealing),
             Tap::Done if !self.case.anything_due() => {
                 let outcome = nothing_due(&self.case);
@@ -34,7 +36,9 @@ impl Visit {
             }
             Tap::HomeVisit => self.seal(Outcome::VisitRequested, now, place),
             Tap::Refused => self.seal(Outcome::NotPresent("refused".into()), now, place),
-            Tap::NotTheirCard => self.seal(Outcome::NotPresent("not-their-card".into()), now, place),
+            Tap::NotTheirCard => {
+                self.seal(Outcome::NotPresent("not-their-card".into()), now, place)
+            }
             _ => self.rest(Phase::Reviewing),
         }
     }
@@ -296,9 +300,7 @@ fn nothing_due(case: &Case) -> Outcome {
     match case.assessments.first() {
         None if case.is_without_policy() => Outcome::Referred(Id::ErrPolicyMissing.name().into()),
         None => Outcome::DataFixNeeded(Id::NotOnRoster.name().into()),
-        Some(first) if reviewed => {
-            first.due.map_or(Outcome::AppealFiled, Outcome::UnderReview)
-        }
+        Some(first) if reviewed => first.due.map_or(Outcome::AppealFiled, Outcome::UnderReview),
         Some(first) => Outcome::NotRequired(super::case::state_id(&first.state).name().into()),
     }
 }

@@ -197,7 +197,8 @@ impl Case {
 
     /// How a proof by this method ends: it may be evidence that only the agency's own report makes count (R85).
     pub(super) fn proof(&self, method: Method) -> Outcome {
-        let rules = || self.assessments.iter().flat_map(|a| &a.methods).filter(move |r| r.method == method);
+        let rules =
+            || self.assessments.iter().flat_map(|a| &a.methods).filter(move |r| r.method == method);
         if rules().next().is_some() && rules().all(|rule| rule.report_required) {
             Outcome::EvidenceOnly
         } else {
@@ -242,7 +243,8 @@ impl Case {
         };
         let counts = |a: &&Assessment| {
             let pack = place.packs.on(&a.pack, now.date());
-            pack.is_some_and(|pack| pack.counts(method)) && !matches!(a.state, DueState::NotRequired(_))
+            pack.is_some_and(|pack| pack.counts(method))
+                && !matches!(a.state, DueState::NotRequired(_))
         };
         let success = |a: &Assessment| (a.pack.clone(), Success { on: now.date(), method });
         self.assessments.iter().filter(counts).map(success).collect()
@@ -267,7 +269,13 @@ impl Case {
         self.assessments.iter().map(result).collect()
     }
 
-    fn next_due(&self, pack: &str, success: &Success, now: Moment, place: &Place) -> Option<String> {
+    fn next_due(
+        &self,
+        pack: &str,
+        success: &Success,
+        now: Moment,
+        place: &Place,
+    ) -> Option<String> {
         let entitlement = self.entitlement(pack)?;
         let born = self.card.as_ref()?.birth;
         let pack = place.packs.on(pack, now.date())?;
@@ -292,7 +300,9 @@ impl Case {
             }
         }
         match outcome {
-            Outcome::AlreadyDone { .. } | Outcome::NotRequired(_) => lines.extend(self.nothing_due_lines()),
+            Outcome::AlreadyDone { .. } | Outcome::NotRequired(_) => {
+                lines.extend(self.nothing_due_lines())
+            }
             Outcome::EvidenceOnly => lines.push(Id::NextPhoneCheck.into()),
             Outcome::AppealFiled => lines.push(Id::NextAppealAnswer.into()),
             Outcome::ModelBuilt => lines.push(Id::NextCertify.into()),
@@ -314,7 +324,9 @@ impl Case {
                 continue;
             }
             let title = || Arg::Text(a.title.clone());
-            lines.extend(a.opens.or(a.due).map(|day| Id::NothingDueUntil.with([title(), Arg::Day(day)])));
+            lines.extend(
+                a.opens.or(a.due).map(|day| Id::NothingDueUntil.with([title(), Arg::Day(day)])),
+            );
             if a.opens.is_some() {
                 lines.extend(a.due.map(|day| Id::NextDue.with([title(), Arg::Day(day)])));
             }
@@ -367,7 +379,9 @@ fn consent(place: &Place, choice: &str) -> Consent {
         notice_digest: place.notice_digest,
         choice: choice.into(),
         who: "self".into(),
-        alternatives: ["face", "finger", "staff-check", "paper", "home-visit"].map(String::from).into(),
+        alternatives: ["face", "finger", "staff-check", "paper", "home-visit"]
+            .map(String::from)
+            .into(),
     }
 }
 

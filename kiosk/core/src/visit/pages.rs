@@ -8,7 +8,8 @@ use crate::message::Arg;
 use crate::outcome::Tone;
 use crate::policy::{Assessment, DueState};
 use crate::view::{
-    self, BenefitLine, Button, Consent, Document, Ending, Face, Finger, Judge, Person, SignIn, Waiting,
+    self, BenefitLine, Button, Consent, Document, Ending, Face, Finger, Judge, Person, SignIn,
+    Waiting,
 };
 
 pub(super) fn page(phase: &Phase, case: &Case, now: Moment, place: &Place) -> Page {
@@ -33,12 +34,17 @@ pub(super) fn page(phase: &Phase, case: &Case, now: Moment, place: &Place) -> Pa
             good: *good,
             progress: *progress,
             step: None,
-            buttons: vec![button(Id::TapCannotTake, Tap::CannotTake), button(Id::TapBack, Tap::Back)],
+            buttons: vec![
+                button(Id::TapCannotTake, Tap::CannotTake),
+                button(Id::TapBack, Tap::Back),
+            ],
         }),
         Phase::Finger { purpose, finger, placed, prompt, progress, .. } => {
             let step = match purpose {
                 FingerPurpose::Verify => None,
-                FingerPurpose::Enrol { placements } => Some(((*placed + 1).min(*placements), *placements)),
+                FingerPurpose::Enrol { placements } => {
+                    Some(((*placed + 1).min(*placements), *placements))
+                }
             };
             Page::Finger(Finger {
                 title: if step.is_some() { Id::FingerEnrolTitle } else { Id::FingerTitle },
@@ -47,7 +53,10 @@ pub(super) fn page(phase: &Phase, case: &Case, now: Moment, place: &Place) -> Pa
                 prompt: Say::from(*prompt),
                 progress: *progress,
                 step,
-                buttons: vec![button(Id::TapCannotTake, Tap::CannotTake), button(Id::TapBack, Tap::Back)],
+                buttons: vec![
+                    button(Id::TapCannotTake, Tap::CannotTake),
+                    button(Id::TapBack, Tap::Back),
+                ],
             })
         }
         Phase::Judging(judgement) => Page::Judge(judge(case, judgement)),
@@ -272,9 +281,5 @@ pub(crate) fn primary(label: Id, tap: Tap) -> Button {
     Button { primary: true, ..button(label, tap) }
 }
 
-const APPEAL_REASONS: [Id; 4] = [
-    Id::AppealReasonAged,
-    Id::AppealReasonIll,
-    Id::AppealReasonPhotoBad,
-    Id::AppealReasonOther,
-];
+const APPEAL_REASONS: [Id; 4] =
+    [Id::AppealReasonAged, Id::AppealReasonIll, Id::AppealReasonPhotoBad, Id::AppealReasonOther];

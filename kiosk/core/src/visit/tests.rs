@@ -97,23 +97,22 @@ fn happening(word: &str, sitting: Sitting) -> Event {
     let live = Liveness::Passive(0.9);
     let face = |score| Event::Face(sitting, FaceEvent::Taken(vec![comparison(score, live)]));
     match word {
-        "card" => Event::Card(CardEvent::Read {
-            card: Box::new(card()),
-            visit: [6; 16],
-            record: RECORD,
-        }),
+        "card" => {
+            Event::Card(CardEvent::Read { card: Box::new(card()), visit: [6; 16], record: RECORD })
+        }
         "fake-card" => Event::Card(CardEvent::Unusable(Id::ErrCardUnverifiable)),
         "overdue" => Event::Found(Box::new(overdue())),
         "overdue-with-finger" => {
-            let mut found = entitled("cn.sx.province.enterprise_pension", Date::constant(2025, 9, 1));
+            let mut found =
+                entitled("cn.sx.province.enterprise_pension", Date::constant(2025, 9, 1));
             found.references.push((Modality::Finger, Some(2)));
             Event::Found(Box::new(found))
         }
         "certified-today" => {
-            let today = ("cn.nm.region.enterprise_pension".into(), Success {
-                on: Date::constant(2026, 11, 16),
-                method: Method::FaceIdPhoto,
-            });
+            let today = (
+                "cn.nm.region.enterprise_pension".into(),
+                Success { on: Date::constant(2026, 11, 16), method: Method::FaceIdPhoto },
+            );
             Event::Found(Box::new(Lookup { recent: vec![today], ..overdue() }))
         }
         "unknown" => Event::Found(Box::default()),
@@ -211,7 +210,9 @@ fn check(story: &str, expected: Expect) {
 
 #[test]
 fn a_face_that_is_the_card_s_certifies_and_only_a_receipt_says_the_centre_has_it() {
-    check("card overdue by-face agree face-same sealed printed receipt-of-another receipt done", expect![[r#"
+    check(
+        "card overdue by-face agree face-same sealed printed receipt-of-another receipt done",
+        expect![[r#"
         card         -> Waiting reading-card, [Find]
         overdue      -> Person overdue-still-open, []
         by-face      -> Consent, []
@@ -222,7 +223,8 @@ fn a_face_that_is_the_card_s_certifies_and_only_a_receipt_says_the_centre_has_it
         receipt-of-another -> Result outcome-certified SavedHere, []
         receipt      -> Result outcome-certified CentreHasIt(41), []
         done         -> Result outcome-certified CentreHasIt(41), [Forget]
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -266,7 +268,9 @@ fn a_new_finger_is_taken_only_from_a_person_whose_face_was_proved() {
 
 #[test]
 fn a_finger_proof_that_must_be_reported_is_evidence() {
-    check("card overdue-with-finger by-finger agree finger-gone again finger-same sealed", expect![[r#"
+    check(
+        "card overdue-with-finger by-finger agree finger-gone again finger-same sealed",
+        expect![[r#"
         card         -> Waiting reading-card, [Find]
         overdue-with-finger -> Person overdue-still-open, []
         by-finger    -> Consent, []
@@ -275,7 +279,8 @@ fn a_finger_proof_that_must_be_reported_is_evidence() {
         again        -> Finger 2 None, [ScanFinger 2 Verify]
         finger-same  -> Saving, [StopSensors, Seal EVIDENCE_ONLY evidence=2 pictures=2 counted=0]
         sealed       -> Result outcome-evidence-only SavedHere, [Print, Send]
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -311,7 +316,9 @@ fn when_the_machine_says_no_two_people_may_say_yes_but_nobody_alone() {
 
 #[test]
 fn a_suspected_fake_stops_the_session_and_offers_no_appeal_and_no_second_try() {
-    check("card overdue by-face agree face-fake again appeal by-finger done sealed", expect![[r#"
+    check(
+        "card overdue by-face agree face-fake again appeal by-finger done sealed",
+        expect![[r#"
         card         -> Waiting reading-card, [Find]
         overdue      -> Person overdue-still-open, []
         by-face      -> Consent, []
@@ -322,7 +329,8 @@ fn a_suspected_fake_stops_the_session_and_offers_no_appeal_and_no_second_try() {
         by-finger    -> Judge judge-suspected-fake, []
         done         -> Saving, [StopSensors, Seal STOPPED_SUSPECTED_FAKE evidence=1 pictures=2 counted=0]
         sealed       -> Result outcome-stopped-suspected-fake SavedHere, [Print, Send]
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -370,7 +378,9 @@ fn going_back_gives_no_new_tries_and_no_way_round_a_suspicion() {
             appeal       -> Appeal, []
         "#]],
     );
-    check("card overdue by-face agree face-fake back home done", expect![[r#"
+    check(
+        "card overdue by-face agree face-fake back home done",
+        expect![[r#"
         card         -> Waiting reading-card, [Find]
         overdue      -> Person overdue-still-open, []
         by-face      -> Consent, []
@@ -379,7 +389,8 @@ fn going_back_gives_no_new_tries_and_no_way_round_a_suspicion() {
         back         -> Judge judge-suspected-fake, []
         home         -> Judge judge-suspected-fake, []
         done         -> Saving, [StopSensors, Seal STOPPED_SUSPECTED_FAKE evidence=1 pictures=2 counted=0]
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -399,30 +410,38 @@ fn what_was_seen_of_one_person_is_never_taken_for_another() {
 
 #[test]
 fn nothing_due_is_said_and_recorded() {
-    check("card certified-today by-face done sealed", expect![[r#"
+    check(
+        "card certified-today by-face done sealed",
+        expect![[r#"
         card         -> Waiting reading-card, [Find]
         certified-today -> Person nothing-due-until, []
         by-face      -> Person nothing-due-until, []
         done         -> Saving, [StopSensors, Seal ALREADY_DONE evidence=0 pictures=0 counted=0]
         sealed       -> Result outcome-already-done SavedHere, [Print, Send]
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn somebody_who_is_not_on_the_roster_is_recorded_and_told_what_to_do() {
-    check("card unknown by-face new-face done sealed", expect![[r#"
+    check(
+        "card unknown by-face new-face done sealed",
+        expect![[r#"
         card         -> Waiting reading-card, [Find]
         unknown      -> Person not-on-roster, []
         by-face      -> Person not-on-roster, []
         new-face     -> Person not-on-roster, []
         done         -> Saving, [StopSensors, Seal DATA_FIX_NEEDED evidence=0 pictures=0 counted=0]
         sealed       -> Result outcome-data-fix-needed SavedHere, [Print, Send]
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn who_declines_the_face_is_offered_other_ways_and_no_picture_leaves() {
-    check("card overdue by-face decline by-face new-face home sealed", expect![[r#"
+    check(
+        "card overdue by-face decline by-face new-face home sealed",
+        expect![[r#"
         card         -> Waiting reading-card, [Find]
         overdue      -> Person overdue-still-open, []
         by-face      -> Consent, []
@@ -431,12 +450,15 @@ fn who_declines_the_face_is_offered_other_ways_and_no_picture_leaves() {
         new-face     -> Person overdue-still-open, []
         home         -> Saving, [StopSensors, Seal VISIT_REQUESTED evidence=0 pictures=0 counted=0]
         sealed       -> Result outcome-visit-requested SavedHere, [Print, Send]
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_full_disk_keeps_the_visit_and_sealing_is_tried_again() {
-    check("card overdue by-face agree face-same disk-full done again sealed", expect![[r#"
+    check(
+        "card overdue by-face agree face-same disk-full done again sealed",
+        expect![[r#"
         card         -> Waiting reading-card, [Find]
         overdue      -> Person overdue-still-open, []
         by-face      -> Consent, []
@@ -446,12 +468,15 @@ fn a_full_disk_keeps_the_visit_and_sealing_is_tried_again() {
         done         -> Judge err-store-full, []
         again        -> Saving, [StopSensors, Seal CERTIFIED evidence=1 pictures=2 counted=1]
         sealed       -> Result outcome-certified SavedHere, [Print, Send]
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_dead_camera_leaves_the_other_ways() {
-    check("fake-card card overdue by-face agree no-camera cannot back refused sealed", expect![[r#"
+    check(
+        "fake-card card overdue by-face agree no-camera cannot back refused sealed",
+        expect![[r#"
         fake-card    -> Waiting lay-card, []
         card         -> Waiting reading-card, [Find]
         overdue      -> Person overdue-still-open, []
@@ -462,7 +487,8 @@ fn a_dead_camera_leaves_the_other_ways() {
         back         -> Person overdue-still-open, []
         refused      -> Saving, [StopSensors, Seal NOT_PRESENT evidence=1 pictures=1 counted=0]
         sealed       -> Result outcome-not-present SavedHere, [Print, Send]
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -489,12 +515,50 @@ fn every_outcome_has_words() {
 }
 
 const WORDS: [&str; 44] = [
-    "card", "fake-card", "overdue", "overdue-with-finger", "certified-today", "unknown",
-    "face-same", "face-unsure", "face-different", "face-fake", "no-camera", "finger-same",
-    "finger-placed", "finger-gone", "pictured", "sealed", "disk-full", "receipt",
-    "receipt-of-another", "printed", "pin-right", "pin-wrong", "by-face", "by-finger", "new-face",
-    "new-finger", "agree", "decline", "shoot", "cannot", "again", "appeal", "aged", "pick-op",
-    "pick-sv", "1", "enter", "back", "home", "refused", "done", "agree", "face-same", "sealed",
+    "card",
+    "fake-card",
+    "overdue",
+    "overdue-with-finger",
+    "certified-today",
+    "unknown",
+    "face-same",
+    "face-unsure",
+    "face-different",
+    "face-fake",
+    "no-camera",
+    "finger-same",
+    "finger-placed",
+    "finger-gone",
+    "pictured",
+    "sealed",
+    "disk-full",
+    "receipt",
+    "receipt-of-another",
+    "printed",
+    "pin-right",
+    "pin-wrong",
+    "by-face",
+    "by-finger",
+    "new-face",
+    "new-finger",
+    "agree",
+    "decline",
+    "shoot",
+    "cannot",
+    "again",
+    "appeal",
+    "aged",
+    "pick-op",
+    "pick-sv",
+    "1",
+    "enter",
+    "back",
+    "home",
+    "refused",
+    "done",
+    "agree",
+    "face-same",
+    "sealed",
 ];
 
 fn buttons(page: &Page) -> Option<Vec<Button>> {

@@ -193,7 +193,9 @@ fn name(event: &Event) -> Option<String> {
             let known = if lookup.beneficiary.is_some() { "known" } else { "unknown" };
             format!("roster-{known}")
         }
-        Event::Face(_, FaceEvent::Seen { coaching: Some(hint), .. }) => format!("face-seen {}", hint.name()),
+        Event::Face(_, FaceEvent::Seen { coaching: Some(hint), .. }) => {
+            format!("face-seen {}", hint.name())
+        }
         Event::Face(_, FaceEvent::Seen { coaching: None, .. }) => "face-seen good".into(),
         Event::Face(_, FaceEvent::Taken(seen)) => {
             let best = seen.iter().filter_map(|c| c.score).fold(f32::NEG_INFINITY, f32::max);
@@ -201,7 +203,9 @@ fn name(event: &Event) -> Option<String> {
         }
         Event::Face(_, FaceEvent::TimedOut(_)) => "face-timed-out".into(),
         Event::Face(_, FaceEvent::Failed(err)) => format!("face-failed {}", err.name()),
-        Event::Finger(_, FingerEvent::Seen { prompt, .. }) => format!("finger-seen {}", prompt.name()),
+        Event::Finger(_, FingerEvent::Seen { prompt, .. }) => {
+            format!("finger-seen {}", prompt.name())
+        }
         Event::Finger(_, FingerEvent::Placed) => "finger-placed".into(),
         Event::Finger(_, FingerEvent::Taken(seen)) => {
             let best = seen.iter().filter_map(|c| c.score).fold(f32::NEG_INFINITY, f32::max);
@@ -258,7 +262,8 @@ pub fn summary(
     for line in &lines {
         *outcomes.entry(line.outcome.clone()).or_default() += 1;
     }
-    let delivered = lines.iter().filter(|l| matches!(l.state, RecordState::Delivered { .. })).count();
+    let delivered =
+        lines.iter().filter(|l| matches!(l.state, RecordState::Delivered { .. })).count();
     Ok(Summary {
         seed: arguments.seed,
         visits: visitors.len(),

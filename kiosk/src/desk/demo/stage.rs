@@ -128,9 +128,19 @@ fn provision(state: &Path, models: &Path, visitors: &[Visitor]) -> Result<(), Bo
     call(
         "authority",
         &[
-            "provision", "--data", &path(&data), "--device", "desk-0001", "--site", "desk",
-            "--out", &path(&state.join("provisioned")), "--roster", &path(&roster),
-            "--policy", &path(&policy),
+            "provision",
+            "--data",
+            &path(&data),
+            "--device",
+            "desk-0001",
+            "--site",
+            "desk",
+            "--out",
+            &path(&state.join("provisioned")),
+            "--roster",
+            &path(&roster),
+            "--policy",
+            &path(&policy),
         ],
     )?;
     info!("keys, roster and policy packs are provisioned");
@@ -273,7 +283,9 @@ fn beside(program: &str) -> Result<PathBuf, Box<dyn Error>> {
     let here = std::env::current_exe()?;
     let there = here.with_file_name(program);
     if !there.exists() {
-        return Err(format!("{program} is not beside {}; build the workspace", here.display()).into());
+        return Err(
+            format!("{program} is not beside {}; build the workspace", here.display()).into()
+        );
     }
     Ok(there)
 }

@@ -118,7 +118,11 @@ impl Session {
         self.n_hinted = 0;
         let pad = engine.pad(frame, &face)?.0;
         self.good.push(Good { frame: frame.clone(), face, quality: seen.quality.score, pad });
-        if self.good.len() >= self.wanted() { self.passive_end(engine) } else { Ok(self.more(None)) }
+        if self.good.len() >= self.wanted() {
+            self.passive_end(engine)
+        } else {
+            Ok(self.more(None))
+        }
     }
 
     /// A hint that one frame earned and the next takes back would only confuse: it is told when it lasts.
@@ -151,7 +155,8 @@ impl Session {
         let Some(action) = self.actions.get(index) else {
             return self.finish(engine, index > 0);
         };
-        let signals: Vec<Signals> = self.good.iter().map(|good| Signals::from(&good.face)).collect();
+        let signals: Vec<Signals> =
+            self.good.iter().map(|good| Signals::from(&good.face)).collect();
         let Some(neutral) = Neutral::of(&signals) else {
             return self.finish(engine, false);
         };

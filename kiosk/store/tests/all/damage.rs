@@ -23,11 +23,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path))
-        } else {
-            found.push(path)
-        }
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
     }
     found.sort();
     found
@@ -48,9 +44,7 @@ fn noticed(folder: &Path) -> bool {
     };
     let journal = kiosk_store::journal::read(&folder.join("journal.kxj")).unwrap();
     let journal_bad = journal.damaged_bytes > 0 || journal.frames.len() != usize::from(RECORDS);
-    let scrub_bad = store
-        .scrub()
-        .map_or(true, |scrub| scrub.pictures_damaged > 0);
+    let scrub_bad = store.scrub().map_or(true, |scrub| scrub.pictures_damaged > 0);
     store.close().unwrap();
     journal_bad || scrub_bad
 }
@@ -65,34 +59,18 @@ fn every_flipped_bit_is_noticed_and_every_record_comes_back() {
         let copy = TempDir::new().unwrap();
         copy_folder(original.path(), copy.path());
         let names = files(copy.path());
-        let data: Vec<_> = names
-            .iter()
-            .filter(|p| fs::metadata(p).unwrap().len() > 0)
-            .collect();
-        draw = draw
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        let data: Vec<_> = names.iter().filter(|p| fs::metadata(p).unwrap().len() > 0).collect();
+        draw = draw.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let path = data[(draw >> 33) % data.len()];
         flip(path, draw >> 20);
-        assert!(
-            noticed(copy.path()),
-            "round {round}: {} bit {}",
-            path.display(),
-            draw >> 20
-        );
+        assert!(noticed(copy.path()), "round {round}: {} bit {}", path.display(), draw >> 20);
         // Whatever one bit hit: database and journal are never hit both.
         let in_journal = path.ends_with("journal.kxj");
         if !in_journal {
             let (store, recovery) = Store::recover(copy.path(), &key()).unwrap();
-            assert_eq!(
-                (recovery.records, recovery.missing),
-                (u64::from(RECORDS), vec![])
-            );
+            assert_eq!((recovery.records, recovery.missing), (u64::from(RECORDS), vec![]));
             for line in store.records(100).unwrap() {
-                assert_eq!(
-                    store.envelope(line.record).unwrap(),
-                    envelope(line.record.0[0])
-                );
+                assert_eq!(store.envelope(line.record).unwrap(), envelope(line.record.0[0]));
             }
         }
     }
@@ -105,23 +83,13 @@ fn a_recovered_store_goes_on_and_can_be_opened_again() {
     fs::remove_file(folder.path().join("store.db")).unwrap();
     let refused = Store::open(folder.path(), &key()).map(drop);
     assert!(
-        matches!(
-            refused,
-            Err(StoreError::BehindJournal {
-                journal: 12,
-                database: 0
-            })
-        ),
+        matches!(refused, Err(StoreError::BehindJournal { journal: 12, database: 0 })),
         "{refused:?}"
     );
     let (mut store, recovery) = Store::recover(folder.path(), &key()).unwrap();
     assert_eq!((recovery.records, recovery.damaged_bytes), (12, 0));
     assert_eq!(store.commit(commit(100)).unwrap().0, 13);
-    assert_eq!(
-        store.commit(commit(3)).unwrap().0,
-        3,
-        "the same visit again is known"
-    );
+    assert_eq!(store.commit(commit(3)).unwrap().0, 3, "the same visit again is known");
     drop(store);
     let store = Store::open(folder.path(), &key()).unwrap();
     assert_eq!(store.outbox_summary().unwrap().waiting, 13);
@@ -143,17 +111,10 @@ fn a_stolen_disk_says_nothing() {
     let folder = TempDir::new().unwrap();
     let mut store = filled(folder.path());
     let secret = "常青的花名册条目 roster entry of a person";
-    let entry = RosterEntry {
-        number: number(1),
-        bytes: secret.as_bytes().to_vec(),
-    };
+    let entry = RosterEntry { number: number(1), bytes: secret.as_bytes().to_vec() };
     store.import_roster(1, &[entry]).unwrap();
-    store
-        .save_draft([1; 16], b"a draft with a face in it")
-        .unwrap();
-    store
-        .set_meta("anchor", b"a fact about this terminal")
-        .unwrap();
+    store.save_draft([1; 16], b"a draft with a face in it").unwrap();
+    store.set_meta("anchor", b"a fact about this terminal").unwrap();
     // Once with everything still in the write-ahead log, once with everything in the database.
     for round in ["open", "closed"] {
         let needles: Vec<Vec<u8>> = vec![

@@ -13,13 +13,8 @@ pub(crate) fn key() -> StoreKey {
 
 pub(crate) fn number(n: u8) -> IdNumber {
     let body = format!("110105194912{:02}00{}", 1 + n % 28, n % 10);
-    let numbers = (b'0'..=b'9')
-        .chain([b'X'])
-        .map(|check| format!("{body}{}", char::from(check)));
-    numbers
-        .filter_map(|text| IdNumber::parse(&text).ok())
-        .next()
-        .unwrap()
+    let numbers = (b'0'..=b'9').chain([b'X']).map(|check| format!("{body}{}", char::from(check)));
+    numbers.filter_map(|text| IdNumber::parse(&text).ok()).next().unwrap()
 }
 
 pub(crate) fn bytes(seed: &str, len: usize) -> Vec<u8> {
@@ -34,11 +29,7 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
 }
 
 pub(crate) fn moment(n: u8) -> Moment {
-    Moment {
-        wall_ms: i64::from(n) * 60_000,
-        mono_ms: u64::from(n),
-        ..Moment::default()
-    }
+    Moment { wall_ms: i64::from(n) * 60_000, mono_ms: u64::from(n), ..Moment::default() }
 }
 
 pub(crate) fn lane(n: u8) -> Lane {
@@ -53,11 +44,7 @@ pub(crate) fn commit(n: u8) -> Commit {
     let envelope = envelope(n);
     let pictures = (0..n % 3).map(|p| {
         let sealed = bytes(&format!("picture {n} {p}"), 900);
-        SealedPicture {
-            role: "live-face".into(),
-            digest: sha256(&sealed),
-            sealed,
-        }
+        SealedPicture { role: "live-face".into(), digest: sha256(&sealed), sealed }
     });
     Commit {
         record: SealedRecord {
@@ -78,12 +65,7 @@ pub(crate) fn commit(n: u8) -> Commit {
 }
 
 pub(crate) fn line(event: &str, n: u8) -> AuditLine {
-    AuditLine {
-        at: moment(n),
-        actor: "op-1".into(),
-        event: event.into(),
-        detail: n.to_string(),
-    }
+    AuditLine { at: moment(n), actor: "op-1".into(), event: event.into(), detail: n.to_string() }
 }
 
 pub(crate) fn reference(n: u8) -> NewReference {
@@ -98,11 +80,7 @@ pub(crate) fn reference(n: u8) -> NewReference {
 }
 
 pub(crate) fn success(n: u8) -> Success {
-    Success {
-        pack: format!("pack-{}", n % 2),
-        method: "face".into(),
-        captured: moment(n),
-    }
+    Success { pack: format!("pack-{}", n % 2), method: "face".into(), captured: moment(n) }
 }
 
 pub(crate) fn receipt(n: u8, seq: u64) -> Receipt {

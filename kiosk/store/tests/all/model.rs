@@ -66,10 +66,7 @@ struct Model {
 
 impl Model {
     fn seq(&self, n: u8) -> Option<u64> {
-        self.order
-            .iter()
-            .position(|known| *known == n)
-            .map(|at| at as u64 + 1)
+        self.order.iter().position(|known| *known == n).map(|at| at as u64 + 1)
     }
 
     fn waiting(&self) -> Vec<u8> {
@@ -99,10 +96,7 @@ fn run(store: &mut Store, model: &mut Model, step: &Step) {
                 1 => wrong.seq += 1,
                 _ => wrong.record.0[0] ^= 0x80,
             }
-            assert!(matches!(
-                store.deliver(&wrong),
-                Err(StoreError::ReceiptMismatch)
-            ));
+            assert!(matches!(store.deliver(&wrong), Err(StoreError::ReceiptMismatch)));
             model.audit += 1;
         }
         Step::Hold(n) => match model.states.get_mut(&n) {
@@ -117,9 +111,7 @@ fn run(store: &mut Store, model: &mut Model, step: &Step) {
         },
         Step::Release(n) => {
             if let Some(state) = model.states.get_mut(&n) {
-                store
-                    .release(RecordId([n; 16]), &line("released", n))
-                    .unwrap();
+                store.release(RecordId([n; 16]), &line("released", n)).unwrap();
                 model.audit += 1;
                 if matches!(state, RecordState::Held(_)) {
                     *state = RecordState::Waiting;
@@ -135,17 +127,10 @@ fn run(store: &mut Store, model: &mut Model, step: &Step) {
             model.drafts.remove(&[n ^ 0xff; 16]);
         }
         Step::Roster(version, x) => {
-            let entries: Vec<_> = (0..5)
-                .map(|n| RosterEntry {
-                    number: number(n),
-                    bytes: vec![x, n],
-                })
-                .collect();
+            let entries: Vec<_> =
+                (0..5).map(|n| RosterEntry { number: number(n), bytes: vec![x, n] }).collect();
             let newer = model.roster.is_none_or(|(have, _)| version > have);
-            assert_eq!(
-                store.import_roster(u64::from(version), &entries).unwrap(),
-                newer
-            );
+            assert_eq!(store.import_roster(u64::from(version), &entries).unwrap(), newer);
             if newer {
                 model.roster = Some((version, x));
             }
@@ -193,15 +178,9 @@ fn deliver(store: &mut Store, model: &mut Model, n: u8) {
         model.audit += 1;
         return;
     };
-    let delivered = RecordState::Delivered {
-        receipt_no: 1_000 + u64::from(n),
-    };
+    let delivered = RecordState::Delivered { receipt_no: 1_000 + u64::from(n) };
     let known = model.states[&n] == delivered;
-    let expected = if known {
-        Delivery::Known
-    } else {
-        Delivery::New
-    };
+    let expected = if known { Delivery::Known } else { Delivery::New };
     assert_eq!(store.deliver(&receipt(n, seq)).unwrap(), expected);
     model.states.insert(n, delivered);
     model.tries.remove(&n);
@@ -211,72 +190,37 @@ fn compare(store: &Store, model: &Model) {
     let lines = store.records(1_000).unwrap();
     assert_eq!(lines.len(), model.order.len());
     for (line, n) in lines.iter().rev().zip(&model.order) {
-        assert_eq!(
-            (line.seq.0, line.record),
-            (model.seq(*n).unwrap(), RecordId([*n; 16]))
-        );
+        assert_eq!((line.seq.0, line.record), (model.seq(*n).unwrap(), RecordId([*n; 16])));
         assert_eq!((&line.state, line.captured), (&model.states[n], moment(*n)));
         assert_eq!(line.tries, model.tries.get(n).copied().unwrap_or(0));
-        assert_eq!(
-            store.visit_record([n ^ 0xff; 16]).unwrap().as_ref(),
-            Some(line)
-        );
+        assert_eq!(store.visit_record([n ^ 0xff; 16]).unwrap().as_ref(), Some(line));
         assert_eq!(store.envelope(line.record).unwrap(), envelope(*n));
     }
     let next = store.outbox_next(1_000, u64::MAX).unwrap();
     let waiting = model.waiting();
-    assert_eq!(
-        next.iter().map(|e| e.record.0[0]).collect::<Vec<_>>(),
-        waiting
-    );
+    assert_eq!(next.iter().map(|e| e.record.0[0]).collect::<Vec<_>>(), waiting);
     for entry in &next {
         for picture in &entry.pictures {
-            assert_eq!(
-                store.picture(&picture.digest).unwrap().len() as u64,
-                picture.len
-            );
+            assert_eq!(store.picture(&picture.digest).unwrap().len() as u64, picture.len);
         }
     }
     let summary = store.outbox_summary().unwrap();
     assert_eq!(summary.waiting as usize, waiting.len());
-    assert_eq!(
-        (summary.waiting + summary.held + summary.delivered) as usize,
-        model.order.len()
-    );
-    let oldest = waiting
-        .iter()
-        .min_by_key(|n| model.seq(**n))
-        .map(|n| moment(*n));
+    assert_eq!((summary.waiting + summary.held + summary.delivered) as usize, model.order.len());
+    let oldest = waiting.iter().min_by_key(|n| model.seq(**n)).map(|n| moment(*n));
     assert_eq!(summary.oldest_waiting, oldest);
-    let drafts: BTreeMap<_, _> = store
-        .drafts()
-        .unwrap()
-        .into_iter()
-        .map(|draft| (draft.visit, draft.bytes))
-        .collect();
+    let drafts: BTreeMap<_, _> =
+        store.drafts().unwrap().into_iter().map(|draft| (draft.visit, draft.bytes)).collect();
     assert_eq!(drafts, model.drafts);
-    assert_eq!(
-        store.roster_version().unwrap(),
-        model.roster.map(|(v, _)| u64::from(v))
-    );
+    assert_eq!(store.roster_version().unwrap(), model.roster.map(|(v, _)| u64::from(v)));
     for n in 0..5 {
-        assert_eq!(
-            store.roster_find(&number(n)).unwrap(),
-            model.roster.map(|(_, x)| vec![x, n])
-        );
+        assert_eq!(store.roster_find(&number(n)).unwrap(), model.roster.map(|(_, x)| vec![x, n]));
     }
     assert_eq!(store.meta("anchor").unwrap(), model.meta.map(|x| vec![x]));
     let open = store.open_batch().unwrap().map(|batch| batch.manifest);
     let last = model.batches.last();
-    assert_eq!(
-        open,
-        last.filter(|_| model.batch_open)
-            .map(|(_, manifest)| manifest.clone())
-    );
-    assert_eq!(
-        store.last_manifest_digest().unwrap(),
-        last.map(|(_, m)| sha256(m))
-    );
+    assert_eq!(open, last.filter(|_| model.batch_open).map(|(_, manifest)| manifest.clone()));
+    assert_eq!(store.last_manifest_digest().unwrap(), last.map(|(_, m)| sha256(m)));
     assert_eq!(store.verify_audit().unwrap(), model.audit);
     compare_people(store, model);
 }
@@ -292,15 +236,10 @@ fn compare_people(store: &Store, model: &Model) {
             }
         }
         let subject = key().subject(&number(person));
-        assert_eq!(
-            store.successes(&subject).unwrap(),
-            successes.into_values().collect::<Vec<_>>()
-        );
+        assert_eq!(store.successes(&subject).unwrap(), successes.into_values().collect::<Vec<_>>());
         let kept = store.references(&subject).unwrap();
         assert_eq!(
-            kept.into_iter()
-                .map(|r| (r.modality, r.bytes))
-                .collect::<BTreeMap<_, _>>(),
+            kept.into_iter().map(|r| (r.modality, r.bytes)).collect::<BTreeMap<_, _>>(),
             references
         );
     }

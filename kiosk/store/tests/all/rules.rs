@@ -43,10 +43,7 @@ fn a_visit_has_one_record_and_a_record_one_visit() {
     assert_eq!(store.commit(again).unwrap().0, 1);
     let mut other_visit = commit(1);
     other_visit.visit = [99; 16];
-    assert!(matches!(
-        store.commit(other_visit),
-        Err(StoreError::RecordDiffers)
-    ));
+    assert!(matches!(store.commit(other_visit), Err(StoreError::RecordDiffers)));
     assert_eq!(store.records(10).unwrap().len(), 1);
 }
 
@@ -76,15 +73,9 @@ fn a_wrong_receipt_changes_nothing_and_is_written_down() {
     assert_eq!(error.code(), "store-receipt-mismatch");
     assert_eq!(store.outbox_summary().unwrap().waiting, 1);
     assert_eq!(store.receipt(RecordId([1; 16])).unwrap(), None);
-    assert_eq!(
-        store.audit_lines(1).unwrap()[0].line.event,
-        "security-receipt-mismatch"
-    );
+    assert_eq!(store.audit_lines(1).unwrap()[0].line.event, "security-receipt-mismatch");
     store.deliver(&receipt(1, 1)).unwrap();
-    assert_eq!(
-        store.receipt(RecordId([1; 16])).unwrap(),
-        Some(receipt(1, 1).signed)
-    );
+    assert_eq!(store.receipt(RecordId([1; 16])).unwrap(), Some(receipt(1, 1).signed));
 }
 
 #[test]

@@ -46,10 +46,7 @@ impl Https {
             .timeout_global(Some(CALL_TIME_MAX))
             .max_response_header_size(HEADER_BYTES_MAX)
             .build();
-        Ok(Self {
-            agent: config.new_agent(),
-            base: checked_base(base)?,
-        })
+        Ok(Self { agent: config.new_agent(), base: checked_base(base)? })
     }
 
     /// Another address of the same authority, for the next request.
@@ -63,11 +60,7 @@ impl Https {
         match call.method {
             Method::Get => self.agent.get(&url).call(),
             Method::Put => self.agent.put(&url).content_type(CBOR).send(&call.body[..]),
-            Method::Post => self
-                .agent
-                .post(&url)
-                .content_type(CBOR)
-                .send(&call.body[..]),
+            Method::Post => self.agent.post(&url).content_type(CBOR).send(&call.body[..]),
         }
     }
 }
@@ -75,28 +68,17 @@ impl Https {
 impl Transport for Https {
     fn send(&mut self, call: &Call) -> Result<Reply, TransportError> {
         let mut response = self.exchange(call).map_err(|error| judge(&error))?;
-        let header = |name| {
-            response
-                .headers()
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-        };
+        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
         let server_time_ms = header("x-server-time").and_then(|text| text.parse().ok());
-        let retry_after = header("retry-after")
-            .and_then(|text| text.parse().ok())
-            .map(Duration::from_secs);
+        let retry_after =
+            header("retry-after").and_then(|text| text.parse().ok()).map(Duration::from_secs);
         let body = response
             .body_mut()
             .with_config()
             .limit(ANSWER_BYTES_MAX)
             .read_to_vec()
             .map_err(|error| judge(&error))?;
-        Ok(Reply {
-            status: response.status().as_u16(),
-            body,
-            retry_after,
-            server_time_ms,
-        })
+        Ok(Reply { status: response.status().as_u16(), body, retry_after, server_time_ms })
     }
 }
 
@@ -120,10 +102,7 @@ fn tls13_only() -> rustls::crypto::CryptoProvider {
         cipher_suite::TLS13_AES_256_GCM_SHA384,
         cipher_suite::TLS13_AES_128_GCM_SHA256,
     ];
-    rustls::crypto::CryptoProvider {
-        cipher_suites,
-        ..default_provider()
-    }
+    rustls::crypto::CryptoProvider { cipher_suites, ..default_provider() }
 }
 
 fn certificates(pem: &str) -> Option<Vec<Certificate<'static>>> {
@@ -139,18 +118,12 @@ fn certificates(pem: &str) -> Option<Vec<Certificate<'static>>> {
 /// `https://HOST:PORT` and nothing else: no path, no user, no query.
 fn checked_base(base: &str) -> Result<String, TransportError> {
     let base = base.trim().trim_end_matches('/');
-    let authority = base
-        .strip_prefix("https://")
-        .ok_or(TransportError::Address)?;
+    let authority = base.strip_prefix("https://").ok_or(TransportError::Address)?;
     let (host, port) = authority.rsplit_once(':').ok_or(TransportError::Address)?;
     let host_plain =
         |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
     let good = !host.is_empty() && host.chars().all(host_plain) && port.parse::<u16>().is_ok();
-    if good {
-        Ok(base.to_owned())
-    } else {
-        Err(TransportError::Address)
-    }
+    if good { Ok(base.to_owned()) } else { Err(TransportError::Address) }
 }
 
 fn judge(error: &Error) -> TransportError {
@@ -168,9 +141,7 @@ fn judge(error: &Error) -> TransportError {
 
 fn judge_io(error: &std::io::Error) -> TransportError {
     use std::io::ErrorKind;
-    let inner = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     if let Some(tls) = inner {
         return judge_tls(tls);
     }

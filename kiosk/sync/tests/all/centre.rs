@@ -45,14 +45,7 @@ impl Words {
         e.map(8).unwrap().u8(0).unwrap().u8(self.version).unwrap();
         e.u8(1).unwrap().bytes(&self.record.0).unwrap();
         e.u8(2).unwrap().bytes(&self.digest).unwrap();
-        e.u8(3)
-            .unwrap()
-            .str(&self.device)
-            .unwrap()
-            .u8(4)
-            .unwrap()
-            .u64(self.seq)
-            .unwrap();
+        e.u8(3).unwrap().str(&self.device).unwrap().u8(4).unwrap().u64(self.seq).unwrap();
         e.u8(5).unwrap().str(self.word).unwrap();
         e.u8(6)
             .unwrap()
@@ -66,13 +59,7 @@ impl Words {
     }
 
     pub(crate) fn signed(&self) -> Vec<u8> {
-        sign1(
-            "changqing/receipt",
-            "INTL-1",
-            &RECEIPT,
-            &RECEIPT,
-            &self.payload(),
-        )
+        sign1("changqing/receipt", "INTL-1", &RECEIPT, &RECEIPT, &self.payload())
     }
 }
 
@@ -130,8 +117,7 @@ impl Centre {
     /// The machine is replaced by an empty one, except for its promises.
     pub(crate) fn forget(&mut self) {
         self.manifests.clear();
-        self.pictures
-            .retain(|digest, _| self.complete.contains(digest));
+        self.pictures.retain(|digest, _| self.complete.contains(digest));
     }
 
     fn take_manifest(&mut self, id: &str, body: &[u8]) -> Reply {
@@ -139,11 +125,8 @@ impl Centre {
         for picture in manifest.offers.iter().flat_map(|offer| &offer.pictures) {
             self.lens.insert(picture.digest, picture.len);
         }
-        let need: Vec<_> = manifest
-            .offers
-            .iter()
-            .filter(|o| !self.records.contains_key(&o.record))
-            .collect();
+        let need: Vec<_> =
+            manifest.offers.iter().filter(|o| !self.records.contains_key(&o.record)).collect();
         let pictures: Vec<_> = manifest
             .offers
             .iter()
@@ -151,12 +134,7 @@ impl Centre {
             .filter(|picture| !self.whole(&picture.digest))
             .collect();
         let mut e = Encoder::new(Vec::new());
-        e.map(3)
-            .unwrap()
-            .u8(0)
-            .unwrap()
-            .array(need.len() as u64)
-            .unwrap();
+        e.map(3).unwrap().u8(0).unwrap().array(need.len() as u64).unwrap();
         for offer in need {
             e.bytes(&offer.record.0).unwrap();
         }
@@ -222,22 +200,14 @@ impl Centre {
             .offers
             .iter()
             .filter(|offer| self.records.contains_key(&offer.record))
-            .filter(|offer| {
-                offer
-                    .pictures
-                    .iter()
-                    .all(|picture| self.whole(&picture.digest))
-            })
+            .filter(|offer| offer.pictures.iter().all(|picture| self.whole(&picture.digest)))
             .collect();
         let mut e = Encoder::new(Vec::new());
         e.array(stored.len() as u64).unwrap();
         for offer in stored {
             let no = self.receipts.len() as u64 + 1;
             let words = Words::of(&manifest.device, offer, no);
-            let signed = self
-                .receipts
-                .entry(offer.record)
-                .or_insert_with(|| words.signed());
+            let signed = self.receipts.entry(offer.record).or_insert_with(|| words.signed());
             e.bytes(signed).unwrap();
         }
         reply(200, e.into_writer())
@@ -249,26 +219,12 @@ impl Centre {
 }
 
 pub(crate) fn reply(status: u16, body: Vec<u8>) -> Reply {
-    Reply {
-        status,
-        body,
-        retry_after: None,
-        server_time_ms: Some(1_791_000_010_000),
-    }
+    Reply { status, body, retry_after: None, server_time_ms: Some(1_791_000_010_000) }
 }
 
 pub(crate) fn refusal(status: u16, code: &str) -> Reply {
     let mut e = Encoder::new(Vec::new());
-    e.map(2)
-        .unwrap()
-        .u8(0)
-        .unwrap()
-        .str(code)
-        .unwrap()
-        .u8(1)
-        .unwrap()
-        .str("no")
-        .unwrap();
+    e.map(2).unwrap().u8(0).unwrap().str(code).unwrap().u8(1).unwrap().str("no").unwrap();
     reply(status, e.into_writer())
 }
 
@@ -281,9 +237,7 @@ pub(crate) fn offset_body(next: u64) -> Vec<u8> {
 /// The receipts inside a commit's answer.
 pub(crate) fn receipts_in(body: &[u8]) -> Vec<Vec<u8>> {
     let mut d = Decoder::new(body);
-    (0..d.array().unwrap().unwrap())
-        .map(|_| d.bytes().unwrap().to_vec())
-        .collect()
+    (0..d.array().unwrap().unwrap()).map(|_| d.bytes().unwrap().to_vec()).collect()
 }
 
 pub(crate) fn receipts_body(receipts: &[Vec<u8>]) -> Vec<u8> {

@@ -38,10 +38,7 @@ fn receipts(mut lie: impl FnMut(Vec<u8>) -> Vec<u8> + 'static) -> Lie {
         if !is_commit(call) {
             return Ok(honest());
         }
-        let lies: Vec<_> = receipts_in(&honest().body)
-            .into_iter()
-            .map(&mut lie)
-            .collect();
+        let lies: Vec<_> = receipts_in(&honest().body).into_iter().map(&mut lie).collect();
         Ok(reply(200, receipts_body(&lies)))
     })
 }
@@ -71,29 +68,17 @@ fn bent(bend: impl Fn(&mut Vec<u8>) + 'static) -> Lie {
 /// Lies about one kind of request.
 fn at(kind: &'static str, answer: Reply) -> Lie {
     Box::new(move |call, honest| {
-        Ok(if call.path.starts_with(kind) {
-            answer.clone()
-        } else {
-            honest()
-        })
+        Ok(if call.path.starts_with(kind) { answer.clone() } else { honest() })
     })
 }
 
 fn story(lie: Lie) -> String {
     let mut outbox = MemoryOutbox::with(vec![sealed(1, 1)]);
     let before = outbox.records.clone();
-    let mut liar = Liar {
-        centre: Centre::default(),
-        lie,
-    };
+    let mut liar = Liar { centre: Centre::default(), lie };
     let (key, authority) = (device_key(), authority_keys("K-1"));
-    let turn = Turn {
-        key: &key,
-        authority: &authority,
-        at: moment(1),
-        batch: [1; 16],
-        records_max: 50,
-    };
+    let turn =
+        Turn { key: &key, authority: &authority, at: moment(1), batch: [1; 16], records_max: 50 };
     let ended = run_batch(&mut outbox, &mut liar, &turn);
     assert!(outbox.receipts.is_empty(), "a lie was believed");
     assert!(outbox.records == before, "something was changed or deleted");
@@ -102,15 +87,8 @@ fn story(lie: Lie) -> String {
         Err(error) => error.code().to_owned(),
     };
     let held: Vec<_> = outbox.held.values().cloned().collect();
-    let batch = if outbox.open.is_some() {
-        "goes on"
-    } else {
-        "ends"
-    };
-    format!(
-        "{how}; batch {batch}; held {held:?}; security {:?}",
-        outbox.security
-    )
+    let batch = if outbox.open.is_some() { "goes on" } else { "ends" };
+    format!("{how}; batch {batch}; held {held:?}; security {:?}", outbox.security)
 }
 
 #[test]
@@ -118,18 +96,9 @@ fn nothing_is_believed_and_nothing_is_deleted() {
     let mut lies: Vec<(&str, Lie)> = vec![
         ("forged", receipts(|_| forged(&OTHER, &RECEIPT))),
         ("wrong kid", receipts(|_| forged(&OTHER, &OTHER))),
-        (
-            "terminal's own key",
-            receipts(|_| forged(&[0x11; 32], &[0x11; 32])),
-        ),
-        (
-            "other suite",
-            receipts(|_| other_header("changqing/receipt", "NULL-0")),
-        ),
-        (
-            "other content",
-            receipts(|_| other_header("changqing/roster", "INTL-1")),
-        ),
+        ("terminal's own key", receipts(|_| forged(&[0x11; 32], &[0x11; 32]))),
+        ("other suite", receipts(|_| other_header("changqing/receipt", "NULL-0"))),
+        ("other content", receipts(|_| other_header("changqing/roster", "INTL-1"))),
         ("other digest", words(|w| w.digest = [0; 32])),
         ("other record", words(|w| w.record.0[15] ^= 1)),
         ("other device", words(|w| w.device = "K-2".into())),
@@ -162,54 +131,26 @@ fn nothing_is_believed_and_nothing_is_deleted() {
         ("cut answer", bent(|body| body.truncate(body.len() / 2))),
         ("noise", bent(|body| *body = vec![0xff; 64])),
         ("a count from elsewhere", bent(|body| *body = vec![0x9b; 9])),
-        (
-            "endless body",
-            Box::new(|_, _| Err(TransportError::TooLong)),
-        ),
+        ("endless body", Box::new(|_, _| Err(TransportError::TooLong))),
         ("silence", Box::new(|_, _| Err(TransportError::Timeout))),
     ];
     lies.extend([
-        (
-            "record 409",
-            at("/v1/records", refusal(409, "other-digest")),
-        ),
-        (
-            "record 422",
-            at("/v1/records", refusal(422, "<b>unreadable</b>\u{202e}\n")),
-        ),
+        ("record 409", at("/v1/records", refusal(409, "other-digest"))),
+        ("record 422", at("/v1/records", refusal(422, "<b>unreadable</b>\u{202e}\n"))),
         ("record 400", at("/v1/records", refusal(400, "no"))),
         ("record 302", at("/v1/records", reply(302, Vec::new()))),
-        (
-            "picture back for ever",
-            at("/v1/pictures", reply(409, offset_body(1))),
-        ),
-        (
-            "picture past its end",
-            at("/v1/pictures", reply(202, offset_body(1 << 60))),
-        ),
-        (
-            "picture stands still",
-            at("/v1/pictures", reply(202, offset_body(0))),
-        ),
-        (
-            "picture 422 for ever",
-            at("/v1/pictures", refusal(422, "digest")),
-        ),
+        ("picture back for ever", at("/v1/pictures", reply(409, offset_body(1)))),
+        ("picture past its end", at("/v1/pictures", reply(202, offset_body(1 << 60)))),
+        ("picture stands still", at("/v1/pictures", reply(202, offset_body(0)))),
+        ("picture 422 for ever", at("/v1/pictures", refusal(422, "digest"))),
         ("picture gone", at("/v1/pictures", refusal(404, "gone"))),
-        (
-            "picture said to be there",
-            at("/v1/pictures", reply(201, Vec::new())),
-        ),
+        ("picture said to be there", at("/v1/pictures", reply(201, Vec::new()))),
     ]);
-    for status in [
-        200, 204, 301, 400, 401, 403, 404, 409, 413, 418, 422, 429, 500, 503, 999,
-    ] {
+    for status in [200, 204, 301, 400, 401, 403, 404, 409, 413, 418, 422, 429, 500, 503, 999] {
         lies.push((status.to_string().leak(), always(status)));
     }
-    let told: String = lies
-        .into_iter()
-        .map(|(name, lie)| format!("{name:24} {}\n", story(lie)))
-        .collect();
+    let told: String =
+        lies.into_iter().map(|(name, lie)| format!("{name:24} {}\n", story(lie))).collect();
     expect![[r#"
         forged                   left 1; batch ends; held []; security ["receipt-forged", "receipt-forged", "receipt-forged"]
         wrong kid                left 1; batch ends; held []; security ["receipt-forged", "receipt-forged", "receipt-forged"]
@@ -262,13 +203,7 @@ fn nothing_is_believed_and_nothing_is_deleted() {
 
 fn forged(signer: &[u8; 32], named: &[u8; 32]) -> Vec<u8> {
     let words = Words::of("K-1", &offer(1, &sealed(1, 1)), 1);
-    sign1(
-        "changqing/receipt",
-        "INTL-1",
-        signer,
-        named,
-        &words.payload(),
-    )
+    sign1("changqing/receipt", "INTL-1", signer, named, &words.payload())
 }
 
 fn other_header(content: &str, suite: &str) -> Vec<u8> {
@@ -287,18 +222,10 @@ fn a_true_receipt_among_lies_counts() {
         all[0][40] ^= 1;
         Ok(reply(200, receipts_body(&all)))
     });
-    let mut liar = Liar {
-        centre: Centre::default(),
-        lie,
-    };
+    let mut liar = Liar { centre: Centre::default(), lie };
     let (key, authority) = (device_key(), authority_keys("K-1"));
-    let turn = Turn {
-        key: &key,
-        authority: &authority,
-        at: moment(1),
-        batch: [1; 16],
-        records_max: 50,
-    };
+    let turn =
+        Turn { key: &key, authority: &authority, at: moment(1), batch: [1; 16], records_max: 50 };
     let report = run_batch(&mut outbox, &mut liar, &turn).unwrap();
     assert_eq!((report.delivered, report.left), (1, 1));
     assert!(outbox.receipts.contains_key(&outbox.records[&2].id));
@@ -307,28 +234,13 @@ fn a_true_receipt_among_lies_counts() {
 #[test]
 fn the_wait_that_was_asked_for_is_passed_on() {
     let lie: Lie = Box::new(|_, _| {
-        Ok(Reply {
-            retry_after: Some(Duration::from_secs(77)),
-            ..refusal(503, "busy")
-        })
+        Ok(Reply { retry_after: Some(Duration::from_secs(77)), ..refusal(503, "busy") })
     });
-    let mut liar = Liar {
-        centre: Centre::default(),
-        lie,
-    };
+    let mut liar = Liar { centre: Centre::default(), lie };
     let (key, authority) = (device_key(), authority_keys("K-1"));
-    let turn = Turn {
-        key: &key,
-        authority: &authority,
-        at: moment(1),
-        batch: [1; 16],
-        records_max: 50,
-    };
-    let error: SyncError = run_batch(
-        &mut MemoryOutbox::with(vec![sealed(1, 0)]),
-        &mut liar,
-        &turn,
-    )
-    .unwrap_err();
+    let turn =
+        Turn { key: &key, authority: &authority, at: moment(1), batch: [1; 16], records_max: 50 };
+    let error: SyncError =
+        run_batch(&mut MemoryOutbox::with(vec![sealed(1, 0)]), &mut liar, &turn).unwrap_err();
     assert_eq!(error.retry_after(), Some(Duration::from_secs(77)));
 }

@@ -30,10 +30,7 @@ fn leaf(ca: &Ca, name: &str) -> (String, String) {
     let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
     params.distinguished_name.push(DnType::CommonName, name);
     let key = KeyPair::generate().unwrap();
-    (
-        params.signed_by(&key, ca).unwrap().pem(),
-        key.serialize_pem(),
-    )
+    (params.signed_by(&key, ca).unwrap().pem(), key.serialize_pem())
 }
 
 fn server_config(
@@ -62,10 +59,7 @@ fn server_config(
 /// Serves one connection and ends.
 fn serve(config: Arc<ServerConfig>, answer: Vec<u8>) -> (String, JoinHandle<Vec<u8>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let base = format!(
-        "https://127.0.0.1:{}",
-        listener.local_addr().unwrap().port()
-    );
+    let base = format!("https://127.0.0.1:{}", listener.local_addr().unwrap().port());
     let served = thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
         talk(config, stream, &answer).unwrap_or_default()
@@ -101,17 +95,9 @@ fn read_request(tls: &mut impl Read) -> std::io::Result<Vec<u8>> {
 
 fn call_as(ca: &Ca, client_ca: &Ca, base: &str) -> Result<kiosk_sync::Reply, TransportError> {
     let (cert, key) = leaf(client_ca, "K-1");
-    let identity = Identity {
-        ca_pem: &ca.pem(),
-        cert_pem: &cert,
-        key_pem: &key,
-    };
+    let identity = Identity { ca_pem: &ca.pem(), cert_pem: &cert, key_pem: &key };
     let mut https = Https::new(base, &identity)?;
-    https.send(&Call {
-        method: Method::Put,
-        path: "/v1/records/00".into(),
-        body: BODY.into(),
-    })
+    https.send(&Call { method: Method::Put, path: "/v1/records/00".into(), body: BODY.into() })
 }
 
 const BODY: &[u8] = &[1, 2, 3];
@@ -122,23 +108,15 @@ const GOOD: &[u8] = b"HTTP/1.1 429 Too Many\r\nretry-after: 7\r\nx-server-time: 
 #[test]
 fn a_good_answer_comes_with_its_headers() {
     let ca = ca();
-    let (base, served) = serve(
-        server_config(&ca, "127.0.0.1", &[&rustls::version::TLS13]),
-        GOOD.into(),
-    );
+    let (base, served) =
+        serve(server_config(&ca, "127.0.0.1", &[&rustls::version::TLS13]), GOOD.into());
     let reply = call_as(&ca, &ca, &base).unwrap();
     assert_eq!((reply.status, &reply.body[..]), (429, &b"ok"[..]));
     assert_eq!(reply.retry_after, Some(Duration::from_secs(7)));
     assert_eq!(reply.server_time_ms, Some(1_791_000_000_123));
     let request = String::from_utf8(served.join().unwrap()).unwrap();
-    assert!(
-        request.starts_with("PUT /v1/records/00 HTTP/1.1\r\n"),
-        "{request}"
-    );
-    assert!(
-        !request.to_lowercase().contains("accept-encoding"),
-        "{request}"
-    );
+    assert!(request.starts_with("PUT /v1/records/00 HTTP/1.1\r\n"), "{request}");
+    assert!(!request.to_lowercase().contains("accept-encoding"), "{request}");
 }
 
 #[test]
@@ -147,30 +125,16 @@ fn only_our_ca_our_host_and_tls_1_3_will_do() {
     let tls13: &[_] = &[&rustls::version::TLS13];
     let end = |server: &Ca, host: &str, client: &Ca, versions| {
         let (base, served) = serve(server_config(server, host, versions), GOOD.into());
-        let end = call_as(&ours, client, &base)
-            .map(|_| ())
-            .map_err(|error| error.code());
+        let end = call_as(&ours, client, &base).map(|_| ()).map_err(|error| error.code());
         served.join().unwrap();
         end
     };
     assert_eq!(end(&ours, "127.0.0.1", &ours, tls13), Ok(()));
-    assert_eq!(
-        end(&theirs, "127.0.0.1", &ours, tls13),
-        Err("sync-certificate")
-    );
-    assert_eq!(
-        end(&ours, "127.0.0.2", &ours, tls13),
-        Err("sync-certificate")
-    );
-    assert_eq!(
-        end(&ours, "127.0.0.1", &theirs, tls13),
-        Err("sync-certificate")
-    );
+    assert_eq!(end(&theirs, "127.0.0.1", &ours, tls13), Err("sync-certificate"));
+    assert_eq!(end(&ours, "127.0.0.2", &ours, tls13), Err("sync-certificate"));
+    assert_eq!(end(&ours, "127.0.0.1", &theirs, tls13), Err("sync-certificate"));
     let tls12: &[_] = &[&rustls::version::TLS12];
-    assert_eq!(
-        end(&ours, "127.0.0.1", &ours, tls12),
-        Err("sync-certificate")
-    );
+    assert_eq!(end(&ours, "127.0.0.1", &ours, tls12), Err("sync-certificate"));
 }
 
 #[test]
@@ -178,10 +142,8 @@ fn an_endless_answer_is_cut_off() {
     let ca = ca();
     let mut endless = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
     endless.resize(3 << 20, b'x');
-    let (base, served) = serve(
-        server_config(&ca, "127.0.0.1", &[&rustls::version::TLS13]),
-        endless,
-    );
+    let (base, served) =
+        serve(server_config(&ca, "127.0.0.1", &[&rustls::version::TLS13]), endless);
     assert_eq!(call_as(&ca, &ca, &base), Err(TransportError::TooLong));
     served.join().unwrap();
 }
@@ -189,31 +151,15 @@ fn an_endless_answer_is_cut_off() {
 #[test]
 fn nobody_there_is_no_route() {
     let ca = ca();
-    let free = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    assert_eq!(
-        call_as(&ca, &ca, &format!("https://{free}")),
-        Err(TransportError::NoRoute)
-    );
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    assert_eq!(call_as(&ca, &ca, &format!("https://{free}")), Err(TransportError::NoRoute));
 }
 
 #[test]
 fn an_address_is_host_and_port_and_nothing_else() {
     let ca = ca();
-    for bad in [
-        "http://a:1",
-        "https://a",
-        "https://a:1/x",
-        "https://u@a:1",
-        "https://a:99999",
-        "",
-    ] {
-        assert_eq!(
-            call_as(&ca, &ca, bad),
-            Err(TransportError::Address),
-            "{bad}"
-        );
+    for bad in ["http://a:1", "https://a", "https://a:1/x", "https://u@a:1", "https://a:99999", ""]
+    {
+        assert_eq!(call_as(&ca, &ca, bad), Err(TransportError::Address), "{bad}");
     }
 }

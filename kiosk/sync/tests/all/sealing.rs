@@ -23,12 +23,7 @@ pub(crate) fn unseal(content: &str, bytes: &[u8]) -> Vec<u8> {
     let seal = CoseEncrypt0::from_slice(bytes).unwrap();
     let header = seal.protected.original_data.clone().unwrap();
     let mut aad = minicbor::Encoder::new(Vec::new());
-    aad.array(3)
-        .unwrap()
-        .str("Encrypt0")
-        .unwrap()
-        .bytes(&header)
-        .unwrap();
+    aad.array(3).unwrap().str("Encrypt0").unwrap().bytes(&header).unwrap();
     aad.bytes(content.as_bytes()).unwrap();
     let encapsulated = seal.unprotected.rest[0].1.as_bytes().unwrap();
     hpke::single_shot_open::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
@@ -46,14 +41,8 @@ pub(crate) fn unseal(content: &str, bytes: &[u8]) -> Vec<u8> {
 fn the_authority_opens_what_was_sealed_and_finds_the_terminals_signature() {
     let mut before = record(4, true);
     let sealed = sealer().seal(&mut before, vec![picture(5_000, 1)]).unwrap();
-    assert_eq!(
-        before.pictures[0].digest,
-        sha256(&sealed.pictures[0].sealed)
-    );
-    assert_eq!(
-        unseal("changqing/picture", &sealed.pictures[0].sealed),
-        picture(5_000, 1).bytes
-    );
+    assert_eq!(before.pictures[0].digest, sha256(&sealed.pictures[0].sealed));
+    assert_eq!(unseal("changqing/picture", &sealed.pictures[0].sealed), picture(5_000, 1).bytes);
     let signed = unseal("changqing/record", &sealed.envelope);
     let parsed = CoseSign1::from_slice(&signed).unwrap();
     parsed
@@ -67,24 +56,14 @@ fn the_authority_opens_what_was_sealed_and_finds_the_terminals_signature() {
 
 #[test]
 fn the_same_picture_never_seals_to_the_same_bytes() {
-    let seal = || {
-        sealer()
-            .seal(&mut record(1, false), vec![picture(100, 1)])
-            .unwrap()
-    };
+    let seal = || sealer().seal(&mut record(1, false), vec![picture(100, 1)]).unwrap();
     assert_ne!(seal().pictures[0].digest, seal().pictures[0].digest);
 }
 
 #[test]
 fn our_signed_bytes_are_those_of_another_implementation() {
     let payload = record(3, true).to_cbor();
-    let theirs = sign1(
-        "changqing/record",
-        "INTL-1",
-        &[0x11; 32],
-        &[0x11; 32],
-        &payload,
-    );
+    let theirs = sign1("changqing/record", "INTL-1", &[0x11; 32], &[0x11; 32], &payload);
     let ours = unseal("changqing/record", &sealed_full().envelope);
     assert_eq!(hex(&ours), hex(&theirs));
 }
@@ -112,28 +91,17 @@ fn a_broken_key_is_noticed_before_anything_is_saved() {
 #[test]
 fn a_picture_nobody_would_take_is_not_sealed() {
     for bytes in [Vec::new(), vec![0; 9 << 20]] {
-        let picture = kiosk_sync::Picture {
-            role: "live-face".into(),
-            bytes,
-        };
-        let end = sealer()
-            .seal(&mut record(1, false), vec![picture])
-            .map(drop);
+        let picture = kiosk_sync::Picture { role: "live-face".into(), bytes };
+        let end = sealer().seal(&mut record(1, false), vec![picture]).map(drop);
         assert_eq!(end, Err(SealError::PictureSize));
     }
 }
 
 #[test]
 fn keys_that_cannot_serve_are_refused() {
-    assert!(
-        SealingKey::from_bytes(&[0; 32]).is_err(),
-        "a point of small order"
-    );
+    assert!(SealingKey::from_bytes(&[0; 32]).is_err(), "a point of small order");
     assert!(VerifyKey::from_sec1(&[4; 65]).is_err(), "not on the curve");
-    assert_eq!(
-        kiosk_sync::FileKey::from_pem("-----").map(drop),
-        Err(KeyError::Private)
-    );
+    assert_eq!(kiosk_sync::FileKey::from_pem("-----").map(drop), Err(KeyError::Private));
     let toml = |suite: &str| {
         AuthorityKeys::from_toml(&format!(
             "device='d'\nsite='s'\nsuite='{suite}'\nenc_key=''\nreceipt_key=''\ndown_key=''\npolicy_key=''"
@@ -142,10 +110,7 @@ fn keys_that_cannot_serve_are_refused() {
     };
     assert_eq!(toml("GM-9"), Err(KeyError::Suite));
     assert_eq!(toml("INTL-1"), Err(KeyError::Public("enc_key")));
-    assert!(matches!(
-        AuthorityKeys::from_toml("").map(drop),
-        Err(KeyError::File(_))
-    ));
+    assert!(matches!(AuthorityKeys::from_toml("").map(drop), Err(KeyError::File(_))));
 }
 
 #[test]
@@ -153,28 +118,13 @@ fn what_comes_down_opens_only_as_what_it_is() {
     let key = VerifyKey::from_sec1(&public_point(&RECEIPT)).unwrap();
     let other = VerifyKey::from_sec1(&public_point(&OTHER)).unwrap();
     let roster = sign1("changqing/roster", "INTL-1", &RECEIPT, &RECEIPT, b"{}");
-    assert_eq!(
-        open_signed(ContentType::Roster, &key, &roster),
-        Ok(&b"{}"[..])
-    );
-    assert_eq!(
-        open_signed(ContentType::Policy, &key, &roster),
-        Err(OpenError::Header)
-    );
-    assert_eq!(
-        open_signed(ContentType::Roster, &other, &roster),
-        Err(OpenError::Header)
-    );
+    assert_eq!(open_signed(ContentType::Roster, &key, &roster), Ok(&b"{}"[..]));
+    assert_eq!(open_signed(ContentType::Policy, &key, &roster), Err(OpenError::Header));
+    assert_eq!(open_signed(ContentType::Roster, &other, &roster), Err(OpenError::Header));
     let down = sign1("changqing/roster", "INTL-0", &RECEIPT, &RECEIPT, b"{}");
-    assert_eq!(
-        open_signed(ContentType::Roster, &key, &down),
-        Err(OpenError::Header)
-    );
+    assert_eq!(open_signed(ContentType::Roster, &key, &down), Err(OpenError::Header));
     let forged = sign1("changqing/roster", "INTL-1", &OTHER, &RECEIPT, b"{}");
-    assert_eq!(
-        open_signed(ContentType::Roster, &key, &forged),
-        Err(OpenError::Signature)
-    );
+    assert_eq!(open_signed(ContentType::Roster, &key, &forged), Err(OpenError::Signature));
 }
 
 proptest! {
@@ -207,17 +157,7 @@ proptest! {
 #[test]
 fn a_sealed_record_says_nothing_of_the_person() {
     let sealed = sealed(2, 1);
-    for needle in [
-        "11010519491231002X".as_bytes(),
-        "常青".as_bytes(),
-        b"FMR\0",
-        b"county-2026",
-    ] {
-        assert!(
-            !sealed
-                .envelope
-                .windows(needle.len())
-                .any(|window| window == needle)
-        );
+    for needle in ["11010519491231002X".as_bytes(), "常青".as_bytes(), b"FMR\0", b"county-2026"] {
+        assert!(!sealed.envelope.windows(needle.len()).any(|window| window == needle));
     }
 }

@@ -25,11 +25,8 @@ impl Transport for Line<'_> {
     fn send(&mut self, call: &Call) -> Result<Reply, TransportError> {
         let (mut fate, mut centre) = (self.fate.borrow_mut(), self.centre.borrow_mut());
         let mut bad = |percent| fate.below(100) < percent;
-        let (lost, doubled, forgets) = (
-            bad(self.bad_percent),
-            bad(self.bad_percent),
-            bad(self.bad_percent / 5),
-        );
+        let (lost, doubled, forgets) =
+            (bad(self.bad_percent), bad(self.bad_percent), bad(self.bad_percent / 5));
         let (cut, late) = (bad(self.bad_percent), bad(self.bad_percent));
         if forgets {
             centre.forget();
@@ -48,11 +45,7 @@ impl Transport for Line<'_> {
         if doubled {
             centre.answer(call);
         }
-        if cut {
-            Err(TransportError::Timeout)
-        } else {
-            Ok(reply)
-        }
+        if cut { Err(TransportError::Timeout) } else { Ok(reply) }
     }
 }
 
@@ -68,13 +61,7 @@ fn turn(
         LazyLock::new(|| [authority_keys("K-1"), authority_keys("K-2")]);
     static KEY: LazyLock<FileKey> = LazyLock::new(device_key);
     let authority = KEYS.iter().find(|keys| keys.device == device).unwrap();
-    let turn = Turn {
-        key: &*KEY,
-        authority,
-        at: moment(batch),
-        batch: id,
-        records_max: 3,
-    };
+    let turn = Turn { key: &*KEY, authority, at: moment(batch), batch: id, records_max: 3 };
     run_batch(outbox, line, &turn)
 }
 
@@ -91,18 +78,10 @@ fn storm(seed: u64, bad_percent: u64) -> (u64, u64, u64) {
     let mut turns = 0;
     while outboxes.iter().any(|outbox| outbox.waiting() > 0) {
         turns += 1;
-        assert!(
-            turns < 2_000,
-            "seed {seed} does not converge at {bad_percent} %"
-        );
+        assert!(turns < 2_000, "seed {seed} does not converge at {bad_percent} %");
         // After a hundred turns the line is repaired.
         let bad_percent = if turns > 100 { 0 } else { bad_percent };
-        let mut line = Line {
-            centre: &centre,
-            fate: &fate,
-            bad_percent,
-            old: &old,
-        };
+        let mut line = Line { centre: &centre, fate: &fate, bad_percent, old: &old };
         let _ = turn(&mut outboxes[0], &mut line, "K-1", turns);
         let _ = turn(&mut outboxes[1], &mut line, "K-2", turns);
     }
@@ -114,11 +93,7 @@ fn storm(seed: u64, bad_percent: u64) -> (u64, u64, u64) {
                 continue;
             }
             let receipts = &outbox.receipts[&record.id];
-            assert!(
-                receipts
-                    .iter()
-                    .all(|r| r.seq == *seq && r.signed == receipts[0].signed)
-            );
+            assert!(receipts.iter().all(|r| r.seq == *seq && r.signed == receipts[0].signed));
             assert_eq!(centre.records[&record.id], record.envelope, "seed {seed}");
             for picture in &record.pictures {
                 assert_eq!(centre.pictures[&picture.digest], picture.sealed);
@@ -157,45 +132,22 @@ fn a_batch_names_the_one_before_and_is_repeated_byte_by_byte() {
     let centre = RefCell::new(Centre::default());
     let (fate, old) = (RefCell::new(Fixed(1)), RefCell::new(Vec::new()));
     let mut outbox = MemoryOutbox::with((0..5).map(|n| sealed(n, 0)).collect());
-    let mut dead = Line {
-        centre: &centre,
-        fate: &fate,
-        bad_percent: 100,
-        old: &old,
-    };
+    let mut dead = Line { centre: &centre, fate: &fate, bad_percent: 100, old: &old };
     assert!(turn(&mut outbox, &mut dead, "K-1", 1).is_err());
     assert!(turn(&mut outbox, &mut dead, "K-1", 2).is_err());
-    assert_eq!(
-        outbox.batches.len(),
-        1,
-        "the interrupted batch goes on, no new one is made"
-    );
-    let mut good = Line {
-        centre: &centre,
-        fate: &fate,
-        bad_percent: 0,
-        old: &old,
-    };
+    assert_eq!(outbox.batches.len(), 1, "the interrupted batch goes on, no new one is made");
+    let mut good = Line { centre: &centre, fate: &fate, bad_percent: 0, old: &old };
     let first = turn(&mut outbox, &mut good, "K-1", 3).unwrap();
     assert_eq!((first.offered, first.delivered, first.left), (3, 3, 0));
     let second = turn(&mut outbox, &mut good, "K-1", 4).unwrap();
     assert_eq!((second.offered, second.delivered, second.left), (2, 2, 0));
-    assert_eq!(
-        turn(&mut outbox, &mut good, "K-1", 5).unwrap(),
-        Report::default()
-    );
+    assert_eq!(turn(&mut outbox, &mut good, "K-1", 5).unwrap(), Report::default());
     let open = |n: usize| {
-        kiosk_sync::Manifest::open(
-            kiosk_sync::DeviceKey::public(&device_key()),
-            &outbox.batches[n],
-        )
-        .unwrap()
+        kiosk_sync::Manifest::open(kiosk_sync::DeviceKey::public(&device_key()), &outbox.batches[n])
+            .unwrap()
     };
     assert_eq!(open(0).previous, None);
-    assert_eq!(
-        open(1).previous,
-        Some(crate::terminal::sha256(&outbox.batches[0]))
-    );
+    assert_eq!(open(1).previous, Some(crate::terminal::sha256(&outbox.batches[0])));
 }
 
 #[test]
@@ -204,12 +156,7 @@ fn a_picture_lost_on_the_terminal_holds_its_record_and_no_other() {
     let (fate, old) = (RefCell::new(Fixed(1)), RefCell::new(Vec::new()));
     let mut outbox = MemoryOutbox::with((0..3).map(|n| sealed(n, 1)).collect());
     outbox.damaged = Some(outbox.records[&2].pictures[0].digest);
-    let mut good = Line {
-        centre: &centre,
-        fate: &fate,
-        bad_percent: 0,
-        old: &old,
-    };
+    let mut good = Line { centre: &centre, fate: &fate, bad_percent: 0, old: &old };
     let report = turn(&mut outbox, &mut good, "K-1", 1).unwrap();
     assert_eq!((report.delivered, report.held, report.left), (2, 1, 0));
     assert_eq!(outbox.held[&outbox.records[&2].id], "damaged-on-terminal");

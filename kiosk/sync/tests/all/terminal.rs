@@ -130,21 +130,14 @@ pub(crate) fn record(n: u8, full: bool) -> Record {
         site: "S-1".into(),
         captured: moment(u64::from(n)),
         subject: subject(),
-        outcome: if full {
-            Outcome::AppealFiled
-        } else {
-            Outcome::Certified
-        },
+        outcome: if full { Outcome::AppealFiled } else { Outcome::Certified },
         benefits: if full { vec![benefit()] } else { Vec::new() },
         evidence: if full { vec![evidence()] } else { Vec::new() },
         operators: vec!["op-1".into()],
         consent: full.then(consent),
         pictures: Vec::new(),
         templates: if full { vec![template()] } else { Vec::new() },
-        appeal: full.then(|| Appeal {
-            reason: "face-changed".into(),
-            statement: None,
-        }),
+        appeal: full.then(|| Appeal { reason: "face-changed".into(), statement: None }),
         supersedes: full.then_some(RecordId([9; 16])),
         legal_basis: "PIPL-13-1-3".into(),
     }
@@ -217,29 +210,18 @@ pub(crate) fn picture(len: usize, seed: u64) -> Picture {
     let mut bytes = vec![0xff, 0xd8, 0xff, 0xe0];
     let mut noise = Fixed(seed);
     bytes.extend((4..len.max(4)).map(|_| noise.draw() as u8));
-    Picture {
-        role: "live-face".into(),
-        bytes,
-    }
+    Picture { role: "live-face".into(), bytes }
 }
 
 /// Sealed once and then remembered: a picture of 300 kB goes in two pieces, and takes its time to seal.
 pub(crate) fn sealed(n: u8, pictures: usize) -> SealedRecord {
     static MADE: Mutex<BTreeMap<(u8, usize), SealedRecord>> = Mutex::new(BTreeMap::new());
     let make = || {
-        let pictures = (0..pictures)
-            .map(|p| picture(300_000 * p + 900, p as u64))
-            .collect();
+        let pictures = (0..pictures).map(|p| picture(300_000 * p + 900, p as u64)).collect();
         let random = &mut Fixed(u64::from(n));
-        sealer()
-            .seal_with(&mut record(n, n.is_multiple_of(2)), pictures, random)
-            .unwrap()
+        sealer().seal_with(&mut record(n, n.is_multiple_of(2)), pictures, random).unwrap()
     };
-    MADE.lock()
-        .unwrap()
-        .entry((n, pictures))
-        .or_insert_with(make)
-        .clone()
+    MADE.lock().unwrap().entry((n, pictures)).or_insert_with(make).clone()
 }
 
 pub(crate) fn offer(seq: u64, record: &SealedRecord) -> Offer {
@@ -275,10 +257,7 @@ pub(crate) struct MemoryOutbox {
 
 impl MemoryOutbox {
     pub(crate) fn with(records: Vec<SealedRecord>) -> Self {
-        Self {
-            records: (1..).zip(records).collect(),
-            ..Self::default()
-        }
+        Self { records: (1..).zip(records).collect(), ..Self::default() }
     }
 
     pub(crate) fn waiting(&self) -> usize {
@@ -312,11 +291,7 @@ impl Outbox for MemoryOutbox {
             return Err(OutboxError::Damaged);
         }
         let mut pictures = self.records.values().flat_map(|r| &r.pictures);
-        Ok(pictures
-            .find(|p| p.digest == *digest)
-            .ok_or(OutboxError::Damaged)?
-            .sealed
-            .clone())
+        Ok(pictures.find(|p| p.digest == *digest).ok_or(OutboxError::Damaged)?.sealed.clone())
     }
 
     fn deliver(&mut self, receipt: &Receipt) -> Result<(), OutboxError> {
@@ -326,10 +301,7 @@ impl Outbox for MemoryOutbox {
             (receipt.record, receipt.digest),
             "a wrong receipt came through"
         );
-        self.receipts
-            .entry(receipt.record)
-            .or_default()
-            .push(receipt.clone());
+        self.receipts.entry(receipt.record).or_default().push(receipt.clone());
         Ok(())
     }
 

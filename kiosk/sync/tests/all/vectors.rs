@@ -23,15 +23,9 @@ fn records() {
     let mut text = heading("Records: payload, signed inside, envelope outside; and a picture.");
     for (name, n, full) in [("as little as may be", 1, false), ("every field", 2, true)] {
         let mut record = record(n, full);
-        let pictures = if full {
-            vec![picture(64, 1)]
-        } else {
-            Vec::new()
-        };
+        let pictures = if full { vec![picture(64, 1)] } else { Vec::new() };
         let plain = pictures.first().map(|p| hex(&p.bytes));
-        let sealed = sealer()
-            .seal_with(&mut record, pictures, &mut Fixed(u64::from(n)))
-            .unwrap();
+        let sealed = sealer().seal_with(&mut record, pictures, &mut Fixed(u64::from(n))).unwrap();
         let signed = unseal("changqing/record", &sealed.envelope);
         writeln!(text, "\n[[record]]\nname = \"{name}\"").unwrap();
         line(&mut text, "payload", &record.to_cbor());
@@ -52,9 +46,7 @@ fn manifests() {
     let mut text = heading("Manifests: payload and signed bytes. The second names the first.");
     let sealed = |n: u8, pictures| {
         let pictures = (0..pictures).map(|p| picture(64, p)).collect();
-        sealer()
-            .seal_with(&mut record(n, n == 2), pictures, &mut Fixed(u64::from(n)))
-            .unwrap()
+        sealer().seal_with(&mut record(n, n == 2), pictures, &mut Fixed(u64::from(n))).unwrap()
     };
     let first = Manifest {
         batch: [1; 16],
@@ -73,10 +65,7 @@ fn manifests() {
     };
     for (name, manifest) in [("the first of a terminal", first), ("the second", second)] {
         let signed = manifest.sign(&device_key()).unwrap();
-        assert_eq!(
-            Manifest::open(device_key().public(), &signed),
-            Ok(as_sent(&manifest))
-        );
+        assert_eq!(Manifest::open(device_key().public(), &signed), Ok(as_sent(&manifest)));
         writeln!(text, "\n[[manifest]]\nname = \"{name}\"").unwrap();
         line(&mut text, "payload", &manifest.to_cbor());
         line(&mut text, "signed", &signed);
@@ -110,15 +99,7 @@ fn receipts() {
         change(&mut words);
         words.signed()
     };
-    let by = |signer, named| {
-        sign1(
-            "changqing/receipt",
-            "INTL-1",
-            signer,
-            named,
-            &words.payload(),
-        )
-    };
+    let by = |signer, named| sign1("changqing/receipt", "INTL-1", signer, named, &words.payload());
     let table = [
         ("good", words.signed()),
         ("forged", by(&OTHER, &RECEIPT)),
@@ -138,11 +119,7 @@ fn receipts() {
             }
             Err(error) => error.code(),
         };
-        writeln!(
-            text,
-            "\n[[receipt]]\nname = \"{name}\"\nworth = \"{worth}\""
-        )
-        .unwrap();
+        writeln!(text, "\n[[receipt]]\nname = \"{name}\"\nworth = \"{worth}\"").unwrap();
         line(&mut text, "signed", &signed);
     }
     expect_file!["../vectors/receipts.toml"].assert_eq(&text);
@@ -179,26 +156,15 @@ fn of_the_authoritys_receipts_exactly_the_good_one_counts() {
     };
     assert!(file.receipt.len() > 10);
     for receipt in file.receipt {
-        let worth = verify(
-            &key,
-            &file.device,
-            std::slice::from_ref(&offer),
-            &unhex(&receipt.bytes),
-        );
-        assert_eq!(
-            worth.is_ok(),
-            receipt.wrong == "nothing",
-            "{}",
-            receipt.wrong
-        );
+        let worth =
+            verify(&key, &file.device, std::slice::from_ref(&offer), &unhex(&receipt.bytes));
+        assert_eq!(worth.is_ok(), receipt.wrong == "nothing", "{}", receipt.wrong);
     }
 }
 
 /// Committed by the authority's tests; both sides read the same document and no line of each other's code.
 fn theirs(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../tests/vectors")
-        .join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors").join(name);
     std::fs::read_to_string(path).unwrap()
 }
 

@@ -56,16 +56,12 @@ fn deliver(
             continue;
         }
         let (records, pictures, _) = answer.answer();
-        for parcel in parcels
-            .iter()
-            .filter(|parcel| records.contains(&parcel.id.to_vec()))
-        {
+        for parcel in parcels.iter().filter(|parcel| records.contains(&parcel.id.to_vec())) {
             ask(terminal);
             let _ = terminal.keep(parcel.id, &parcel.envelope);
         }
-        for parcel in parcels
-            .iter()
-            .filter(|parcel| pictures.contains(&sha256(&parcel.picture).to_vec()))
+        for parcel in
+            parcels.iter().filter(|parcel| pictures.contains(&sha256(&parcel.picture).to_vec()))
         {
             ask(terminal);
             send_picture(terminal, &parcel.picture);
@@ -88,9 +84,8 @@ fn send_picture(terminal: &Terminal, picture: &[u8]) {
         let end = picture.len().min(offset + picture.len() / 2 + 1);
         match terminal.append(digest, offset, &picture[offset..end]) {
             Ok(reply) if matches!(reply.status, 202 | 409) => {
-                offset = usize::try_from(reply.next_offset())
-                    .expect("an offset")
-                    .min(picture.len());
+                offset =
+                    usize::try_from(reply.next_offset()).expect("an offset").min(picture.len());
             }
             _ => return,
         }
@@ -113,15 +108,10 @@ fn keep_receipts(
         };
         // Id and digest stand in the payload as they are; a lie about either is not for a parcel.
         let names = |bytes: &[u8]| payload.windows(bytes.len()).any(|window| window == bytes);
-        let parcel = parcels
-            .iter()
-            .find(|parcel| names(&parcel.id) && names(&parcel.entry.digest));
+        let parcel = parcels.iter().find(|parcel| names(&parcel.id) && names(&parcel.entry.digest));
         let Some(parcel) = parcel else { continue };
         let known = learnt.receipts.insert(parcel.id.to_vec(), receipt.clone());
-        assert!(
-            known.is_none_or(|known| known == *receipt),
-            "a receipt changed its bytes"
-        );
+        assert!(known.is_none_or(|known| known == *receipt), "a receipt changed its bytes");
     }
 }
 
@@ -184,10 +174,7 @@ fn terminals_that_send_at_once_share_one_row_of_receipt_numbers() {
                 })
             })
             .collect();
-        sending
-            .into_iter()
-            .map(|sent| sent.join().expect("no panic"))
-            .collect()
+        sending.into_iter().map(|sent| sent.join().expect("no panic")).collect()
     });
     check_nothing_is_lost_or_doubled(data.path(), &learnt, 12);
 }
@@ -200,20 +187,12 @@ fn events_of_one_device_are_counted_without_end_and_listed_with_one() {
     let mut store = Store::open(data.path()).expect("a store");
     for n in 0..1_200 {
         let about = n.to_string();
-        let event = Event {
-            device: "K-1",
-            code: "bad-signature",
-            about: &about,
-            security: true,
-        };
+        let event = Event { device: "K-1", code: "bad-signature", about: &about, security: true };
         store.note(event, n).expect("an event");
     }
     let listed = EventLine::all(&store).expect("a list").len();
     assert_eq!(listed, 1_001);
-    assert_eq!(
-        Status::read(&store).expect("a status").security_events,
-        1_200
-    );
+    assert_eq!(Status::read(&store).expect("a status").security_events, 1_200);
 }
 
 /// An authority in a process of its own, which can be killed.
@@ -235,14 +214,8 @@ impl Process {
         let mut line = String::new();
         let output = child.stdout.take().expect("a pipe");
         BufReader::new(output).read_line(&mut line).expect("a line");
-        let address = line
-            .trim()
-            .strip_prefix("listening on ")
-            .expect("an address");
-        Self {
-            address: address.parse().expect("an address"),
-            child,
-        }
+        let address = line.trim().strip_prefix("listening on ").expect("an address");
+        Self { address: address.parse().expect("an address"), child }
     }
 
     fn kill(&mut self) {
@@ -269,9 +242,8 @@ fn an_authority_killed_at_any_moment_loses_nothing_and_doubles_nothing() {
     let mut learnt = Vec::new();
     let mut kills = 0;
     for round in 0..3 {
-        let parcels: Vec<_> = (1..=RECORDS / 3)
-            .map(|n| terminal.parcel(round * RECORDS / 3 + n, seed))
-            .collect();
+        let parcels: Vec<_> =
+            (1..=RECORDS / 3).map(|n| terminal.parcel(round * RECORDS / 3 + n, seed)).collect();
         let batch = paper::id(700 + u64::try_from(round).expect("a round"));
         learnt.push(deliver(&mut terminal, &parcels, batch, |terminal| {
             if dice.below(4) > 0 {
@@ -294,12 +266,7 @@ fn an_authority_killed_at_any_moment_loses_nothing_and_doubles_nothing() {
     assert!(kills > 5, "only {kills} kills at seed {seed}");
     drop(process);
     check_nothing_is_lost_or_doubled(data.path(), &learnt, RECORDS.unsigned_abs());
-    assert_eq!(
-        fs::read_dir(data.path().join("pictures/parts"))
-            .expect("a folder")
-            .count(),
-        0
-    );
+    assert_eq!(fs::read_dir(data.path().join("pictures/parts")).expect("a folder").count(), 0);
 }
 
 /// Kills the process while `work` runs, after so many turns of waiting; no clock is asked.
@@ -324,11 +291,7 @@ fn no_bytes_make_the_intake_panic_or_keep_anything() {
     let data = house();
     let nowhere = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
     let terminal = Terminal::provisioned(data.path(), "K-1", nowhere);
-    let device = Device {
-        id: "K-1".to_owned(),
-        site: "S-1".to_owned(),
-        revoked: false,
-    };
+    let device = Device { id: "K-1".to_owned(), site: "S-1".to_owned(), revoked: false };
     let mut intake = Intake::open(data.path()).expect("an intake");
     let parcel = terminal.parcel(1, 1);
     let batch = paper::id(70);
@@ -337,14 +300,9 @@ fn no_bytes_make_the_intake_panic_or_keep_anything() {
     for _ in 0..300 {
         let bent = bend(&manifest, &mut dice);
         let taken = intake.offer(&device, &batch, &bent, 1);
-        assert!(
-            matches!(taken, Err(IntakeError::Refused(_))) || bent == manifest,
-            "{bent:02x?}"
-        );
+        assert!(matches!(taken, Err(IntakeError::Refused(_))) || bent == manifest, "{bent:02x?}");
     }
-    intake
-        .offer(&device, &batch, &manifest, 1)
-        .expect("the honest one is taken");
+    intake.offer(&device, &batch, &manifest, 1).expect("the honest one is taken");
     for _ in 0..300 {
         let bent = bend(&parcel.envelope, &mut dice);
         let taken = intake.keep(&device, &parcel.id, &bent, 1);
@@ -365,13 +323,8 @@ fn no_bytes_make_the_intake_panic_or_keep_anything() {
             other => panic!("{other:?}"),
         }
     }
-    intake
-        .keep(&device, &parcel.id, &parcel.envelope, 1)
-        .expect("the honest one is taken");
-    assert_eq!(
-        intake.commit(&device, &batch, 1).expect("an answer"),
-        Vec::<Vec<u8>>::new()
-    );
+    intake.keep(&device, &parcel.id, &parcel.envelope, 1).expect("the honest one is taken");
+    assert_eq!(intake.commit(&device, &batch, 1).expect("an answer"), Vec::<Vec<u8>>::new());
 }
 
 /// One to three bits, bytes, cuts or repeats of honest bytes.
@@ -393,9 +346,5 @@ fn bend(honest: &[u8], dice: &mut Seeded) -> Vec<u8> {
         }
     }
     // A byte may have been set to what it was.
-    if bytes == honest {
-        bend(honest, dice)
-    } else {
-        bytes
-    }
+    if bytes == honest { bend(honest, dice) } else { bytes }
 }

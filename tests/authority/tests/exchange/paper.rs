@@ -34,22 +34,12 @@ impl Head {
     /// The honest header of something signed by `key`.
     pub(crate) fn signed(content_type: &'static str, key: &SigningKey) -> Self {
         let public = key.verifying_key().to_sec1_point(false);
-        Self {
-            algorithm: -7,
-            content_type,
-            kid: kid(public.as_bytes()),
-            suite: INTL_1,
-        }
+        Self { algorithm: -7, content_type, kid: kid(public.as_bytes()), suite: INTL_1 }
     }
 
     /// The honest header of something sealed to `key`.
     pub(crate) fn sealed(content_type: &'static str, key: &[u8; 32]) -> Self {
-        Self {
-            algorithm: -70_010,
-            content_type,
-            kid: kid(key),
-            suite: INTL_1,
-        }
+        Self { algorithm: -70_010, content_type, kid: kid(key), suite: INTL_1 }
     }
 
     fn build(&self) -> Header {
@@ -89,9 +79,10 @@ pub(crate) fn sign(content_type: &'static str, key: &SigningKey, payload: &[u8])
 pub(crate) fn seal_as(head: &Head, key: &[u8; 32], plaintext: &[u8], seed: u64) -> Vec<u8> {
     let public = <X25519HkdfSha256 as Kem>::PublicKey::from_bytes(key).expect("a public key");
     let mut encapsulated = Vec::new();
-    let builder = CoseEncrypt0Builder::new()
-        .protected(head.build())
-        .create_ciphertext(plaintext, head.content_type.as_bytes(), |plaintext, aad| {
+    let builder = CoseEncrypt0Builder::new().protected(head.build()).create_ciphertext(
+        plaintext,
+        head.content_type.as_bytes(),
+        |plaintext, aad| {
             let (enc, ciphertext) =
                 hpke::single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
                     &OpModeS::Base,
@@ -104,15 +95,10 @@ pub(crate) fn seal_as(head: &Head, key: &[u8; 32], plaintext: &[u8], seed: u64) 
                 .expect("a seal");
             encapsulated = enc.to_bytes().to_vec();
             ciphertext
-        });
-    let open = HeaderBuilder::new()
-        .value(-70_011, Cbor::Bytes(encapsulated))
-        .build();
-    builder
-        .unprotected(open)
-        .build()
-        .to_vec()
-        .expect("a COSE_Encrypt0")
+        },
+    );
+    let open = HeaderBuilder::new().value(-70_011, Cbor::Bytes(encapsulated)).build();
+    builder.unprotected(open).build().to_vec().expect("a COSE_Encrypt0")
 }
 
 /// Seals `plaintext` honestly.
@@ -147,11 +133,7 @@ pub(crate) struct Announced {
 
 impl Announced {
     pub(crate) fn of(sealed: &[u8]) -> Self {
-        Self {
-            role: "face".to_owned(),
-            digest: sha256(sealed),
-            len: sealed.len(),
-        }
+        Self { role: "face".to_owned(), digest: sha256(sealed), len: sealed.len() }
     }
 }
 
@@ -239,23 +221,13 @@ pub(crate) struct Entry {
 
 impl Entry {
     pub(crate) fn of(id: [u8; 16], seq: i64, envelope: &[u8], pictures: &[Announced]) -> Self {
-        Self {
-            id,
-            seq,
-            len: envelope.len(),
-            digest: sha256(envelope),
-            pictures: pictures.to_vec(),
-        }
+        Self { id, seq, len: envelope.len(), digest: sha256(envelope), pictures: pictures.to_vec() }
     }
 
     fn value(&self) -> Value {
         let length = |len| Value::Int(i64::try_from(len).expect("a length"));
         let pictures = self.pictures.iter().map(|picture| {
-            list([
-                text(&picture.role),
-                Value::Bytes(picture.digest.to_vec()),
-                length(picture.len),
-            ])
+            list([text(&picture.role), Value::Bytes(picture.digest.to_vec()), length(picture.len)])
         });
         list([
             Value::Bytes(self.id.to_vec()),
@@ -285,11 +257,7 @@ pub(crate) fn manifest(
         text(INTL_1),
         previous.map_or(Value::Null, |digest| Value::Bytes(digest.to_vec())),
         Value::Null,
-        list([
-            Value::Int(1_760_000_000_000),
-            Value::Bytes(vec![7; 16]),
-            Value::Int(86_400_000),
-        ]),
+        list([Value::Int(1_760_000_000_000), Value::Bytes(vec![7; 16]), Value::Int(86_400_000)]),
         Value::Array(entries.iter().map(Entry::value).collect()),
     ])
 }
@@ -315,10 +283,7 @@ impl Seeded {
 impl rand_core::TryRng for Seeded {
     type Error = Infallible;
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the low half is as random as the high"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "the low half is as random as the high")]
     fn try_next_u32(&mut self) -> Result<u32, Infallible> {
         Ok(self.next() as u32)
     }

@@ -83,10 +83,7 @@ impl Terminal {
             enc: key("enc_key").try_into().expect("32 bytes"),
             receipt_key: key("receipt_key"),
             address,
-            tls: client(
-                &read("ca.pem"),
-                Some((&read("tls.pem"), &read("tls.key.pem"))),
-            ),
+            tls: client(&read("ca.pem"), Some((&read("tls.pem"), &read("tls.key.pem")))),
         }
     }
 
@@ -106,22 +103,12 @@ impl Terminal {
         let record = paper::record(&self.device, id, &announced).encode();
         let envelope = self.envelope(&record, seed);
         let entry = Entry::of(id, seq, &envelope, &announced);
-        Parcel {
-            id,
-            envelope,
-            picture,
-            entry,
-        }
+        Parcel { id, envelope, picture, entry }
     }
 
     /// The envelope of a record's bytes.
     pub(crate) fn envelope(&self, record: &[u8], seed: u64) -> Vec<u8> {
-        paper::seal(
-            RECORD,
-            &self.enc,
-            &paper::sign(RECORD, &self.key, record),
-            seed,
-        )
+        paper::seal(RECORD, &self.enc, &paper::sign(RECORD, &self.key, record), seed)
     }
 
     /// The signed manifest of some entries.
@@ -131,19 +118,11 @@ impl Terminal {
     }
 
     pub(crate) fn offer(&self, batch: [u8; 16], manifest: &[u8]) -> io::Result<Reply> {
-        self.send(
-            "PUT",
-            &format!("/v1/batches/{}", hex::encode(&batch)),
-            manifest,
-        )
+        self.send("PUT", &format!("/v1/batches/{}", hex::encode(&batch)), manifest)
     }
 
     pub(crate) fn keep(&self, id: [u8; 16], envelope: &[u8]) -> io::Result<Reply> {
-        self.send(
-            "PUT",
-            &format!("/v1/records/{}", hex::encode(&id)),
-            envelope,
-        )
+        self.send("PUT", &format!("/v1/records/{}", hex::encode(&id)), envelope)
     }
 
     pub(crate) fn append(
@@ -157,11 +136,7 @@ impl Terminal {
     }
 
     pub(crate) fn commit(&self, batch: [u8; 16]) -> io::Result<Reply> {
-        self.send(
-            "POST",
-            &format!("/v1/batches/{}/commit", hex::encode(&batch)),
-            &[],
-        )
+        self.send("POST", &format!("/v1/batches/{}/commit", hex::encode(&batch)), &[])
     }
 
     pub(crate) fn receipt(&self, id: [u8; 16]) -> io::Result<Reply> {
@@ -209,23 +184,14 @@ impl Reply {
             .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
             .collect();
         let body = bytes[end + 4..].to_vec();
-        let reply = Self {
-            status,
-            headers,
-            body,
-        };
-        let length = reply
-            .header("content-length")
-            .and_then(|length| length.parse().ok());
+        let reply = Self { status, headers, body };
+        let length = reply.header("content-length").and_then(|length| length.parse().ok());
         // A reply that was cut in its body is no reply.
         (length.unwrap_or(0) <= reply.body.len()).then_some(reply)
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|header| header.0 == name)
-            .map(|header| header.1.as_str())
+        self.headers.iter().find(|header| header.0 == name).map(|header| header.1.as_str())
     }
 
     /// The status, and the code if it is a refusal.
@@ -306,9 +272,7 @@ fn bytes_list(decoder: &mut Decoder<'_>) -> Vec<Vec<u8>> {
 
 fn client(ca: &str, credential: Option<(&str, &str)>) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_slice(ca.as_bytes()).expect("PEM"))
-        .expect("a CA");
+    roots.add(CertificateDer::from_pem_slice(ca.as_bytes()).expect("PEM")).expect("a CA");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])

@@ -37,17 +37,13 @@ impl Value {
 
     /// This map without one key.
     pub(crate) fn without(&self, key: i64) -> Value {
-        let Value::Map(pairs) = self else {
-            panic!("only a map has keys")
-        };
+        let Value::Map(pairs) = self else { panic!("only a map has keys") };
         Value::Map(pairs.iter().filter(|pair| pair.0 != key).cloned().collect())
     }
 
     /// This map with one pair more at its end.
     pub(crate) fn and(&self, key: i64, item: Value) -> Value {
-        let Value::Map(pairs) = self else {
-            panic!("only a map has keys")
-        };
+        let Value::Map(pairs) = self else { panic!("only a map has keys") };
         Value::Map(pairs.iter().cloned().chain([(key, item)]).collect())
     }
 
@@ -57,12 +53,9 @@ impl Value {
             return self;
         };
         match self {
-            Value::Map(pairs) => pairs
-                .iter()
-                .find(|pair| pair.0 == *first)
-                .expect("the path's key")
-                .1
-                .at(rest),
+            Value::Map(pairs) => {
+                pairs.iter().find(|pair| pair.0 == *first).expect("the path's key").1.at(rest)
+            }
             Value::Array(items) => items[usize::try_from(*first).expect("an index")].at(rest),
             _ => panic!("the path ends early"),
         }

@@ -45,12 +45,7 @@ impl Fixed {
     }
 
     fn hands(&self) -> Hands<'_> {
-        Hands {
-            device: "K-1",
-            key: &self.device,
-            other: &self.other,
-            enc: self.enc.public(),
-        }
+        Hands { device: "K-1", key: &self.device, other: &self.other, enc: self.enc.public() }
     }
 
     /// The entry that the vectors' manifests list.
@@ -66,26 +61,15 @@ impl Fixed {
 }
 
 fn keys_text(fixed: &Fixed) -> String {
-    let pair = |key: &SigningKey| {
-        (
-            hex::encode(&key.to_bytes()),
-            public_bytes(key.verifying_key()),
-        )
-    };
+    let pair = |key: &SigningKey| (hex::encode(&key.to_bytes()), public_bytes(key.verifying_key()));
     let mut text = HEAD.to_owned();
-    for (name, key) in [
-        ("sign", &fixed.device),
-        ("other_sign", &fixed.other),
-        ("receipt", &fixed.receipt),
-    ] {
+    for (name, key) in
+        [("sign", &fixed.device), ("other_sign", &fixed.other), ("receipt", &fixed.receipt)]
+    {
         let (secret, public) = pair(key);
         line(&mut text, &format!("{name}_secret"), &secret);
         line(&mut text, &format!("{name}_public"), &hex::encode(&public));
-        line(
-            &mut text,
-            &format!("{name}_kid"),
-            &hex::encode(&paper::kid(&public)),
-        );
+        line(&mut text, &format!("{name}_kid"), &hex::encode(&paper::kid(&public)));
     }
     let public = fixed.enc.public();
     line(&mut text, "enc_secret", &hex::encode(&[0x44; 32]));
@@ -154,10 +138,7 @@ fn receipts_text(fixed: &Fixed) -> String {
         head.algorithm = -7;
         paper::sign_as(&head, &fixed.other, payload)
     };
-    let word = payload
-        .windows(6)
-        .position(|six| six == b"stored")
-        .expect("the word");
+    let word = payload.windows(6).position(|six| six == b"stored").expect("the word");
     let mut other_word = payload.to_vec();
     other_word[word..word + 6].copy_from_slice(b"denied");
     let mut newer = payload.to_vec();
@@ -173,20 +154,11 @@ fn receipts_text(fixed: &Fixed) -> String {
         ("signed by another key", honest.sign(&fixed.other)),
         ("signed by another key under the true key id", forged_kid),
         ("a bent signature", flipped(good.clone())),
-        (
-            "another record",
-            bend(|receipt| receipt.record = paper::id(8)),
-        ),
+        ("another record", bend(|receipt| receipt.record = paper::id(8))),
         ("another digest", bend(|receipt| receipt.digest[0] ^= 1)),
-        (
-            "another device",
-            bend(|receipt| receipt.device = "K-2".to_owned()),
-        ),
+        ("another device", bend(|receipt| receipt.device = "K-2".to_owned())),
         ("another seq", bend(|receipt| receipt.seq = 8)),
-        (
-            "another content type",
-            headed(|head| head.content_type = MANIFEST),
-        ),
+        ("another content type", headed(|head| head.content_type = MANIFEST)),
         ("another suite", headed(|head| head.suite = "GM-1")),
         ("another word than stored", sign(&other_word)),
         ("a newer version", sign(&newer)),
@@ -208,9 +180,7 @@ fn line(text: &mut String, key: &str, value: &str) {
 }
 
 fn check(name: &str, text: &str) -> Table {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../vectors")
-        .join(name);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../vectors").join(name);
     if std::env::var_os("UPDATE_EXPECT").is_some() {
         fs::write(&path, text).expect("a vector file");
     }
@@ -271,12 +241,7 @@ fn manifests_are_judged_as_committed() {
     for case in table["manifest"].as_array().expect("a list") {
         let id = bytes_of(case, "id").try_into().expect("an id");
         let taken = intake.offer(&device, &id, &bytes_of(case, "bytes"), 1);
-        assert_eq!(
-            answer(taken, "200"),
-            text_of(case, "answer"),
-            "{}",
-            text_of(case, "wrong")
-        );
+        assert_eq!(answer(taken, "200"), text_of(case, "answer"), "{}", text_of(case, "wrong"));
     }
 }
 
@@ -292,16 +257,9 @@ fn records_are_judged_as_committed() {
         let batch = paper::id(1_000 + u64::try_from(seq).expect("a seq"));
         let manifest = paper::manifest("K-1", batch, None, &[Entry::of(id, seq, &bytes, &[])]);
         let manifest = paper::sign(MANIFEST, &fixed.device, &manifest.encode());
-        intake
-            .offer(&device, &batch, &manifest, 1)
-            .expect("a good manifest");
+        intake.offer(&device, &batch, &manifest, 1).expect("a good manifest");
         let taken = intake.keep(&device, &id, &bytes, 1);
-        assert_eq!(
-            answer(taken, "201"),
-            text_of(case, "answer"),
-            "{}",
-            text_of(case, "wrong")
-        );
+        assert_eq!(answer(taken, "201"), text_of(case, "answer"), "{}", text_of(case, "wrong"));
     }
 }
 
@@ -331,9 +289,7 @@ fn the_terminals_manifests_are_taken() {
         let name = text_of(case, "name");
         let manifest = Manifest::read(&bytes_of(case, "payload")).expect(name);
         let signed = bytes_of(case, "signed");
-        let answer = intake
-            .offer(&device, &manifest.batch, &signed, 1)
-            .expect(name);
+        let answer = intake.offer(&device, &manifest.batch, &signed, 1).expect(name);
         assert!(!answer.records.is_empty(), "{name}");
     }
 }
@@ -349,11 +305,7 @@ fn the_terminals_records_and_pictures_are_kept_and_get_receipts() {
         let name = text_of(case, "name");
         let record = Record::read(&bytes_of(case, "payload")).expect(name);
         let envelope = bytes_of(case, "envelope");
-        assert_eq!(
-            hex::encode(&sha256(&envelope)),
-            text_of(case, "digest"),
-            "{name}"
-        );
+        assert_eq!(hex::encode(&sha256(&envelope)), text_of(case, "digest"), "{name}");
         let batch = paper::id(1_000 + seq.unsigned_abs());
         let entry = Entry::of(record.id, seq, &envelope, &announced(&record));
         let manifest = paper::manifest("K-1", batch, None, &[entry]);

@@ -34,10 +34,7 @@ impl Flow {
             _ => {
                 let gap = random.between(8.0, 46.0);
                 let lean = random.between(-16.0, 16.0);
-                let cores = vec![
-                    [x - lean / 2.0, y - gap / 2.0],
-                    [x + lean / 2.0, y + gap / 2.0],
-                ];
+                let cores = vec![[x - lean / 2.0, y - gap / 2.0], [x + lean / 2.0, y + gap / 2.0]];
                 let reach = random.between(78.0, 112.0);
                 let drop = random.between(78.0, 120.0);
                 (
@@ -50,10 +47,8 @@ impl Flow {
             }
         };
         let waves = [(); 3].map(|()| {
-            let (angle, number) = (
-                random.between(0.0, std::f32::consts::TAU),
-                random.between(0.012, 0.03),
-            );
+            let (angle, number) =
+                (random.between(0.0, std::f32::consts::TAU), random.between(0.012, 0.03));
             [
                 random.between(0.04, 0.12),
                 angle.cos() * number,

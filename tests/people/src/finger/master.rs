@@ -19,19 +19,13 @@ impl Master {
         for _ in 0..PASSES {
             ridges = field.filter(&ridges);
         }
-        Self {
-            ridges,
-            seed: random.next(),
-        }
+        Self { ridges, seed: random.next() }
     }
 
     /// The ridge at a place from the middle of the finger, between the pixels.
     pub(super) fn at(&self, x: f32, y: f32) -> f32 {
         let (x, y) = (x + WIDTH as f32 / 2.0, y + HEIGHT as f32 / 2.0);
-        let (x, y) = (
-            x.clamp(0.0, (WIDTH - 2) as f32),
-            y.clamp(0.0, (HEIGHT - 2) as f32),
-        );
+        let (x, y) = (x.clamp(0.0, (WIDTH - 2) as f32), y.clamp(0.0, (HEIGHT - 2) as f32));
         let (left, top) = (x as usize, y as usize);
         let (u, v) = (x - left as f32, y - top as f32);
         let at = top * WIDTH + left;
@@ -51,20 +45,14 @@ impl Field {
         let mut choice = Vec::with_capacity(WIDTH * HEIGHT);
         for y in 0..HEIGHT {
             for x in 0..WIDTH {
-                let (x, y) = (
-                    x as f32 - WIDTH as f32 / 2.0,
-                    y as f32 - HEIGHT as f32 / 2.0,
-                );
+                let (x, y) = (x as f32 - WIDTH as f32 / 2.0, y as f32 - HEIGHT as f32 / 2.0);
                 let turns = (flow.angle(x, y) / std::f32::consts::PI).rem_euclid(1.0);
                 let angle = (turns * ANGLES as f32) as usize % ANGLES;
                 let period = ((flow.period(x, y) - PERIOD_MIN) / PERIOD_STEP).max(0.0) as usize;
                 choice.push((period.min(PERIODS - 1) * ANGLES + angle) as u16);
             }
         }
-        Self {
-            choice,
-            bank: (0..ANGLES * PERIODS).map(gabor).collect(),
-        }
+        Self { choice, bank: (0..ANGLES * PERIODS).map(gabor).collect() }
     }
 
     fn filter(&self, ridges: &[f32]) -> Vec<f32> {
@@ -99,10 +87,7 @@ fn gabor(index: usize) -> Vec<f32> {
     let deviation = period * 0.45;
     let mut kernel: Vec<f32> = (0..SIDE * ROWS)
         .map(|i| {
-            let (x, y) = (
-                (i % SIDE) as f32 - REACH as f32,
-                (i / SIDE) as f32 - REACH as f32,
-            );
+            let (x, y) = ((i % SIDE) as f32 - REACH as f32, (i / SIDE) as f32 - REACH as f32);
             let across = -x * sin + y * cos;
             (-(x * x + y * y) / (2.0 * deviation * deviation)).exp()
                 * (across / period * std::f32::consts::TAU).cos()

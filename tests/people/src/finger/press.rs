@@ -26,10 +26,8 @@ impl Touch {
             cos,
             sin,
             drag: [(); 2].map(|()| {
-                let (angle, number) = (
-                    random.between(0.0, std::f32::consts::TAU),
-                    random.between(0.008, 0.018),
-                );
+                let (angle, number) =
+                    (random.between(0.0, std::f32::consts::TAU), random.between(0.008, 0.018));
                 [
                     random.between(0.5, 3.0),
                     angle.cos() * number,
@@ -49,9 +47,8 @@ impl Touch {
             self.cos * x + self.sin * y + self.shift[0],
             self.cos * y - self.sin * x + self.shift[1],
         );
-        let [across, along] = self
-            .drag
-            .map(|[amplitude, kx, ky, phase]| amplitude * (kx * u + ky * v + phase).sin());
+        let [across, along] =
+            self.drag.map(|[amplitude, kx, ky, phase]| amplitude * (kx * u + ky * v + phase).sin());
         (u + across, v + along)
     }
 
@@ -72,19 +69,12 @@ pub(super) fn impression(master: &Master, path: &[u64; 4], width: usize, height:
     let mut grey = Vec::with_capacity(width * height);
     for row in 0..height {
         for column in 0..width {
-            let (x, y) = (
-                column as f32 - width as f32 / 2.0,
-                row as f32 - height as f32 / 2.0,
-            );
+            let (x, y) = (column as f32 - width as f32 / 2.0, row as f32 - height as f32 / 2.0);
             let (u, v) = touch.on_skin(x, y);
             let blotch = coarse.at(x / 26.0, y / 26.0);
             let ridge =
                 master.at(u, v) + touch.wet + 0.5 * blotch + 0.35 * fine.at(x / 3.0, y / 3.0);
-            let pore = if pores.at(u / 4.5, v / 4.5) > 0.42 {
-                0.45
-            } else {
-                0.0
-            };
+            let pore = if pores.at(u / 4.5, v / 4.5) > 0.42 { 0.45 } else { 0.0 };
             let ink = 1.0 / (1.0 + (-4.5 * (ridge - pore - 0.05)).exp());
             let pressure = touch.pressure(x, y, coarse.at(x / 40.0 + 90.0, y / 40.0));
             let light = PAPER - (PAPER - INK) * ink * pressure * (0.85 + 0.3 * blotch);

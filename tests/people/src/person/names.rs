@@ -13,17 +13,10 @@ pub(super) fn choose(random: &mut Random, sex: Sex, index: u32) -> (String, &'st
     }
     let surnames = if random.chance(4) { COMPOUND } else { SURNAMES };
     let surname = random.pick(surnames);
-    let given_names = if random.chance(22) {
-        SINGLE
-    } else {
-        given_names(sex)
-    };
+    let given_names = if random.chance(22) { SINGLE } else { given_names(sex) };
     let given = random.pick(given_names);
-    let ethnic_code = if random.chance(90) {
-        "01"
-    } else {
-        *random.pick(&["03", "08", "11", "15", "07", "06"])
-    };
+    let ethnic_code =
+        if random.chance(90) { "01" } else { *random.pick(&["03", "08", "11", "15", "07", "06"]) };
     (format!("{surname}{given}"), ethnic_code)
 }
 
@@ -58,9 +51,8 @@ const SURNAMES: &[&str] = &[
     "方", "白", "邹", "孟", "熊", "秦", "邱", "江", "尹", "薛", "闫", "段",
 ];
 const COMPOUND: &[&str] = &["欧阳", "上官", "司马", "诸葛", "皇甫"];
-const SINGLE: &[&str] = &[
-    "英", "兰", "平", "明", "华", "芳", "林", "荣", "珍", "强", "云", "芬", "伟", "敏", "祥",
-];
+const SINGLE: &[&str] =
+    &["英", "兰", "平", "明", "华", "芳", "林", "荣", "珍", "强", "云", "芬", "伟", "敏", "祥"];
 const MEN: &[&str] = &[
     "建国", "国强", "志明", "德福", "文华", "金山", "广才", "永贵", "树林", "长庚", "福生", "有才",
     "世昌", "宝林", "卫东", "学文", "玉堂", "连生", "万春", "庆余", "守信", "根生", "炳坤", "云龙",

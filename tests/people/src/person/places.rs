@@ -15,20 +15,11 @@ pub(super) struct Place {
 
 /// Chooses a place; most people of one roster live in the same county.
 pub(super) fn choose(random: &mut Random) -> Place {
-    let (area_code, province, county) = if random.chance(70) {
-        HOME
-    } else {
-        *random.pick(ELSEWHERE)
-    };
+    let (area_code, province, county) =
+        if random.chance(70) { HOME } else { *random.pick(ELSEWHERE) };
     let town: &'static str = random.pick::<&str>(TOWNS);
     let village: &'static str = random.pick::<&str>(VILLAGES);
-    Place {
-        area_code,
-        province,
-        county,
-        town,
-        village,
-    }
+    Place { area_code, province, county, town, village }
 }
 
 const HOME: (&str, &str, &str) = ("430124", "湖南省", "宁乡县");
@@ -45,16 +36,8 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("440106", "广东省", "广州市天河区"),
     ("622921", "甘肃省", "临夏县"),
 ];
-const TOWNS: &[&str] = &[
-    "青山桥镇",
-    "白鹭镇",
-    "流沙镇",
-    "老粮仓镇",
-    "沙田乡",
-    "白马街道",
-    "双凫镇",
-    "龙田镇",
-];
+const TOWNS: &[&str] =
+    &["青山桥镇", "白鹭镇", "流沙镇", "老粮仓镇", "沙田乡", "白马街道", "双凫镇", "龙田镇"];
 const VILLAGES: &[&str] = &[
     "长青村",
     "石桥村",

@@ -15,13 +15,8 @@ pub(super) struct Model {
 
 impl Model {
     pub(super) fn new() -> Self {
-        let start = |slot: usize| {
-            Guess::new(if slot.is_multiple_of(N_KINDS) {
-                12_000
-            } else {
-                26_000
-            })
-        };
+        let start =
+            |slot: usize| Guess::new(if slot.is_multiple_of(N_KINDS) { 12_000 } else { 26_000 });
         Self {
             guesses: (0..N_GUESSES * SLOTS_EACH).map(start).collect(),
             mixers: vec![Mixer::new(); N_KINDS],
@@ -61,11 +56,7 @@ pub(super) fn read(
     for place in places(size) {
         let level = code(decoder, model, &levels, size, &place, 0);
         levels[place.at] = level;
-        let magnitude = if level == 0 {
-            0.0
-        } else {
-            level.abs() as f32 - LEAN
-        };
+        let magnitude = if level == 0 { 0.0 } else { level.abs() as f32 - LEAN };
         coefficients[place.at] =
             magnitude * (level.signum() as f32) * step * coarseness(&place, portrait);
     }
@@ -96,12 +87,7 @@ fn places(size: (usize, usize)) -> Vec<Place> {
         let (full, half) = (pair[0], pair[1]);
         bands.push(((half.0, 0), (full.0 - half.0, half.1), depth + 1, 1));
         bands.push(((0, half.1), (half.0, full.1 - half.1), depth + 1, 2));
-        bands.push((
-            (half.0, half.1),
-            (full.0 - half.0, full.1 - half.1),
-            depth + 1,
-            3,
-        ));
+        bands.push(((half.0, half.1), (full.0 - half.0, full.1 - half.1), depth + 1, 3));
     }
     let mut places = Vec::with_capacity(size.0 * size.1);
     for (origin, extent, depth, kind) in bands {
@@ -153,11 +139,7 @@ fn code(
         }
         magnitude += 1;
     }
-    if magnitude > 0 && bits.code(level < 0, 2048) {
-        -magnitude
-    } else {
-        magnitude
-    }
+    if magnitude > 0 && bits.code(level < 0, 2048) { -magnitude } else { magnitude }
 }
 
 /// What is known around a place, as sums of magnitudes.
@@ -216,10 +198,7 @@ fn parent(levels: &[i32], size: (usize, usize), place: &Place) -> usize {
     let origin = (place.origin.0.div_ceil(2), place.origin.1.div_ceil(2));
     let extent = (place.extent.0.div_ceil(2), place.extent.1.div_ceil(2));
     let at = |x: usize, y: usize| {
-        let (x, y) = (
-            x.min(extent.0.saturating_sub(1)),
-            y.min(extent.1.saturating_sub(1)),
-        );
+        let (x, y) = (x.min(extent.0.saturating_sub(1)), y.min(extent.1.saturating_sub(1)));
         levels[((origin.1 + y) * size.0 + origin.0 + x).min(levels.len() - 1)].unsigned_abs()
             as usize
     };
@@ -231,14 +210,9 @@ fn parent(levels: &[i32], size: (usize, usize), place: &Place) -> usize {
 
 /// The bands of the same level that are already known, over the same spot.
 fn siblings(levels: &[i32], size: (usize, usize), place: &Place) -> usize {
-    let (half_x, half_y) = (
-        place.origin.0.max(place.extent.0),
-        place.origin.1.max(place.extent.1),
-    );
+    let (half_x, half_y) = (place.origin.0.max(place.extent.0), place.origin.1.max(place.extent.1));
     let at = |x: usize, y: usize| {
-        levels
-            .get(y * size.0 + x)
-            .map_or(0, |level| level.unsigned_abs() as usize)
+        levels.get(y * size.0 + x).map_or(0, |level| level.unsigned_abs() as usize)
     };
     match place.kind {
         2 => at(half_x + place.x.min(half_x.saturating_sub(1)), place.y),

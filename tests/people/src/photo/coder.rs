@@ -16,11 +16,7 @@ pub(super) struct Encoder {
 
 impl Default for Encoder {
     fn default() -> Self {
-        Self {
-            low: 0,
-            high: u32::MAX,
-            bytes: Vec::new(),
-        }
+        Self { low: 0, high: u32::MAX, bytes: Vec::new() }
     }
 }
 
@@ -64,12 +60,7 @@ pub(super) struct Decoder<'a> {
 
 impl<'a> Decoder<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        let mut decoder = Self {
-            low: 0,
-            high: u32::MAX,
-            value: 0,
-            bytes: bytes.iter(),
-        };
+        let mut decoder = Self { low: 0, high: u32::MAX, value: 0, bytes: bytes.iter() };
         for _ in 0..4 {
             decoder.pull();
         }
@@ -136,9 +127,7 @@ pub(super) struct Mixer<const N: usize> {
 
 impl<const N: usize> Mixer<N> {
     pub(super) fn new() -> Self {
-        Self {
-            weights: [65_536 * 10 / (9 * N as i32); N],
-        }
+        Self { weights: [65_536 * 10 / (9 * N as i32); N] }
     }
 
     /// Codes one answer by the guesses at `slots`, then lets everything learn from it.

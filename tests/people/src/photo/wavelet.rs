@@ -77,13 +77,7 @@ fn analyse(line: &[f32]) -> Vec<f32> {
 fn synthesise(line: &[f32]) -> Vec<f32> {
     let n_even = line.len().div_ceil(2);
     let mut woven: Vec<f32> = (0..line.len())
-        .map(|i| {
-            if i % 2 == 0 {
-                line[i / 2] / LOW
-            } else {
-                line[n_even + i / 2] / HIGH
-            }
-        })
+        .map(|i| if i % 2 == 0 { line[i / 2] / LOW } else { line[n_even + i / 2] / HIGH })
         .collect();
     for (parity, factor) in LIFTS.into_iter().rev() {
         lift(&mut woven, parity, -factor);
@@ -96,22 +90,14 @@ fn lift(line: &mut [f32], parity: usize, factor: f32) {
     let last = line.len() - 1;
     for i in (parity..line.len()).step_by(2) {
         let before = line[if i == 0 { 1.min(last) } else { i - 1 }];
-        let after = line[if i == last {
-            last.saturating_sub(1)
-        } else {
-            i + 1
-        }];
+        let after = line[if i == last { last.saturating_sub(1) } else { i + 1 }];
         line[i] += factor * (before + after);
     }
 }
 
 /// Cohen, Daubechies and Feauveau 9/7 in four lifting steps (Daubechies and Sweldens, 1998).
-const LIFTS: [(usize, f32); 4] = [
-    (1, -1.586_134_3),
-    (0, -0.052_980_12),
-    (1, 0.882_911_1),
-    (0, 0.443_506_85),
-];
+const LIFTS: [(usize, f32); 4] =
+    [(1, -1.586_134_3), (0, -0.052_980_12), (1, 0.882_911_1), (0, 0.443_506_85)];
 /// Scales that make the transform nearly orthonormal.
 const LOW: f32 = 1.149_604_4;
 const HIGH: f32 = 0.869_864_45;

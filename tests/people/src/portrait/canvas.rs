@@ -23,10 +23,7 @@ impl Canvas {
                 pixels.push(bust.at((x as f32 - ORIGIN.0) / SCALE, (y as f32 - ORIGIN.1) / SCALE));
             }
         }
-        Self {
-            pixels,
-            landmarks: source.landmarks.map(|point| frame.inward(point)),
-        }
+        Self { pixels, landmarks: source.landmarks.map(|point| frame.inward(point)) }
     }
 
     /// Whether anything is to be seen in a rectangle of pixels.
@@ -35,12 +32,8 @@ impl Canvas {
         columns: std::ops::Range<usize>,
         rows: std::ops::Range<usize>,
     ) -> bool {
-        rows.step_by(2).any(|y| {
-            columns
-                .clone()
-                .step_by(2)
-                .any(|x| self.pixels[y * WIDTH + x][3] > 0.0)
-        })
+        rows.step_by(2)
+            .any(|y| columns.clone().step_by(2).any(|x| self.pixels[y * WIDTH + x][3] > 0.0))
     }
 
     /// The colour at a place in eye distances, between the pixels.
@@ -49,10 +42,7 @@ impl Canvas {
     }
 
     pub(super) fn at_pixel(&self, x: f32, y: f32) -> Pixel {
-        let (x, y) = (
-            x.clamp(0.0, (WIDTH - 2) as f32),
-            y.clamp(0.0, (HEIGHT - 2) as f32),
-        );
+        let (x, y) = (x.clamp(0.0, (WIDTH - 2) as f32), y.clamp(0.0, (HEIGHT - 2) as f32));
         let (left, top) = (x as usize, y as usize);
         let (u, v) = (x - left as f32, y - top as f32);
         let at = top * WIDTH + left;
@@ -78,9 +68,8 @@ impl EyeFrame {
     fn of(landmarks: &[[f32; 2]; 68]) -> Self {
         let mean = |range: std::ops::Range<usize>| {
             let n = range.len() as f32;
-            let sum = range.fold([0.0, 0.0], |sum, i| {
-                [sum[0] + landmarks[i][0], sum[1] + landmarks[i][1]]
-            });
+            let sum = range
+                .fold([0.0, 0.0], |sum, i| [sum[0] + landmarks[i][0], sum[1] + landmarks[i][1]]);
             [sum[0] / n, sum[1] / n]
         };
         let (left, right) = (mean(36..42), mean(42..48));
@@ -92,10 +81,7 @@ impl EyeFrame {
 
     fn outward(&self, x: f32, y: f32) -> (f32, f32) {
         let [ax, ay] = self.along;
-        (
-            self.middle[0] + x * ax - y * ay,
-            self.middle[1] + x * ay + y * ax,
-        )
+        (self.middle[0] + x * ax - y * ay, self.middle[1] + x * ay + y * ax)
     }
 
     fn inward(&self, point: [f32; 2]) -> [f32; 2] {
@@ -140,13 +126,7 @@ impl<'a> Bust<'a> {
             return head;
         };
         let inside = head[3] * (1.0 - step(self.chin + 0.18, self.chin + 0.4, y));
-        std::array::from_fn(|i| {
-            if i == 3 {
-                1.0
-            } else {
-                cloth[i] + (head[i] - cloth[i]) * inside
-            }
-        })
+        std::array::from_fn(|i| if i == 3 { 1.0 } else { cloth[i] + (head[i] - cloth[i]) * inside })
     }
 
     /// The picture inside a wide oval, so that nothing of its surroundings comes along; below, only the neck.
@@ -168,11 +148,7 @@ impl<'a> Bust<'a> {
         let skin = self.sample(self.middle + (x - self.middle) * 0.8, self.chin - 0.12);
         let shade = 0.8 - 0.3 * side;
         std::array::from_fn(|i| {
-            if i == 3 {
-                1.0
-            } else {
-                head[i] * head[3] + skin[i] * shade * (1.0 - head[3])
-            }
+            if i == 3 { 1.0 } else { head[i] * head[3] + skin[i] * shade * (1.0 - head[3]) }
         })
     }
 
@@ -189,11 +165,7 @@ impl<'a> Bust<'a> {
         if y < opening + 0.04 && side < 0.62 {
             return Some([222.0, 222.0, 218.0].map(|channel| channel * light * edge));
         }
-        let seam = if side < 0.015 || (y - opening - 0.06).abs() < 0.012 {
-            0.72
-        } else {
-            1.0
-        };
+        let seam = if side < 0.015 || (y - opening - 0.06).abs() < 0.012 { 0.72 } else { 1.0 };
         let button = (x - 0.06).hypot((y - neck - 0.9).rem_euclid(0.7) - 0.35) < 0.05;
         let shade = light * edge * seam * if button { 0.55 } else { 1.0 };
         Some(self.cloth.map(|channel| channel * shade))

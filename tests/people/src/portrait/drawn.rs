@@ -10,9 +10,7 @@ pub(super) fn face(random: &mut Random, male: bool) -> Source {
     let pixels = RgbaImage::from_fn(512, 512, |x, y| {
         plan.pixel((x as f32 - MIDDLE.0) / EYES, (y as f32 - MIDDLE.1) / EYES)
     });
-    let landmarks = plan
-        .landmarks()
-        .map(|[x, y]| [MIDDLE.0 + x * EYES, MIDDLE.1 + y * EYES]);
+    let landmarks = plan.landmarks().map(|[x, y]| [MIDDLE.0 + x * EYES, MIDDLE.1 + y * EYES]);
     Source { pixels, landmarks }
 }
 
@@ -75,22 +73,11 @@ impl Plan {
         let (colour, opacity) = if let Some(colour) = self.face_colour(x, y) {
             (colour, 1.0)
         } else if self.in_hair(x, y) {
-            (
-                self.hair
-                    .map(|channel| channel * (0.75 + 0.3 * self.noise(x * 14.0, y * 3.0))),
-                1.0,
-            )
+            (self.hair.map(|channel| channel * (0.75 + 0.3 * self.noise(x * 14.0, y * 3.0))), 1.0)
         } else if x.abs() < 0.62 && y > 0.8 && y < self.chin + 0.5 {
-            (
-                self.skin.map(|channel| channel * (0.78 - 0.25 * x * x)),
-                1.0,
-            )
+            (self.skin.map(|channel| channel * (0.78 - 0.25 * x * x)), 1.0)
         } else if y > self.chin + 0.3 + 0.16 * x * x {
-            (
-                self.cloth
-                    .map(|channel| channel * (0.85 + 0.2 * self.noise(x * 6.0, y * 6.0))),
-                1.0,
-            )
+            (self.cloth.map(|channel| channel * (0.85 + 0.2 * self.noise(x * 6.0, y * 6.0))), 1.0)
         } else {
             ([0.0; 3], 0.0)
         };
@@ -133,12 +120,7 @@ impl Plan {
         let (sx, sy) = (slope(step, 0.0), slope(0.0, step));
         let facing = (1.0 + 0.22 * sx - 0.42 * -sy) / (1.0 + sx * sx + sy * sy).sqrt();
         let folds = [-1.0, 1.0].map(|side| {
-            spot(
-                x - side * (0.42 + 0.12 * (y - self.nose)),
-                y - self.nose - 0.22,
-                0.035,
-                0.2,
-            )
+            spot(x - side * (0.42 + 0.12 * (y - self.nose)), y - self.nose - 0.22, 0.035, 0.2)
         });
         let lines = ((y * 34.0).sin() * 0.5 + 0.5) * spot(x, y + 0.75, 0.6, 0.14);
         let pores = 0.05 * (self.noise(x * 40.0, y * 40.0) - 0.5);
@@ -215,12 +197,7 @@ impl Plan {
     fn noise(&self, x: f32, y: f32) -> f32 {
         let (left, top) = (x.floor(), y.floor());
         let at = |dx: i64, dy: i64| {
-            Random::of(&[
-                self.grain,
-                (left as i64 + dx) as u64,
-                (top as i64 + dy) as u64,
-            ])
-            .unit()
+            Random::of(&[self.grain, (left as i64 + dx) as u64, (top as i64 + dy) as u64]).unit()
         };
         let (u, v) = (x - left, y - top);
         (1.0 - v) * ((1.0 - u) * at(0, 0) + u * at(1, 0))
@@ -231,48 +208,32 @@ impl Plan {
         let mut points = [[0.0; 2]; 68];
         for (i, point) in points[..17].iter_mut().enumerate() {
             let angle = (i as f32 / 16.0 - 0.5) * std::f32::consts::PI;
-            *point = [
-                self.half_width * 0.97 * angle.sin(),
-                0.05 + (self.chin - 0.05) * angle.cos(),
-            ];
+            *point =
+                [self.half_width * 0.97 * angle.sin(), 0.05 + (self.chin - 0.05) * angle.cos()];
         }
         for i in 0..5 {
             let t = i as f32 / 4.0;
-            points[17 + i] = [
-                -0.8 + 0.6 * t,
-                self.brow - 0.06 * (1.0 - (2.0 * t - 1.0).powi(2)),
-            ];
+            points[17 + i] = [-0.8 + 0.6 * t, self.brow - 0.06 * (1.0 - (2.0 * t - 1.0).powi(2))];
             points[22 + i] = [0.2 + 0.6 * t, points[17 + i][1]];
             points[31 + i] = [(t - 0.5) * self.nose_width * 1.4, self.nose + 0.12];
         }
         for i in 0..4 {
             points[27 + i] = [0.0, self.nose * i as f32 / 3.0];
         }
-        let ring = [
-            (-1.0, 0.0),
-            (-0.35, -0.88),
-            (0.35, -0.88),
-            (1.0, 0.0),
-            (0.35, 0.7),
-            (-0.35, 0.7),
-        ];
+        let ring =
+            [(-1.0, 0.0), (-0.35, -0.88), (0.35, -0.88), (1.0, 0.0), (0.35, 0.7), (-0.35, 0.7)];
         for (i, (u, v)) in ring.into_iter().enumerate() {
             points[36 + i] = [-0.5 + u * self.eye_half, v * self.eye_open];
             points[42 + i] = [0.5 + u * self.eye_half, v * self.eye_open];
         }
         for i in 0..12 {
             let angle = i as f32 / 12.0 * std::f32::consts::TAU;
-            points[48 + i] = [
-                -self.mouth_half * angle.cos(),
-                self.mouth - self.lip * angle.sin(),
-            ];
+            points[48 + i] = [-self.mouth_half * angle.cos(), self.mouth - self.lip * angle.sin()];
         }
         for i in 0..8 {
             let angle = i as f32 / 8.0 * std::f32::consts::TAU;
-            points[60 + i] = [
-                -self.mouth_half * 0.85 * angle.cos(),
-                self.mouth - 0.012 * angle.sin(),
-            ];
+            points[60 + i] =
+                [-self.mouth_half * 0.85 * angle.cos(), self.mouth - 0.012 * angle.sin()];
         }
         points
     }

@@ -32,10 +32,7 @@ fn close_eye(changed: &mut Canvas, still: &Canvas, eye: usize, shut: f32) {
     for_window(middle, inner[1], half + 0.12, 0.5, |x, y, at| {
         let across = (x - middle) / (half * 1.12);
         let arch = (1.0 - across * across).max(0.0);
-        let (upper, lower) = (
-            corners(x) + rise * 1.25 * arch,
-            corners(x) + sink * 1.25 * arch,
-        );
+        let (upper, lower) = (corners(x) + rise * 1.25 * arch, corners(x) + sink * 1.25 * arch);
         let lid = upper + (lower - upper) * shut * 0.92;
         let top = upper - reach;
         if y <= top || y >= lid {
@@ -77,11 +74,7 @@ fn open_mouth(changed: &mut Canvas, still: &Canvas, open: f32) {
         if y <= line(x) {
             return;
         }
-        let gap = if (x - middle).abs() < half {
-            shift(x, line(x))
-        } else {
-            0.0
-        };
+        let gap = if (x - middle).abs() < half { shift(x, line(x)) } else { 0.0 };
         let into = y - line(x);
         if into < gap {
             changed.pixels[at] = cavity(into / drop, gap - into, (x - middle) / half);
@@ -97,11 +90,8 @@ fn open_mouth(changed: &mut Canvas, still: &Canvas, open: f32) {
 
 /// Upper teeth, then tongue in the dark.
 fn cavity(depth: f32, to_lip: f32, across: f32) -> [f32; 4] {
-    let teeth = if depth < 0.24 && across.abs() < 0.8 {
-        150.0 * (1.0 - across * across)
-    } else {
-        0.0
-    };
+    let teeth =
+        if depth < 0.24 && across.abs() < 0.8 { 150.0 * (1.0 - across * across) } else { 0.0 };
     let tongue = if to_lip < 0.09 { 45.0 } else { 0.0 };
     [
         40.0 + teeth + tongue,

@@ -21,23 +21,12 @@ pub(super) fn face(male: bool, seed: u64, rank: u32) -> Option<Source> {
 }
 
 fn read(folder: &Path, stem: &str) -> Option<Source> {
-    let pixels = image::open(folder.join(format!("{stem}.png")))
-        .ok()?
-        .to_rgba8();
+    let pixels = image::open(folder.join(format!("{stem}.png"))).ok()?.to_rgba8();
     let text = std::fs::read_to_string(folder.join(format!("{stem}.txt"))).ok()?;
-    let numbers: Vec<f32> = text
-        .split_whitespace()
-        .map(str::parse)
-        .collect::<Result<_, _>>()
-        .ok()?;
-    let points: Vec<[f32; 2]> = numbers
-        .chunks_exact(2)
-        .map(|pair| [pair[0], pair[1]])
-        .collect();
-    Some(Source {
-        pixels,
-        landmarks: points.try_into().ok()?,
-    })
+    let numbers: Vec<f32> =
+        text.split_whitespace().map(str::parse).collect::<Result<_, _>>().ok()?;
+    let points: Vec<[f32; 2]> = numbers.chunks_exact(2).map(|pair| [pair[0], pair[1]]).collect();
+    Some(Source { pixels, landmarks: points.try_into().ok()? })
 }
 
 const FACES_MAX: usize = 99;

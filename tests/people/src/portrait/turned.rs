@@ -28,20 +28,13 @@ pub(super) fn draw(
     let mut plate = Plate::new(view);
     for row in 0..ROWS {
         for column in 0..COLUMNS {
-            if !canvas.shows(
-                cell(column, COLUMNS, canvas::WIDTH),
-                cell(row, ROWS, canvas::HEIGHT),
-            ) {
+            if !canvas.shows(cell(column, COLUMNS, canvas::WIDTH), cell(row, ROWS, canvas::HEIGHT))
+            {
                 continue;
             }
             let corner = row * (COLUMNS + 1) + column;
-            let quad = [
-                corner,
-                corner + 1,
-                corner + COLUMNS + 1,
-                corner + COLUMNS + 2,
-            ]
-            .map(|i| mesh.vertices[i]);
+            let quad = [corner, corner + 1, corner + COLUMNS + 1, corner + COLUMNS + 2]
+                .map(|i| mesh.vertices[i]);
             plate.triangle(canvas, [quad[0], quad[1], quad[2]]);
             plate.triangle(canvas, [quad[1], quad[3], quad[2]]);
         }
@@ -108,14 +101,8 @@ impl Head {
         let follows = self.follows(y);
         let z = self.relief(x, y) * follows;
         let arm = [x - self.middle, y - PIVOT[1], z - PIVOT[2]];
-        let turned = self
-            .rotation
-            .map(|row| row[0] * arm[0] + row[1] * arm[1] + row[2] * arm[2]);
-        let moved = [
-            turned[0] + self.middle,
-            turned[1] + PIVOT[1],
-            turned[2] + PIVOT[2],
-        ];
+        let turned = self.rotation.map(|row| row[0] * arm[0] + row[1] * arm[1] + row[2] * arm[2]);
+        let moved = [turned[0] + self.middle, turned[1] + PIVOT[1], turned[2] + PIVOT[2]];
         let still = [x, y, z];
         std::array::from_fn(|i| still[i] + (moved[i] - still[i]) * follows)
     }
@@ -169,13 +156,7 @@ impl Mesh {
                     view.eyes_at.0 + x * view.eye_distance,
                     view.eyes_at.1 + y * view.eye_distance,
                 );
-                vertices.push(Vertex {
-                    x,
-                    y,
-                    near: place[2],
-                    u,
-                    v,
-                });
+                vertices.push(Vertex { x, y, near: place[2], u, v });
             }
         }
         Self { vertices }
@@ -207,10 +188,7 @@ impl Plate {
             return;
         }
         let span = |p: f32, q: f32, r: f32, max: usize| {
-            let (low, high) = (
-                p.min(q).min(r).ceil().max(0.0),
-                p.max(q).max(r).floor() + 1.0,
-            );
+            let (low, high) = (p.min(q).min(r).ceil().max(0.0), p.max(q).max(r).floor() + 1.0);
             low as usize..(high.max(0.0) as usize).min(max)
         };
         for y in span(a.y, b.y, c.y, self.height) {
