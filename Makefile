@@ -25,7 +25,7 @@ demo: setup
 
 test: setup
 	cargo build --workspace --bins
-	cargo test --workspace
+	cargo test --workspace --no-fail-fast
 
 build: setup
 	cargo build --workspace --bins --release

@@ -355,9 +355,8 @@ fn a_disk_that_fails_is_our_fault_and_nothing_is_said_to_be_stored() {
     assert_eq!(receipts, Vec::<Vec<u8>>::new());
 
     std::fs::remove_file(&obstacle).expect("the file");
-    let reply = terminal.append(digest, 0, &parcel.picture).expect("a reply");
-    assert_eq!((reply.status, reply.next_offset()), (409, parcel.picture.len() as u64));
-    assert_eq!(said(terminal.append(digest, parcel.picture.len(), &[])), "201");
+    // All bytes had arrived; whatever offset the terminal asks for, nothing is left to send.
+    assert_eq!(said(terminal.append(digest, 0, &parcel.picture)), "201");
     assert_eq!(terminal.commit(batch).expect("a reply").list().len(), 1);
 }
 
