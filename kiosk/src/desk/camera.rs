@@ -123,7 +123,9 @@ impl Seat {
             Scene::CardFront => card(self.card_of.as_ref().unwrap_or(person), true),
             Scene::CardBack => card(self.card_of.as_ref().unwrap_or(person), false),
             Scene::CardInHand => in_hand(person, self.card_of.as_ref().unwrap_or(person)),
-            _ => person.frame(&self.pose(), self.n_frames.into()),
+            Scene::Acting(_) => person.frame(&self.pose(), self.n_frames.into()),
+            // How many frames pass before somebody reacts is chance; a still person looks the same in each.
+            _ => person.frame(&self.pose(), STILL_NOISE),
         }
     }
 
@@ -167,7 +169,7 @@ fn card(of: &Person, front: bool) -> RgbImage {
 }
 
 fn in_hand(person: &Person, card_of: &Person) -> RgbImage {
-    let mut frame = person.frame(&Pose { dx: -90.0, ..Pose::default() }, 7);
+    let mut frame = person.frame(&Pose::default(), STILL_NOISE);
     let small = imageops::crop_imm(&card(card_of, true), 60, 80, 520, 328).to_image();
     let small = imageops::resize(&small, 208, 131, imageops::FilterType::Triangle);
     imageops::overlay(&mut frame, &small, 410, 300);
@@ -182,5 +184,7 @@ fn fill(frame: &mut RgbImage, at: (u32, u32), size: (u32, u32), colour: Rgb<u8>)
     }
 }
 
+/// Sensor noise of a frame in which nobody moves.
+const STILL_NOISE: u64 = 7;
 /// Frames in which the person is still too far away, so that the coaching can be seen.
 const ARRIVING_FRAMES: u32 = 4;

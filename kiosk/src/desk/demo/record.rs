@@ -10,6 +10,7 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use image::RgbImage;
+use kiosk_core::decision::{Comparison, judge_best};
 use kiosk_core::event::{CardEvent, Event, FaceEvent, FingerEvent};
 use kiosk_core::view::{Delivery, Page, SlipState, View};
 use kiosk_store::RecordState;
@@ -197,20 +198,14 @@ fn name(event: &Event) -> Option<String> {
             format!("face-seen {}", hint.name())
         }
         Event::Face(_, FaceEvent::Seen { coaching: None, .. }) => "face-seen good".into(),
-        Event::Face(_, FaceEvent::Taken(seen)) => {
-            let best = seen.iter().filter_map(|c| c.score).fold(f32::NEG_INFINITY, f32::max);
-            format!("face-compared n={} best={best:.3}", seen.len())
-        }
+        Event::Face(_, FaceEvent::Taken(seen)) => format!("face-compared {}", verdict(seen)),
         Event::Face(_, FaceEvent::TimedOut(_)) => "face-timed-out".into(),
         Event::Face(_, FaceEvent::Failed(err)) => format!("face-failed {}", err.name()),
         Event::Finger(_, FingerEvent::Seen { prompt, .. }) => {
             format!("finger-seen {}", prompt.name())
         }
         Event::Finger(_, FingerEvent::Placed) => "finger-placed".into(),
-        Event::Finger(_, FingerEvent::Taken(seen)) => {
-            let best = seen.iter().filter_map(|c| c.score).fold(f32::NEG_INFINITY, f32::max);
-            format!("finger-compared n={} best={best:.2}", seen.len())
-        }
+        Event::Finger(_, FingerEvent::Taken(seen)) => format!("finger-compared {}", verdict(seen)),
         Event::Finger(_, FingerEvent::TimedOut) => "finger-timed-out".into(),
         Event::Finger(_, FingerEvent::Failed(err)) => format!("finger-failed {}", err.name()),
         Event::Document(_, Ok(())) => "document-taken".into(),
@@ -224,6 +219,11 @@ fn name(event: &Event) -> Option<String> {
         Event::Slip(SlipState::NotPrinted(err)) => format!("slip-not-printed {}", err.name()),
         Event::Slip(SlipState::Printing) => return None,
     })
+}
+
+/// The answer; the score behind it is in the sealed record.
+fn verdict(seen: &[Comparison]) -> &'static str {
+    judge_best(seen).map_or("no-reference", |(_, judgement)| judgement.verdict.name())
 }
 
 /// What a page is called in the name of its picture. Pages of one name are one picture.
