@@ -80,6 +80,7 @@ pub struct Shell {
     put_back: Option<Happening>,
     teller: Teller,
     orders: Orders,
+    rooms: Vec<thread::JoinHandle<()>>,
     troubles: BTreeMap<&'static str, Trouble>,
     outbox: (u32, u32),
     shown: Option<View>,
@@ -124,7 +125,9 @@ impl Shell {
         let teller = Teller::new(sender);
         let tray = SharedTray::default();
         let clock = outside.clock.clone();
-        let orders = open_rooms(&config, &provisioned, &vault, &tray, &teller, outside)?;
+        let mut rooms = Vec::new();
+        let orders =
+            open_rooms(&mut rooms, &config, &provisioned, &vault, &tray, &teller, outside)?;
         let mut shell = Self {
             terminal: Terminal::new(place),
             config,
@@ -135,6 +138,7 @@ impl Shell {
             put_back: None,
             teller,
             orders,
+            rooms,
             troubles: BTreeMap::new(),
             outbox: (0, 0),
             shown: None,
@@ -144,6 +148,17 @@ impl Shell {
         }
         shell.count_outbox();
         Ok(shell)
+    }
+
+    /// Closes every room and waits for it: the program must not end under a thread that still writes.
+    pub fn end(self) {
+        let Self { orders, rooms, .. } = self;
+        drop(orders);
+        for room in rooms {
+            if room.join().is_err() {
+                warn!("a room had fallen over");
+            }
+        }
     }
 
     /// A wire into this loop, for taps and for the end.
@@ -397,6 +412,7 @@ fn place(config: &Config, provisioned: &Provisioned, packs: PackSet) -> Place {
 }
 
 fn open_rooms(
+    rooms: &mut Vec<thread::JoinHandle<()>>,
     config: &Config,
     provisioned: &Provisioned,
     vault: &Vault,
@@ -422,25 +438,26 @@ fn open_rooms(
     let ids = outside.ids;
     let card = config.id_card.clone().map(|settings| {
         let room = card::CardRoom::new(settings, teller.clone(), tray.clone(), ids);
-        spawn("card", teller, move |orders| room.run(orders))
+        spawn(rooms, "card", teller, move |orders| room.run(orders))
     });
     let finger = config.fingerprint.clone().map(|settings| {
         let room = finger::FingerRoom::new(settings, models, teller.clone(), tray.clone());
-        spawn("finger", teller, move |orders| room.run(orders))
+        spawn(rooms, "finger", teller, move |orders| room.run(orders))
     });
     Ok(Orders {
         card,
-        face: spawn("face", teller, move |orders| face.run(orders)),
+        face: spawn(rooms, "face", teller, move |orders| face.run(orders)),
         finger,
-        keep: spawn("keep", teller, move |orders| keep.run(orders)),
-        paper: spawn("paper", teller, move |orders| paper.run(orders)),
-        send: spawn("send", teller, move |orders| sending.run(orders)),
+        keep: spawn(rooms, "keep", teller, move |orders| keep.run(orders)),
+        paper: spawn(rooms, "paper", teller, move |orders| paper.run(orders)),
+        send: spawn(rooms, "send", teller, move |orders| sending.run(orders)),
     })
 }
 
 /// Starts a room on a thread of its own. A room that panics ends the program: what was sealed is in the store, and the
 /// visit under way begins again with the card.
 fn spawn<T: Send + 'static>(
+    rooms: &mut Vec<thread::JoinHandle<()>>,
     name: &'static str,
     teller: &Teller,
     run: impl FnOnce(&Receiver<T>) + Send + 'static,
@@ -455,7 +472,7 @@ fn spawn<T: Send + 'static>(
         }
     };
     let builder = thread::Builder::new().name(name.into());
-    builder.spawn(body).expect("the system has a thread to give at start");
+    rooms.push(builder.spawn(body).expect("the system has a thread to give at start"));
     sender
 }
 

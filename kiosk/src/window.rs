@@ -33,6 +33,7 @@ pub fn run(config: &Path) -> Result<(), Box<dyn Error>> {
     let mut proxy = WindowDisplay(screen.proxy());
     let loop_thread = thread::Builder::new().name("loop".into()).spawn(move || {
         shell.run(&mut proxy);
+        shell.end();
         proxy.0.quit();
     })?;
     screen.run()?;

@@ -175,7 +175,9 @@ impl Play {
         let teller = shell.teller();
         screen.on_tap(move |tap| teller.event(Event::Tapped(tap)));
         let mut glass = Glass { screen, key: String::new(), recorder: self.recorder.clone() };
-        self.perform(&mut shell, &mut glass, Pace::Brisk)
+        let done = self.perform(&mut shell, &mut glass, Pace::Brisk);
+        shell.end();
+        done
     }
 
     fn in_a_window(mut self, config: Config) -> Result<ExitCode, Box<dyn Error>> {
@@ -187,6 +189,7 @@ impl Play {
         let mut hands = Hands { display: WindowDisplay(proxy.clone()), teller: shell.teller() };
         let director = thread::Builder::new().name("loop".into()).spawn(move || {
             let done = self.perform(&mut shell, &mut hands, Pace::Human).map_err(|e| e.to_string());
+            shell.end();
             Proxy::quit(&proxy);
             done
         })?;
