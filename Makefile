@@ -13,7 +13,8 @@ export CHANGQING_PORTRAITS ?= $(CACHE)/portraits
 
 # Debian packages: what the build links against, what the screens draw with, what the set-up steps run.
 PACKAGES := build-essential pkg-config clang libclang-dev libfontconfig-dev libudev-dev libinput-dev \
-	libxkbcommon-dev libxkbcommon-x11-dev libssl-dev fonts-noto-cjk python3 python3-pip python3-venv npm
+	libxkbcommon-dev libxkbcommon-x11-dev libssl-dev libpcsclite-dev libasound2-dev fonts-noto-cjk \
+	pcscd opensc vsmartcard-vpcd vsmartcard-vpicc zbar-tools python3 python3-pip python3-venv npm
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 BINARIES := kiosk device-sim authority models image-build
 
