@@ -8,5 +8,7 @@ pub mod fingerprint;
 pub mod id_card;
 pub mod link;
 pub mod photo;
+pub mod photo_loader;
 pub mod printer;
+pub mod sandbox;
 pub mod selftest;

@@ -3,14 +3,16 @@
 //! bytes and gives a BMP; it may hang, crash or lie without harm to us.
 
 use std::io::{self, Read, Write};
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
 use rustix::process::{Pid, Signal};
+
+use crate::photo_loader::Fault;
 
 /// The decoder program and its time limit.
 #[derive(Debug, Clone)]
@@ -30,9 +32,15 @@ pub enum PhotoError {
     /// The program took too long and was killed.
     #[error("photo decoder took too long")]
     TimedOut,
-    /// The program ended without a photo: it does not know this block, or it crashed.
+    /// The program ended without a photo: it does not know this block.
     #[error("photo decoder refused the block ({0})")]
     Refused(String),
+    /// A signal ended the program.
+    #[error("photo decoder crashed (signal {0})")]
+    Crashed(i32),
+    /// Our own program that loads a vendor's library says what is wrong with it.
+    #[error(transparent)]
+    Told(Fault),
     /// The program's output is no picture of a card.
     #[error("photo decoder gave {0}")]
     BadOutput(&'static str),
@@ -49,9 +57,12 @@ impl PhotoDecoder {
         let mut child = Decoding(self.start()?);
         let by = Instant::now() + self.deadline;
         let bmp = exchange(&mut child.0, block, self.deadline)?;
+        if bmp.len() > BMP_SIZE {
+            return Err(PhotoError::BadOutput("more than a picture"));
+        }
         let status = wait(&mut child.0, by)?;
         if !status.success() {
-            return Err(PhotoError::Refused(status.to_string()));
+            return Err(failure(status));
         }
         parse_bmp(&bmp)
     }
@@ -78,6 +89,8 @@ impl PhotoError {
             Self::Missing(_) => "photo-decoder-missing",
             Self::TimedOut => "photo-decoder-timed-out",
             Self::Refused(_) => "photo-decoder-refused",
+            Self::Crashed(_) => "photo-decoder-crashed",
+            Self::Told(fault) => fault.code(),
             Self::BadOutput(_) => "photo-decoder-bad-output",
         }
     }
@@ -123,7 +136,18 @@ fn exchange(child: &mut Child, block: &[u8], limit: Duration) -> Result<Vec<u8>,
     }
 }
 
-fn wait(child: &mut Child, by: Instant) -> Result<std::process::ExitStatus, PhotoError> {
+/// A program of ours ends itself by a signal when its time is up.
+fn failure(status: ExitStatus) -> PhotoError {
+    let ran_out = [Signal::ALARM.as_raw(), Signal::XCPU.as_raw()];
+    match (status.code().and_then(Fault::told_by), status.signal()) {
+        (Some(Fault::Refused), _) | (None, None) => PhotoError::Refused(status.to_string()),
+        (Some(fault), _) => PhotoError::Told(fault),
+        (None, Some(signal)) if ran_out.contains(&signal) => PhotoError::TimedOut,
+        (None, Some(signal)) => PhotoError::Crashed(signal),
+    }
+}
+
+fn wait(child: &mut Child, by: Instant) -> Result<ExitStatus, PhotoError> {
     loop {
         match child.try_wait() {
             Ok(Some(status)) => return Ok(status),
@@ -186,9 +210,10 @@ mod tests {
     #[test]
     fn what_a_decoder_may_do_wrong_is_told_and_harms_nothing() {
         assert_eq!(code("exit 3"), "photo-decoder-refused");
-        assert_eq!(code("kill -SEGV $$"), "photo-decoder-refused");
+        assert_eq!(code("kill -SEGV $$"), "photo-decoder-crashed");
+        assert_eq!(code("exit 80"), "photo-library-missing");
         assert_eq!(code("echo BM"), "photo-decoder-bad-output");
-        assert_eq!(code("cat /dev/zero"), "photo-decoder-refused");
+        assert_eq!(code("cat /dev/zero"), "photo-decoder-bad-output");
         assert_eq!(code("head -c 38862 /dev/zero"), "photo-decoder-bad-output");
         let none = PhotoDecoder::new(vec!["no-such-program-here".into()]);
         assert!(matches!(none.decode(&[0; 1024]), Err(PhotoError::Missing(_))));
