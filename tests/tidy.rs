@@ -206,7 +206,8 @@ fn text(value: &Value) -> &str {
     value.as_str().expect("ids and names are text")
 }
 
-/// What core may stand on: dates, formats, error types, and what macros are made with.
+/// What core may stand on: dates, formats, error types, readings of characters (tables and nothing else), and what
+/// macros are made with.
 fn is_pure(name: &str) -> bool {
     let families = ["jiff", "kiosk-core", "minicbor", "serde", "thiserror", "toml"];
     let singles = [
@@ -216,6 +217,7 @@ fn is_pure(name: &str) -> bool {
         "indexmap",
         "log",
         "memchr",
+        "pinyin",
         "proc-macro2",
         "quote",
         "syn",

@@ -3,6 +3,7 @@
 //! Core has no I/O, no clock, no thread and no device. What happened arrives as an [`event::Event`],
 //! what has to be done leaves as an [`event::Effect`]; given the same events it gives the same effects.
 
+pub mod area;
 pub mod benefit;
 pub mod calendar;
 pub mod decision;
@@ -14,6 +15,7 @@ pub mod message;
 pub mod moment;
 pub mod operator;
 pub mod outcome;
+pub mod pinyin;
 pub mod policy;
 pub mod record;
 pub mod roster;

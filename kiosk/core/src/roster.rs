@@ -1,8 +1,14 @@
-//! The slice of the authority's list that this site serves: who is paid what, and what they did last.
+//! The slice of the authority's list that this site serves: who is paid what, what they did last, how they are found.
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use crate::benefit::Entitlement;
+use crate::benefit::{Entitlement, Success};
+use crate::folding::fold;
+use crate::identity::{IdNumber, PersonName};
+use crate::moment::Doubt;
+use crate::pinyin;
+use crate::policy::{Assessment, DueState, PackSet};
 
 /// One beneficiary as the authority knows them.
 ///
@@ -43,6 +49,160 @@ pub struct RosterReference {
     pub quality: u8,
 }
 
+/// What one person is found and listed by. All of it follows from the roster, the packs in force and a day.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct RosterKeys {
+    /// The name under which all its spellings meet.
+    pub folded: String,
+    /// What may be typed for the name on Latin keys, in order: whole syllables, initials, surname and initials.
+    pub spellings: Vec<String>,
+    /// The village, folded as names are.
+    pub village: String,
+    /// Last day in time of the earliest certification that is or will be owed. Somebody for whom no date is known owes
+    /// it now.
+    pub due: Option<Date>,
+    /// The earliest of these days after which the agency stops a payment. None where it does not, where it has, and
+    /// while a review protects from it (R125).
+    pub suspend: Option<Date>,
+    /// Whether a payment was stopped.
+    pub suspended: bool,
+}
+
+/// The keys of a person. `recent` are successes that the roster does not know yet, each with its pack.
+pub fn keys(
+    person: &Beneficiary,
+    number: &IdNumber,
+    recent: &[(String, Success)],
+    packs: &PackSet,
+    today: Date,
+) -> RosterKeys {
+    let mut keys = RosterKeys {
+        folded: fold(&person.name),
+        spellings: pinyin::spellings(&person.name),
+        village: fold(&person.village),
+        ..RosterKeys::default()
+    };
+    for (assessment, suspends) in standings(person, number, recent, packs, today, Doubt::None) {
+        let due = match assessment.state {
+            DueState::NotRequired(_) => None,
+            _ => Some(assessment.due.unwrap_or(today)),
+        };
+        keys.due = earlier(keys.due, due);
+        match assessment.state {
+            DueState::Suspended => keys.suspended = true,
+            DueState::UnderReview => {}
+            _ if suspends => keys.suspend = earlier(keys.suspend, due),
+            _ => {}
+        }
+    }
+    keys
+}
+
+/// One person in a list on the screen; what is personal in it is masked.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Whom it is about, for whatever is begun from the list. Never shown.
+    pub number: IdNumber,
+    /// First character of the name and stars.
+    pub name: String,
+    /// First and last digits of the number and stars.
+    pub masked: String,
+    /// Village or neighbourhood.
+    pub village: String,
+    /// The most urgent state of all benefits. None where no pack in force knows any of them.
+    pub state: Option<DueState>,
+    /// The earliest day by which something is or will be owed.
+    pub due: Option<Date>,
+    /// Whether the agency stops a payment after that.
+    pub suspends: bool,
+}
+
+impl Line {
+    /// The line of a person today, whatever the keys said when they were made.
+    pub fn of(
+        person: &Beneficiary,
+        number: &IdNumber,
+        recent: &[(String, Success)],
+        packs: &PackSet,
+        today: Date,
+        doubt: Doubt,
+    ) -> Self {
+        let all = standings(person, number, recent, packs, today, doubt);
+        let most_urgent = all.iter().min_by_key(|(assessment, _)| assessment.state.urgency());
+        Self {
+            number: number.clone(),
+            name: PersonName(person.name.clone()).masked(),
+            masked: number.masked(),
+            village: person.village.clone(),
+            state: most_urgent.map(|(assessment, _)| assessment.state),
+            due: all.iter().filter_map(|(assessment, _)| assessment.due).min(),
+            suspends: all.iter().any(|(assessment, suspends)| {
+                *suspends && assessment.state.is_owed() && assessment.state != DueState::Suspended
+            }),
+        }
+    }
+}
+
+/// What a clerk typed into the search field.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Query {
+    /// A whole number.
+    Number(IdNumber),
+    /// A name or a village, or its beginning, folded.
+    Words(String),
+    /// Latin letters of a name, or their beginning.
+    Letters(String),
+    /// Nothing, or digits that are no number.
+    Nothing,
+}
+
+impl Query {
+    /// Takes what was typed, in any width of letters and with or without spaces and dots.
+    pub fn parse(text: &str) -> Self {
+        let words = fold(text);
+        if let Ok(number) = IdNumber::parse(&words) {
+            return Self::Number(number);
+        }
+        if let Some(letters) = pinyin::typed(text) {
+            return Self::Letters(letters);
+        }
+        if words.is_ascii() { Self::Nothing } else { Self::Words(words) }
+    }
+}
+
+/// What is due for each benefit that a pack knows, and whether the agency stops the payment of the late.
+fn standings(
+    person: &Beneficiary,
+    number: &IdNumber,
+    recent: &[(String, Success)],
+    packs: &PackSet,
+    today: Date,
+    doubt: Doubt,
+) -> Vec<(Assessment, bool)> {
+    let each = |entitlement: &Entitlement| {
+        let pack = packs.on(&entitlement.pack, today)?;
+        let entitlement = with_recent(entitlement, recent);
+        Some((pack.assess(&entitlement, number.birth(), today, doubt), pack.late.suspend))
+    };
+    person.entitlements.iter().filter_map(each).collect()
+}
+
+/// An entitlement as it stands with the successes recorded here: a newer one counts and ends a suspension.
+pub fn with_recent(entitlement: &Entitlement, recent: &[(String, Success)]) -> Entitlement {
+    let mut known = entitlement.clone();
+    for (_, success) in recent.iter().filter(|(pack, _)| *pack == entitlement.pack) {
+        if known.last.is_none_or(|last| last.on <= success.on) {
+            known.last = Some(*success);
+            known.suspended = false;
+        }
+    }
+    known
+}
+
+fn earlier(one: Option<Date>, other: Option<Date>) -> Option<Date> {
+    one.into_iter().chain(other).min()
+}
+
 impl std::fmt::Debug for Beneficiary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Beneficiary(…)")
@@ -54,3 +214,29 @@ impl std::fmt::Debug for RosterReference {
         write!(f, "RosterReference({}, …)", self.modality)
     }
 }
+
+impl std::fmt::Debug for RosterKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RosterKeys(…)")
+    }
+}
+
+impl std::fmt::Debug for Line {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Line({:?}, …)", self.state.map(|state| state.id()))
+    }
+}
+
+impl std::fmt::Debug for Query {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Number(_) => "Number(…)",
+            Self::Words(_) => "Words(…)",
+            Self::Letters(_) => "Letters(…)",
+            Self::Nothing => "Nothing",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
