@@ -7,6 +7,7 @@ pub mod camera;
 pub mod fingerprint;
 pub mod id_card;
 pub mod link;
+pub mod panel;
 pub mod photo;
 pub mod photo_loader;
 pub mod printer;
