@@ -4,6 +4,7 @@
 //! ("do not move the card") and faults with a stable code.
 
 pub mod camera;
+pub mod display;
 pub mod fingerprint;
 pub mod id_card;
 pub mod link;
