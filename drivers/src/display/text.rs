@@ -196,7 +196,7 @@ impl Font {
 
     fn level(&self, at: usize) -> u8 {
         let byte = self.levels[at / 2];
-        if at % 2 == 0 { byte >> 4 } else { byte & 15 }
+        if at.is_multiple_of(2) { byte >> 4 } else { byte & 15 }
     }
 }
 
