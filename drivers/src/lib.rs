@@ -4,6 +4,7 @@
 //! ("do not move the card") and faults with a stable code.
 
 pub mod camera;
+pub mod clock;
 pub mod display;
 pub mod fingerprint;
 pub mod id_card;
@@ -11,6 +12,8 @@ pub mod link;
 pub mod panel;
 pub mod photo;
 pub mod photo_loader;
+pub mod power;
 pub mod printer;
 pub mod sandbox;
 pub mod selftest;
+pub mod speaker;
