@@ -144,8 +144,7 @@ impl CustomerDisplay {
         if self.shown.as_ref().is_some_and(|(shown, _)| shown == scene) {
             return screen.probe();
         }
-        let mut canvas = Canvas::new(screen.size());
-        scene.draw(&mut canvas, screen.look());
+        let canvas = scene.draw_on(screen.as_ref());
         let area = match &self.shown {
             Some((_, before)) => canvas.difference(before),
             None => canvas.area(),

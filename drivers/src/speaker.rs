@@ -176,6 +176,17 @@ pub fn recordings(folder: &Path) -> BTreeSet<String> {
     names.filter_map(|name| Some(name.strip_suffix(".wav")?.to_owned())).collect()
 }
 
+/// Plays a short tone, for the morning check.
+pub(crate) fn play_tone(config: &SpeakerConfig) -> Result<(), SpeakerError> {
+    let tone = Sound::tone(TONE_HZ, TONE_LENGTH);
+    let mut device = alsa::Device::open(&config.device)?;
+    device.prepare(tone.rate_hz, tone.n_channels)?;
+    for piece in tone.pieces(PIECE) {
+        device.play(&at_volume(piece, config.volume))?;
+    }
+    device.finish()
+}
+
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
@@ -302,6 +313,9 @@ fn at_volume(samples: &[i16], percent: u8) -> Vec<i16> {
     samples.iter().map(|sample| within(louder(sample))).collect()
 }
 
+/// Old ears hear this well.
+const TONE_HZ: u32 = 880;
+const TONE_LENGTH: Duration = Duration::from_millis(300);
 /// How much is played between two looks for a newer prompt.
 pub const PIECE: Duration = Duration::from_millis(40);
 /// A device that takes nothing for this long has stalled.

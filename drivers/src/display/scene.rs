@@ -8,7 +8,7 @@ use embedded_graphics::prelude::{Drawable, Primitive};
 use embedded_graphics::primitives::{Arc, Circle, PrimitiveStyle, Rectangle};
 use qrcodegen::{QrCode, QrCodeEcc};
 
-use super::{Canvas, Prompt};
+use super::{Canvas, Prompt, Screen};
 
 /// What is to be seen. Nothing at all is a dark display.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -50,6 +50,13 @@ impl Scene {
     /// Words alone.
     pub fn text(prompt: Prompt) -> Self {
         Self { prompt: Some(prompt), picture: None }
+    }
+
+    /// All of it, as it suits a screen.
+    pub fn draw_on(&self, screen: &dyn Screen) -> Canvas {
+        let mut canvas = Canvas::new(screen.size());
+        self.draw(&mut canvas, screen.look());
+        canvas
     }
 
     /// Draws all of it.
