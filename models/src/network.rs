@@ -1,8 +1,12 @@
 //! One network: verified weights, a fixed input shape, optimised once, run often.
 //! Repairs the graphs that the runtime cannot optimise as they were exported.
 
-mod convolution;
+mod fuse;
 mod kernels;
+mod lower;
+mod program;
+mod rectify;
+mod view;
 
 use std::{path::Path, sync::Arc};
 
@@ -20,10 +24,11 @@ use crate::{
     Manifest, ModelError, ModelId,
     manifest::{Model, Pixels},
 };
+use program::Program;
 
 /// A loaded network; cheap to share between threads.
 pub(crate) struct Network {
-    plan: Arc<TypedRunnableModel>,
+    engine: Engine,
     shape: Vec<usize>,
     pixels: Pixels,
     id: ModelId,
@@ -43,10 +48,10 @@ impl Network {
         shape: &[usize],
     ) -> Result<Self, ModelError> {
         let bytes = model.read_bytes(dir)?;
-        let plan = build(&bytes, shape).map_err(|e| fault(&model.id, &e))?;
+        let engine = build(&bytes, shape).map_err(|e| fault(&model.id, &e))?;
         let id = model.model_id();
         tracing::debug!(model = %id, "loaded");
-        Ok(Self { plan, shape: shape.to_vec(), pixels: model.pixels.clone(), id })
+        Ok(Self { engine, shape: shape.to_vec(), pixels: model.pixels.clone(), id })
     }
 
     /// Which weights these are.
@@ -84,8 +89,12 @@ impl Network {
     }
 
     fn run_inner(&self, input: &[f32]) -> TractResult<Vec<Vec<f32>>> {
+        let plan = match &self.engine {
+            Engine::Ours(program) => return program.run(input),
+            Engine::Other(plan) => plan,
+        };
         let input = Tensor::from_shape(&self.shape, input)?;
-        let outputs = self.plan.run(tvec!(input.into_tvalue()))?;
+        let outputs = plan.run(tvec!(input.into_tvalue()))?;
         outputs
             .iter()
             .map(|output| Ok(output.to_plain_array_view::<f32>()?.iter().copied().collect()))
@@ -93,18 +102,31 @@ impl Network {
     }
 }
 
-fn build(bytes: &[u8], shape: &[usize]) -> TractResult<Arc<TypedRunnableModel>> {
+/// What runs a network.
+enum Engine {
+    /// Our own steps.
+    Ours(Program),
+    /// The other runtime, for graphs that cannot be put into our steps.
+    Other(Arc<TypedRunnableModel>),
+}
+
+fn build(bytes: &[u8], shape: &[usize]) -> TractResult<Engine> {
     let mut onnx = tract_onnx::onnx().with_ignore_output_shapes(true);
-    convolution::register(&mut onnx);
+    rectify::register(&mut onnx);
     let mut model = onnx
         .model_for_read(&mut std::io::Cursor::new(bytes))?
         .with_input_fact(0, f32::fact(shape).into())?
         .into_typed()?;
-    replace_tiles(&mut model)?;
-    // Biases come through casts; a convolution is fused only where all is known.
+    // Biases come through casts; a convolution is ours only where all is known.
     model.prop_consts()?;
-    convolution::fuse(&mut model)?;
-    SimplePlan::new(model.into_optimized()?)
+    match lower::lower(&model) {
+        Ok(program) => Ok(Engine::Ours(program)),
+        Err(error) => {
+            tracing::info!(%error, "the other runtime runs this network");
+            replace_tiles(&mut model)?;
+            Ok(Engine::Other(SimplePlan::new(model.into_optimized()?)?))
+        }
+    }
 }
 
 /// The runtime's declutter pulls a 1x1 convolution through the nearest-neighbour
@@ -188,6 +210,25 @@ mod tests {
             for (output, expected) in outputs.iter().zip(&golden.outputs) {
                 expected.check(&golden.model, output);
             }
+        }
+    }
+
+    #[test]
+    #[ignore = "prints where the time goes, for tuning: --ignored --nocapture"]
+    fn where_the_time_goes() {
+        let manifest = Manifest::built_in().unwrap();
+        for model in manifest.models() {
+            let network = Network::load(&default_dir(), &manifest, &model.id).unwrap();
+            let Engine::Ours(program) = &network.engine else { panic!("{} is not ours", model.id) };
+            let n = network.shape.iter().product::<usize>() as u32;
+            let input: Vec<f32> = (0..n).map(noise).collect();
+            let runs: Vec<_> = (0..7).map(|_| program.profile(&input)).collect();
+            let mut steps: Vec<(f64, &str)> = (0..runs[0].len())
+                .map(|i| (runs.iter().map(|r| r[i].1).fold(f64::MAX, f64::min), &*runs[0][i].0))
+                .collect();
+            println!("{} {:.3} ms", model.id, steps.iter().map(|s| s.0).sum::<f64>());
+            steps.sort_by(|a, b| b.0.total_cmp(&a.0));
+            steps.iter().take(40).for_each(|(ms, step)| println!("    {ms:8.3} {step}"));
         }
     }
 

@@ -1,0 +1,207 @@
+//! What happens to each pixel by itself: curves and layer norms; and pools.
+#![expect(
+    unsafe_code,
+    unsafe_op_in_unsafe_fn,
+    reason = "registers are loaded through pointers, whose bounds are checked before"
+)]
+
+use super::{
+    Unit,
+    lanes::{self, Lanes},
+    on_unit,
+};
+
+/// A function of one value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::network) enum Curve {
+    Exp,
+    /// The one with the hyperbolic tangent.
+    Gelu,
+    Sigmoid,
+    Tanh,
+}
+
+impl Curve {
+    #[inline(always)]
+    unsafe fn at<V: Lanes>(self, x: V) -> V {
+        match self {
+            Self::Exp => lanes::exp(x),
+            Self::Gelu => lanes::gelu(x),
+            Self::Sigmoid => lanes::sigmoid(x),
+            Self::Tanh => {
+                let one = V::splat(1.0);
+                lanes::sigmoid(x.add(x)).mul_add(V::splat(2.0), V::splat(0.0).sub(one))
+            }
+        }
+    }
+
+    /// Bends all values on the best unit.
+    pub(in crate::network) fn run(self, unit: Unit, values: &mut [f32]) {
+        on_unit!(unit, bend(curve: Curve = self, values: &mut [f32] = values));
+    }
+}
+
+/// Bends all values.
+///
+/// # Safety
+/// The unit of `V` exists.
+#[inline(always)]
+pub(in crate::network) unsafe fn bend<V: Lanes>(curve: Curve, values: &mut [f32]) {
+    match curve {
+        Curve::Exp => each::<V>(Curve::Exp, values),
+        Curve::Gelu => each::<V>(Curve::Gelu, values),
+        Curve::Sigmoid => each::<V>(Curve::Sigmoid, values),
+        Curve::Tanh => each::<V>(Curve::Tanh, values),
+    }
+}
+
+#[inline(always)]
+unsafe fn each<V: Lanes>(curve: Curve, values: &mut [f32]) {
+    let (n, to) = (values.len(), values.as_mut_ptr());
+    let mut at = 0;
+    while at + V::N <= n {
+        curve.at(V::load(to.add(at))).store(to.add(at));
+        at += V::N;
+    }
+    if at < n {
+        curve.at(V::load_part(to.add(at), n - at)).store_part(to.add(at), n - at);
+    }
+}
+
+/// The layer norm of each pixel: its channels shifted and scaled to mean zero and
+/// variance one, then scaled and shifted by channel, then perhaps bent.
+#[derive(Debug, Clone)]
+pub(in crate::network) struct Norm {
+    pub(in crate::network) unit: Unit,
+    pub(in crate::network) n_pixels: usize,
+    pub(in crate::network) channels: usize,
+    /// Added to the variance.
+    pub(in crate::network) epsilon: f32,
+    /// One a channel, and zeros up to whole registers.
+    pub(in crate::network) gamma: Vec<f32>,
+    /// As many as `gamma`.
+    pub(in crate::network) beta: Vec<f32>,
+    pub(in crate::network) curve: Option<Curve>,
+}
+
+impl Norm {
+    /// Pixels without gaps, both in and out.
+    pub(in crate::network) fn run(&self, input: &[f32], output: &mut [f32]) {
+        let n = self.n_pixels * self.channels;
+        let padded = self.channels.next_multiple_of(self.unit.width());
+        assert!(input.len() >= n && output.len() >= n, "a norm has all its pixels");
+        assert!(self.gamma.len() == padded && self.beta.len() == padded, "factors are padded");
+        on_unit!(self.unit, normalise(
+            norm: &Norm = self,
+            input: &[f32] = input,
+            output: &mut [f32] = output,
+        ));
+    }
+}
+
+/// # Safety
+/// The unit of `V` exists and [`Norm::run`] checked the lengths.
+#[inline(always)]
+unsafe fn normalise<V: Lanes>(norm: &Norm, input: &[f32], output: &mut [f32]) {
+    let channels = norm.channels;
+    for strip in (0..norm.n_pixels).step_by(STRIP) {
+        let n = STRIP.min(norm.n_pixels - strip);
+        for pixel in strip..strip + n {
+            let from = input.as_ptr().add(pixel * channels);
+            normalise_one::<V>(norm, from, output.as_mut_ptr().add(pixel * channels));
+        }
+        if let Some(curve) = norm.curve {
+            bend::<V>(curve, &mut output[strip * channels..(strip + n) * channels]);
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn normalise_one<V: Lanes>(norm: &Norm, from: *const f32, to: *mut f32) {
+    let channels = norm.channels;
+    let (whole, part) = (channels - channels % V::N, channels % V::N);
+    let ones = [1.0f32; 16];
+    let there = V::load_part(ones.as_ptr(), part);
+    let mut sum = V::load_part(from.add(whole), part);
+    for c in (0..whole).step_by(V::N) {
+        sum = sum.add(V::load(from.add(c)));
+    }
+    let mean = V::splat(sum.sum() / channels as f32);
+    // Lanes beyond the last channel must not count.
+    let off = V::load_part(from.add(whole), part).sub(mean).mul(there);
+    let mut squares = off.mul(off);
+    for c in (0..whole).step_by(V::N) {
+        let off = V::load(from.add(c)).sub(mean);
+        squares = off.mul_add(off, squares);
+    }
+    let scale = V::splat(1.0 / (squares.sum() / channels as f32 + norm.epsilon).sqrt());
+    for c in (0..whole).step_by(V::N) {
+        scaled::<V>(norm, V::load(from.add(c)).sub(mean), scale, c).store(to.add(c));
+    }
+    if part > 0 {
+        let off = V::load_part(from.add(whole), part).sub(mean);
+        scaled::<V>(norm, off, scale, whole).store_part(to.add(whole), part);
+    }
+}
+
+#[inline(always)]
+unsafe fn scaled<V: Lanes>(norm: &Norm, off: V, scale: V, channel: usize) -> V {
+    let factor = V::load(norm.gamma.as_ptr().add(channel)).mul(scale);
+    off.mul_add(factor, V::load(norm.beta.as_ptr().add(channel)))
+}
+
+/// The greatest or the mean value of a window, for each channel.
+#[derive(Debug, Clone)]
+pub(in crate::network) struct Pool {
+    pub(in crate::network) greatest: bool,
+    pub(in crate::network) channels: usize,
+    /// Rows and columns.
+    pub(in crate::network) kernel: (usize, usize),
+    pub(in crate::network) stride: (usize, usize),
+    /// Rows above and columns left of the picture; they never count.
+    pub(in crate::network) pad: (usize, usize),
+    /// Rows and columns of the input.
+    pub(in crate::network) size_in: (usize, usize),
+    /// Floats from one row of the input to the next, and from one pixel to the next.
+    pub(in crate::network) input_steps: (usize, usize),
+    /// Rows and columns of the output.
+    pub(in crate::network) size_out: (usize, usize),
+    /// Floats from row to row and from pixel to pixel of the output.
+    pub(in crate::network) output_steps: (usize, usize),
+}
+
+impl Pool {
+    pub(in crate::network) fn run(&self, input: &[f32], output: &mut [f32]) {
+        let span = |at: usize, axis: fn((usize, usize)) -> usize| {
+            let start = (at * axis(self.stride)) as isize - axis(self.pad) as isize;
+            let end = (start + axis(self.kernel) as isize).min(axis(self.size_in) as isize);
+            start.max(0) as usize..end.max(0) as usize
+        };
+        for y in 0..self.size_out.0 {
+            let rows = span(y, |pair| pair.0);
+            for x in 0..self.size_out.1 {
+                let columns = span(x, |pair| pair.1);
+                let at = y * self.output_steps.0 + x * self.output_steps.1;
+                let to = &mut output[at..at + self.channels];
+                let n = rows.len() * columns.len();
+                to.fill(if self.greatest { f32::NEG_INFINITY } else { 0.0 });
+                for (row, column) in
+                    rows.clone().flat_map(|row| columns.clone().map(move |column| (row, column)))
+                {
+                    let from = row * self.input_steps.0 + column * self.input_steps.1;
+                    let from = &input[from..from + self.channels];
+                    match self.greatest {
+                        true => to.iter_mut().zip(from).for_each(|(to, v)| *to = to.max(*v)),
+                        false => to.iter_mut().zip(from).for_each(|(to, v)| *to += v),
+                    }
+                }
+                if !self.greatest {
+                    to.iter_mut().for_each(|to| *to /= n as f32);
+                }
+            }
+        }
+    }
+}
+
+/// Pixels that are normalised before they are bent, so that they are still near.
+const STRIP: usize = 16;
