@@ -203,6 +203,7 @@ mod tests {
                 }
                 loaded => loaded.unwrap(),
             };
+            assert!(matches!(network.engine, Engine::Ours(_)), "{}", golden.model);
             let n: usize = network.shape.iter().product();
             let input: Vec<f32> = sequence(n).map(|v| v * golden.scale + golden.offset).collect();
             let outputs = network.run(&input).unwrap();

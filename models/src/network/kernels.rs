@@ -189,3 +189,253 @@ fn set_control(value: Control) {
         std::arch::asm!("msr fpcr, {}", in(reg) value, options(nostack));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A convolution in words that cannot be misread.
+    #[derive(Debug, Clone)]
+    struct Plan {
+        depth: bool,
+        channels_in: usize,
+        channels_out: usize,
+        kernel: usize,
+        stride: usize,
+        dilation: usize,
+        size_out: (usize, usize),
+        n_pictures: usize,
+        gap: usize,
+        seed: u32,
+    }
+
+    impl Plan {
+        fn size_in(&self) -> (usize, usize) {
+            let along = |n: usize| (n - 1) * self.stride + (self.kernel - 1) * self.dilation + 1;
+            (along(self.size_out.0), along(self.size_out.1))
+        }
+
+        /// Input, weights, bias, slope, residual.
+        fn numbers(&self) -> [Vec<f32>; 5] {
+            let (rows, columns) = self.size_in();
+            let seen = if self.depth { 1 } else { self.channels_in };
+            let n_out = self.n_pictures * self.size_out.0 * self.size_out.1 * self.channels_out;
+            let mut noise = noise(self.seed);
+            [
+                self.n_pictures * rows * columns * (self.channels_in + self.gap),
+                self.channels_out * seen * self.kernel * self.kernel,
+                self.channels_out,
+                self.channels_out,
+                n_out,
+            ]
+            .map(|n| noise.by_ref().take(n).collect())
+        }
+
+        fn by_definition(&self) -> Vec<f32> {
+            let [input, weights, bias, slope, residual] = self.numbers();
+            let (rows, columns) = self.size_in();
+            let pixel = self.channels_in + self.gap;
+            let mut output = Vec::new();
+            for place in 0..self.n_pictures * self.size_out.0 * self.size_out.1 {
+                let (x, y) = (place % self.size_out.1, place / self.size_out.1 % self.size_out.0);
+                let picture = place / (self.size_out.0 * self.size_out.1);
+                for out in 0..self.channels_out {
+                    let seen = if self.depth { out..out + 1 } else { 0..self.channels_in };
+                    let n_seen = seen.len();
+                    let mut sum = f64::from(bias[out]) + f64::from(residual[output.len()]);
+                    for tap in 0..self.kernel * self.kernel {
+                        let (ky, kx) = (tap / self.kernel, tap % self.kernel);
+                        let row = picture * rows + y * self.stride + ky * self.dilation;
+                        let column = x * self.stride + kx * self.dilation;
+                        for (index, channel) in seen.clone().enumerate() {
+                            let value = input[(row * columns + column) * pixel + channel];
+                            let weight = (out * n_seen + index) * self.kernel * self.kernel + tap;
+                            sum += f64::from(value) * f64::from(weights[weight]);
+                        }
+                    }
+                    let sum = if sum < 0.0 { sum * f64::from(slope[out]) } else { sum };
+                    output.push((1.0 / (1.0 + (-sum).exp())) as f32);
+                }
+            }
+            output
+        }
+
+        fn on(&self, unit: Unit) -> Vec<f32> {
+            let [input, weights, mut bias, mut slope, residual] = self.numbers();
+            let (rows, columns) = self.size_in();
+            let n = self.channels_out.next_multiple_of(unit.width());
+            bias.resize(n, 0.0);
+            slope.resize(n, 0.0);
+            let pixel = self.channels_in + self.gap;
+            let row = self.size_out.1 * self.channels_out;
+            let (unit, channels_out, kernel) =
+                (unit, self.channels_out, (self.kernel, self.kernel));
+            let (stride, dilation) = ((self.stride, self.stride), (self.dilation, self.dilation));
+            let input_steps = (columns * pixel, pixel);
+            let starts = (0..self.n_pictures).map(|i| i * rows * columns * pixel).collect();
+            let output_steps = (self.size_out.0 * row, row, channels_out);
+            let (slope, curve) = (Some(slope), Some(Curve::Sigmoid));
+            let mut output = vec![f32::NAN; residual.len()];
+            if self.depth {
+                let weights = Depthwise::pack(unit, &weights, channels_out);
+                Depthwise {
+                    unit,
+                    channels: channels_out,
+                    kernel,
+                    stride,
+                    dilation,
+                    input_steps,
+                    starts,
+                    size_out: self.size_out,
+                    output_steps,
+                    weights,
+                    bias,
+                    slope,
+                    curve,
+                }
+                .run(&input, Some(&residual), &mut output);
+            } else {
+                let n_taps = self.kernel * self.kernel;
+                let channels_in = self.channels_in;
+                let weights = Dense::pack(unit, &weights, channels_in, n_taps, channels_out);
+                Dense {
+                    unit,
+                    channels_in,
+                    channels_out,
+                    kernel,
+                    stride,
+                    dilation,
+                    input_steps,
+                    starts,
+                    size_out: self.size_out,
+                    output_steps,
+                    weights,
+                    bias,
+                    slope,
+                    curve,
+                }
+                .run(&input, Some(&residual), &mut output);
+            }
+            output
+        }
+    }
+
+    fn plans() -> impl Strategy<Value = Plan> {
+        let channels = (any::<bool>(), 1usize..70, 1usize..140);
+        let window = (1usize..4, 1usize..3, 1usize..3);
+        let size = (1usize..4, 1usize..40, 1usize..3, 0usize..3);
+        (channels, window, size, any::<u32>()).prop_map(
+            |((depth, channels_in, channels_out), (kernel, stride, dilation), size, seed)| Plan {
+                depth,
+                channels_in,
+                channels_out: if depth { channels_in } else { channels_out },
+                kernel,
+                stride,
+                dilation,
+                size_out: (size.0, size.1),
+                n_pictures: size.2,
+                gap: size.3,
+                seed,
+            },
+        )
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn a_convolution_is_its_definition_on_every_unit(plan in plans()) {
+            let expected = plan.by_definition();
+            for unit in Unit::all() {
+                for (value, expected) in plan.on(unit).iter().zip(&expected) {
+                    prop_assert!((value - expected).abs() < 1e-4, "{unit:?}: {value}, {expected}");
+                }
+            }
+        }
+
+        #[test]
+        fn a_norm_has_the_mean_and_spread_it_is_told(
+            channels in 2usize..70, shift in -50.0f32..50.0, seed in any::<u32>(),
+        ) {
+            let n_pixels = 17;
+            let input: Vec<f32> = noise(seed).take(n_pixels * channels).map(|v| v + shift).collect();
+            for unit in Unit::all() {
+                let n = channels.next_multiple_of(unit.width());
+                let (gamma, beta) = (vec![2.0; n], vec![3.0; n]);
+                let norm =
+                    Norm { unit, n_pixels, channels, epsilon: 1e-6, gamma, beta, curve: None };
+                let mut output = vec![f32::NAN; input.len()];
+                norm.run(&input, &mut output);
+                for pixel in output.chunks_exact(channels) {
+                    let mean = pixel.iter().sum::<f32>() / channels as f32;
+                    let spread = pixel.iter().map(|v| (v - mean).powi(2)).sum::<f32>();
+                    prop_assert!((mean - 3.0).abs() < 2e-3, "{unit:?}: mean {mean}");
+                    prop_assert!((spread / channels as f32 - 4.0).abs() < 0.05, "{unit:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn curves_are_what_their_names_say() {
+        let values: Vec<f32> = (-400..=400).map(|i| i as f32 / 20.0).collect();
+        let gelu = |x: f64| 0.5 * x * (1.0 + (0.797_884_56 * (x + 0.044_715 * x.powi(3))).tanh());
+        let check = |curve: Curve, expected: &dyn Fn(f64) -> f64| {
+            for unit in Unit::all() {
+                let mut bent = values.clone();
+                curve.run(unit, &mut bent);
+                for (x, y) in values.iter().zip(&bent) {
+                    let expected = expected(f64::from(*x));
+                    let off = (f64::from(*y) - expected).abs();
+                    assert!(off <= 1e-6 * expected.abs().max(1.0), "{unit:?} {curve:?}({x}): {y}");
+                }
+            }
+        };
+        check(Curve::Exp, &f64::exp);
+        check(Curve::Gelu, &gelu);
+        check(Curve::Sigmoid, &|x| 1.0 / (1.0 + (-x).exp()));
+        check(Curve::Tanh, &f64::tanh);
+    }
+
+    #[test]
+    fn a_pool_takes_the_greatest_or_the_mean_of_what_is_there() {
+        let pool = |greatest, kernel, stride, size_out| Pool {
+            greatest,
+            channels: 1,
+            kernel: (kernel, kernel),
+            stride: (stride, stride),
+            pad: (kernel / 2, kernel / 2),
+            size_in: (3, 3),
+            input_steps: (3, 1),
+            size_out: (size_out, size_out),
+            output_steps: (size_out, 1),
+        };
+        let input = [1.0, 5.0, 2.0, 0.0, 3.0, 4.0, 9.0, 7.0, 8.0];
+        let mut output = vec![0.0; 9];
+        pool(true, 3, 1, 3).run(&input, &mut output);
+        assert_eq!(output, [5.0, 5.0, 5.0, 9.0, 9.0, 8.0, 9.0, 9.0, 8.0]);
+        pool(true, 3, 2, 2).run(&input, &mut output[..4]);
+        assert_eq!(output[..4], [5.0, 5.0, 9.0, 8.0]);
+        pool(false, 3, 2, 2).run(&input, &mut output[..4]);
+        assert_eq!(output[..4], [2.25, 3.5, 4.75, 5.5]);
+    }
+
+    #[test]
+    fn tiny_numbers_are_zero_only_while_it_lives() {
+        let half = |value: f32| std::hint::black_box(value) * std::hint::black_box(0.5);
+        {
+            let _tiny_is_zero = TinyIsZero::set();
+            assert_eq!(half(f32::MIN_POSITIVE), 0.0);
+        }
+        assert!(half(f32::MIN_POSITIVE) > 0.0);
+    }
+
+    fn noise(seed: u32) -> impl Iterator<Item = f32> {
+        let mut state = seed;
+        std::iter::repeat_with(move || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / 8_388_608.0 - 1.0
+        })
+    }
+}

@@ -16,7 +16,7 @@ use tract_onnx::{
             cnn::{Conv, KernelFormat, MaxPool, PoolSpec, SumPool},
             element_wise::ElementWiseOp,
             konst::Const,
-            nn::{DataFormat, Reduce, Reducer},
+            nn::{DataFormat, Reduce, Reducer, Softmax, SoftmaxKind},
             source::TypedSource,
         },
         plan::SimplePlan,
@@ -48,8 +48,8 @@ pub(super) fn lower(model: &TypedModel) -> TractResult<Program> {
         let view = lowering.view(*outlet)?;
         outputs.push(lowering.gathered(view).value);
     }
-    let Lowering { unit, mut values, steps, .. } = lowering;
-    let steps = fuse::fuse(unit, &mut values, steps, &outputs);
+    let Lowering { unit, values, steps, .. } = lowering;
+    let steps = fuse::fuse(unit, &values, steps, &outputs);
     Ok(Program::new(values, steps, outputs))
 }
 
@@ -118,6 +118,9 @@ impl Lowering<'_> {
         if let Some(op) = node.op_as::<Reduce>() {
             return self.reduce(node, op);
         }
+        if let Some(op) = node.op_as::<Softmax>() {
+            return self.softmax(node, op);
+        }
         if let Some(op) = node.op_as::<Slice>() {
             let (start, end) = (op.start.to_usize()?, op.end.to_usize()?);
             let view = self.input(node, 0)?;
@@ -172,7 +175,8 @@ impl Lowering<'_> {
 
     fn convolution(&mut self, node: &TypedNode, op: &Conv) -> TractResult<Option<View>> {
         let spec = &op.pool_spec;
-        let (Some(weights), Some(bias)) = (self.constant_input(node, 1), self.constant_input(node, 2))
+        let (Some(weights), Some(bias)) =
+            (self.constant_input(node, 1), self.constant_input(node, 2))
         else {
             return Ok(None);
         };
@@ -216,16 +220,39 @@ impl Lowering<'_> {
         self.steps.push(if depthwise {
             let weights = Depthwise::pack(unit, weights, channels_out);
             let work = Depthwise {
-                unit, channels: channels_out, kernel, stride, dilation, input_steps, starts,
-                size_out, output_steps, weights, bias, slope: None, curve: None,
+                unit,
+                channels: channels_out,
+                kernel,
+                stride,
+                dilation,
+                input_steps,
+                starts,
+                size_out,
+                output_steps,
+                weights,
+                bias,
+                slope: None,
+                curve: None,
             };
             Step::Depthwise { work: Box::new(work), from: from_place, residual: None, to: to_place }
         } else {
             let n_taps = kernel.0 * kernel.1;
             let weights = Dense::pack(unit, weights, from[1], n_taps, channels_out);
             let work = Dense {
-                unit, channels_in: from[1], channels_out, kernel, stride, dilation, input_steps,
-                starts, size_out, output_steps, weights, bias, slope: None, curve: None,
+                unit,
+                channels_in: from[1],
+                channels_out,
+                kernel,
+                stride,
+                dilation,
+                input_steps,
+                starts,
+                size_out,
+                output_steps,
+                weights,
+                bias,
+                slope: None,
+                curve: None,
             };
             Step::Dense { work: Box::new(work), from: from_place, residual: None, to: to_place }
         });
@@ -352,7 +379,8 @@ impl Lowering<'_> {
     /// A function of each element; axes of one element are repeated.
     fn map(&mut self, of: Function, inputs: &[View], out: &[usize]) -> View {
         let inputs: Vec<View> = inputs.iter().map(|view| self.plain(view)).collect();
-        let is_constant = |view: &View| matches!(self.values[view.value].origin, Origin::Constant(_));
+        let is_constant =
+            |view: &View| matches!(self.values[view.value].origin, Origin::Constant(_));
         let leader = inputs.iter().max_by_key(|view| (!is_constant(view), view.len()));
         let order = leader.expect("a function has an input").order();
         let n = out.iter().product();
@@ -395,13 +423,27 @@ impl Lowering<'_> {
         let order = input.order();
         let runs = |inside: bool| -> Vec<Run> {
             let axes = order.iter().filter(|axis| op.axes.contains(axis) == inside);
-            let nest = axes.filter_map(|axis| input.single(*axis)).map(|run| (run.n, vec![run.stride]));
+            let nest =
+                axes.filter_map(|axis| input.single(*axis)).map(|run| (run.n, vec![run.stride]));
             let nest = joined(nest.collect());
             nest.iter().map(|(n, strides)| Run { n: *n, stride: strides[0] }).collect()
         };
         let from = Place { value: input.value, offset: input.offset };
         self.steps.push(Step::Sum { from, outer: runs(false), inner: runs(true), to });
         Ok(Some(View::packed_in(to, &out, &order)))
+    }
+
+    fn softmax(&mut self, node: &TypedNode, op: &Softmax) -> TractResult<Option<View>> {
+        let input = self.input(node, 0)?;
+        let shape = input.shape();
+        let over_last = op.axes.as_slice() == [shape.len() - 1];
+        if !over_last || op.quant_output_dt.is_some() || op.kind != SoftmaxKind::Softmax {
+            return Ok(None);
+        }
+        let from = self.gathered(input).value;
+        let to = self.value(shape.iter().product(), Origin::Steps);
+        self.steps.push(Step::Softmax { from, n: shape[shape.len() - 1], to });
+        Ok(Some(View::packed(to, &shape)))
     }
 
     fn sliced(&mut self, view: View, axis: usize, start: usize, n: usize) -> View {

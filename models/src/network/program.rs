@@ -48,18 +48,58 @@ pub(super) struct Place {
 
 /// One thing to do.
 pub(super) enum Step {
-    Dense { work: Box<Dense>, from: Place, residual: Option<ValueId>, to: Place },
-    Depthwise { work: Box<Depthwise>, from: Place, residual: Option<ValueId>, to: Place },
-    Norm { work: Box<Norm>, from: ValueId, to: ValueId },
-    Pool { work: Box<Pool>, from: Place, to: Place },
+    Dense {
+        work: Box<Dense>,
+        from: Place,
+        residual: Option<ValueId>,
+        to: Place,
+    },
+    Depthwise {
+        work: Box<Depthwise>,
+        from: Place,
+        residual: Option<ValueId>,
+        to: Place,
+    },
+    Norm {
+        work: Box<Norm>,
+        from: ValueId,
+        to: ValueId,
+    },
+    Pool {
+        work: Box<Pool>,
+        from: Place,
+        to: Place,
+    },
     Map(Map),
     /// Sums over `inner` for each of `outer`.
-    Sum { from: Place, outer: Vec<Run>, inner: Vec<Run>, to: ValueId },
+    Sum {
+        from: Place,
+        outer: Vec<Run>,
+        inner: Vec<Run>,
+        to: ValueId,
+    },
     /// One number everywhere.
-    Fill { value: f32, to: ValueId },
-    Copy { from: Place, to: Place, loops: Vec<Loop> },
+    Fill {
+        value: f32,
+        to: ValueId,
+    },
+    Copy {
+        from: Place,
+        to: Place,
+        loops: Vec<Loop>,
+    },
+    /// For each `n` numbers, their exponentials in shares of one.
+    Softmax {
+        from: ValueId,
+        n: usize,
+        to: ValueId,
+    },
     /// An operation of the other runtime.
-    Foreign { work: Arc<TypedRunnableModel>, inputs: Vec<(ValueId, Vec<usize>)>, to: ValueId },
+    Foreign {
+        work: Arc<TypedRunnableModel>,
+        inputs: Vec<(ValueId, Vec<usize>)>,
+        to: ValueId,
+    },
 }
 
 /// A loop of a copy, with the distances on both sides.
@@ -106,7 +146,6 @@ pub(super) enum Function {
     Reciprocal,
     Sign,
     ArcTangent,
-    Same,
 }
 
 impl Program {
@@ -193,6 +232,7 @@ impl Program {
             Step::Copy { from: place, to, loops } => {
                 copy(from(place), &mut output[to.offset..], loops);
             }
+            Step::Softmax { from, n, .. } => softmax(self.unit, read(*from), *n, output),
             Step::Foreign { work, inputs, .. } => {
                 let inputs: TVec<TValue> = inputs
                     .iter()
@@ -218,6 +258,7 @@ impl Step {
             Self::Norm { to, .. }
             | Self::Sum { to, .. }
             | Self::Fill { to, .. }
+            | Self::Softmax { to, .. }
             | Self::Foreign { to, .. }
             | Self::Map(Map { to, .. }) => Place { value: *to, offset: 0 },
         }
@@ -229,7 +270,7 @@ impl Step {
             Self::Dense { from, residual, .. } | Self::Depthwise { from, residual, .. } => {
                 residual.iter().copied().chain([from.value]).collect()
             }
-            Self::Norm { from, .. } => vec![*from],
+            Self::Norm { from, .. } | Self::Softmax { from, .. } => vec![*from],
             Self::Pool { from, .. } | Self::Sum { from, .. } | Self::Copy { from, .. } => {
                 vec![from.value]
             }
@@ -247,15 +288,25 @@ impl std::fmt::Display for Step {
             Self::Dense { work: w, .. } => write!(
                 f,
                 "dense {:?} s{} {}->{} out {:?}x{} {:?}",
-                w.kernel, w.stride.0, w.channels_in, w.channels_out, w.size_out, w.starts.len(), w.curve
+                w.kernel,
+                w.stride.0,
+                w.channels_in,
+                w.channels_out,
+                w.size_out,
+                w.starts.len(),
+                w.curve
             ),
             Self::Depthwise { work: w, .. } => write!(
                 f,
                 "depthwise {:?} s{} {} out {:?} {:?}",
                 w.kernel, w.stride.0, w.channels, w.size_out, w.curve
             ),
-            Self::Norm { work: w, .. } => write!(f, "norm {}x{} {:?}", w.n_pixels, w.channels, w.curve),
-            Self::Pool { work: w, .. } => write!(f, "pool {:?} {:?}x{}", w.kernel, w.size_out, w.channels),
+            Self::Norm { work: w, .. } => {
+                write!(f, "norm {}x{} {:?}", w.n_pixels, w.channels, w.curve)
+            }
+            Self::Pool { work: w, .. } => {
+                write!(f, "pool {:?} {:?}x{}", w.kernel, w.size_out, w.channels)
+            }
             Self::Map(map) => write!(
                 f,
                 "map {:?} {:?} {:?}",
@@ -266,7 +317,8 @@ impl std::fmt::Display for Step {
             Self::Sum { outer, inner, .. } => write!(f, "sum {outer:?} {inner:?}"),
             Self::Fill { .. } => write!(f, "fill"),
             Self::Copy { loops, .. } => write!(f, "copy {loops:?}"),
-            Self::Foreign { .. } => write!(f, "foreign"),
+            Self::Softmax { n, .. } => write!(f, "softmax {n}"),
+            Self::Foreign { inputs, .. } => write!(f, "foreign {inputs:?}"),
         }
     }
 }
@@ -316,7 +368,6 @@ impl Function {
             Self::Reciprocal => zip(a, b, to, |a, _| 1.0 / a),
             Self::Sign => zip(a, b, to, |a, _| if a == 0.0 { 0.0 } else { a.signum() }),
             Self::ArcTangent => zip(a, b, to, |a, _| a.atan()),
-            Self::Same => zip(a, b, to, |a, _| a),
         }
     }
 }
@@ -340,6 +391,14 @@ fn zip(a: Row<'_>, b: Row<'_>, to: &mut [f32], of: impl Fn(f32, f32) -> f32) {
 
 /// Copies along nested loops.
 pub(super) fn copy(from: &[f32], to: &mut [f32], loops: &[Loop]) {
+    let mut loops = loops.to_vec();
+    // A short loop is not worth its beginning: the longer one goes inside.
+    if let [.., far, near] = loops.as_mut_slice()
+        && near.n < far.n
+        && (near.from, near.to) != (1, 1)
+    {
+        std::mem::swap(far, near);
+    }
     let Some((inner, outer)) = loops.split_last() else {
         to[0] = from[0];
         return;
@@ -369,6 +428,18 @@ fn sum(from: &[f32], outer: &[Run], inner: &[Run], to: &mut [f32]) {
         index.iter().zip(runs).map(|(i, run)| i * run.stride).sum()
     };
     let (outer_counts, inner_counts) = (counts(outer), counts(inner));
+    if let [Run { n, stride: 1 }] = outer {
+        // Sums side by side grow together.
+        let mut totals = vec![0.0f64; *n];
+        let mut inside = vec![0usize; inner.len()];
+        for _ in 0..inner_counts.iter().product() {
+            let from = &from[place(&inside, inner)..][..*n];
+            totals.iter_mut().zip(from).for_each(|(total, v)| *total += f64::from(*v));
+            advance(&mut inside, &inner_counts);
+        }
+        to.iter_mut().zip(totals).for_each(|(to, total)| *to = total as f32);
+        return;
+    }
     let mut at = vec![0usize; outer.len()];
     for to in to.iter_mut().take(outer_counts.iter().product()) {
         let start = place(&at, outer);
@@ -380,6 +451,19 @@ fn sum(from: &[f32], outer: &[Run], inner: &[Run], to: &mut [f32]) {
         }
         *to = total as f32;
         advance(&mut at, &outer_counts);
+    }
+}
+
+fn softmax(unit: Unit, from: &[f32], n: usize, to: &mut [f32]) {
+    let rows = || from.chunks_exact(n);
+    for (to, from) in to.chunks_exact_mut(n).zip(rows()) {
+        let greatest = from.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        to.iter_mut().zip(from).for_each(|(to, v)| *to = v - greatest);
+    }
+    Curve::Exp.run(unit, to);
+    for to in to.chunks_exact_mut(n) {
+        let share = 1.0 / to.iter().sum::<f32>();
+        to.iter_mut().for_each(|to| *to *= share);
     }
 }
 

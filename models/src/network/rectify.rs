@@ -3,12 +3,7 @@
 
 use std::sync::Arc;
 
-use tract_onnx::{
-    model::ParsingContext,
-    pb,
-    prelude::*,
-    tract_hir::internal::*,
-};
+use tract_onnx::{model::ParsingContext, pb, prelude::*, tract_hir::internal::*};
 
 /// Negative values times a slope: `Relu` has none (zero), `PRelu` one a channel.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

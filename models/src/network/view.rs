@@ -38,12 +38,6 @@ impl View {
         Self { value, offset: 0, axes }
     }
 
-    /// The same elements of a larger stretch: each axis with its own distance.
-    pub(super) fn strided(value: ValueId, offset: usize, runs: &[Run]) -> Self {
-        let axes = runs.iter().map(|run| simple(vec![*run])).collect();
-        Self { value, offset, axes }
-    }
-
     pub(super) fn shape(&self) -> Vec<usize> {
         self.axes.iter().map(|axis| length(axis)).collect()
     }

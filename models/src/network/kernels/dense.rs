@@ -249,7 +249,8 @@ impl Strip<'_> {
                     }
                     weights = weights.add(T * V::N);
                     for (p, sums) in sums.iter_mut().enumerate() {
-                        let value = V::splat(*from.add(p * step + k));
+                        // Wrapping, since a check for each pixel costs as much as the rest.
+                        let value = V::splat(*from.add(p.wrapping_mul(step).wrapping_add(k)));
                         for (sum, factor) in sums.iter_mut().zip(factors) {
                             *sum = factor.mul_add(value, *sum);
                         }
@@ -271,10 +272,11 @@ impl Strip<'_> {
         for t in 0..T {
             let channel = block.first + t * V::N;
             let bias = V::load(dense.bias.as_ptr().add(channel));
-            let slope = match &dense.slope {
-                Some(slope) => Some(V::load(slope.as_ptr().add(channel))),
-                None => None,
-            };
+            // No closure here: it would be compiled without the vector unit.
+            let mut slope = None;
+            if let Some(slopes) = &dense.slope {
+                slope = Some(V::load(slopes.as_ptr().add(channel)));
+            }
             let n = (dense.channels_out - channel).min(V::N);
             for (p, sums) in sums.iter().enumerate() {
                 let at = (x + p) * dense.output_steps.2 + channel;

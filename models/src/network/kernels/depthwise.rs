@@ -182,14 +182,17 @@ impl Row<'_> {
                 let factor = V::load(weights);
                 weights = weights.add(to_tap);
                 for (p, sum) in sums.iter_mut().enumerate() {
-                    *sum = factor.mul_add(load::<V, PART>(from.add(p * step), n), *sum);
+                    // Wrapping, since a check for each pixel costs as much as the rest.
+                    let value = load::<V, PART>(from.add(p.wrapping_mul(step)), n);
+                    *sum = factor.mul_add(value, *sum);
                 }
             }
         }
-        let slope = match &depthwise.slope {
-            Some(slope) => Some(V::load(slope.as_ptr().add(channel))),
-            None => None,
-        };
+        // No closure here: it would be compiled without the vector unit.
+        let mut slope = None;
+        if let Some(slopes) = &depthwise.slope {
+            slope = Some(V::load(slopes.as_ptr().add(channel)));
+        }
         for (p, sum) in sums.iter().enumerate() {
             let at = (x + p) * depthwise.output_steps.2 + channel;
             let mut value = *sum;

@@ -71,7 +71,8 @@ pub(super) unsafe fn sigmoid<V: Lanes>(x: V) -> V {
 /// As for [`Lanes`].
 #[inline(always)]
 pub(super) unsafe fn gelu<V: Lanes>(x: V) -> V {
-    let cubic = x.mul(x).mul_add(V::splat(2.0 * 0.797_884_6 * 0.044_715), V::splat(2.0 * 0.797_884_6));
+    let cubic =
+        x.mul(x).mul_add(V::splat(2.0 * 0.797_884_6 * 0.044_715), V::splat(2.0 * 0.797_884_6));
     let one = V::splat(1.0);
     x.div(one.add(exp(V::splat(0.0).sub(cubic.mul(x)))))
 }

@@ -5,6 +5,8 @@
     reason = "registers are loaded through pointers, whose bounds are checked before"
 )]
 
+use std::ops::Range;
+
 use super::{
     Unit,
     lanes::{self, Lanes},
@@ -123,20 +125,26 @@ unsafe fn normalise_one<V: Lanes>(norm: &Norm, from: *const f32, to: *mut f32) {
     let ones = [1.0f32; 16];
     let there = V::load_part(ones.as_ptr(), part);
     let mut sum = V::load_part(from.add(whole), part);
-    for c in (0..whole).step_by(V::N) {
+    let mut c = 0;
+    while c < whole {
         sum = sum.add(V::load(from.add(c)));
+        c += V::N;
     }
     let mean = V::splat(sum.sum() / channels as f32);
     // Lanes beyond the last channel must not count.
     let off = V::load_part(from.add(whole), part).sub(mean).mul(there);
     let mut squares = off.mul(off);
-    for c in (0..whole).step_by(V::N) {
+    c = 0;
+    while c < whole {
         let off = V::load(from.add(c)).sub(mean);
         squares = off.mul_add(off, squares);
+        c += V::N;
     }
     let scale = V::splat(1.0 / (squares.sum() / channels as f32 + norm.epsilon).sqrt());
-    for c in (0..whole).step_by(V::N) {
+    c = 0;
+    while c < whole {
         scaled::<V>(norm, V::load(from.add(c)).sub(mean), scale, c).store(to.add(c));
+        c += V::N;
     }
     if part > 0 {
         let off = V::load_part(from.add(whole), part).sub(mean);
@@ -172,34 +180,66 @@ pub(in crate::network) struct Pool {
 
 impl Pool {
     pub(in crate::network) fn run(&self, input: &[f32], output: &mut [f32]) {
-        let span = |at: usize, axis: fn((usize, usize)) -> usize| {
-            let start = (at * axis(self.stride)) as isize - axis(self.pad) as isize;
-            let end = (start + axis(self.kernel) as isize).min(axis(self.size_in) as isize);
-            start.max(0) as usize..end.max(0) as usize
-        };
+        let beside = self.input_steps.1 == self.channels && self.output_steps.1 == self.channels;
+        if self.greatest && self.stride == (1, 1) && beside {
+            return self.run_by_axes(input, output);
+        }
         for y in 0..self.size_out.0 {
-            let rows = span(y, |pair| pair.0);
+            let rows = self.span(y, |pair| pair.0);
             for x in 0..self.size_out.1 {
-                let columns = span(x, |pair| pair.1);
+                let columns = self.span(x, |pair| pair.1);
                 let at = y * self.output_steps.0 + x * self.output_steps.1;
                 let to = &mut output[at..at + self.channels];
-                let n = rows.len() * columns.len();
-                to.fill(if self.greatest { f32::NEG_INFINITY } else { 0.0 });
-                for (row, column) in
-                    rows.clone().flat_map(|row| columns.clone().map(move |column| (row, column)))
-                {
-                    let from = row * self.input_steps.0 + column * self.input_steps.1;
-                    let from = &input[from..from + self.channels];
+                let mut places = rows
+                    .clone()
+                    .flat_map(|row| columns.clone().map(move |column| (row, column)))
+                    .map(|(row, column)| row * self.input_steps.0 + column * self.input_steps.1)
+                    .map(|from| &input[from..from + self.channels]);
+                let Some(first) = places.next() else { continue };
+                to.copy_from_slice(first);
+                for from in places {
                     match self.greatest {
                         true => to.iter_mut().zip(from).for_each(|(to, v)| *to = to.max(*v)),
                         false => to.iter_mut().zip(from).for_each(|(to, v)| *to += v),
                     }
                 }
                 if !self.greatest {
-                    to.iter_mut().for_each(|to| *to /= n as f32);
+                    let share = 1.0 / (rows.len() * columns.len()) as f32;
+                    to.iter_mut().for_each(|to| *to *= share);
                 }
             }
         }
+    }
+
+    /// The greatest along the rows, then of those down the columns.
+    fn run_by_axes(&self, input: &[f32], output: &mut [f32]) {
+        let (n_rows, wide) = (self.size_in.0, self.size_out.1 * self.channels);
+        let mut along = vec![f32::NEG_INFINITY; n_rows * wide];
+        for (y, to) in along.chunks_exact_mut(wide).enumerate() {
+            let from = &input[y * self.input_steps.0..][..self.size_in.1 * self.channels];
+            for kx in 0..self.kernel.1 {
+                // Output x sees input x + kx - pad.
+                let (skip, ahead) = (self.pad.1.saturating_sub(kx), kx.saturating_sub(self.pad.1));
+                let to = to.get_mut(skip * self.channels..).unwrap_or_default();
+                let from = from.get(ahead * self.channels..).unwrap_or_default();
+                to.iter_mut().zip(from).for_each(|(to, v)| *to = if *v > *to { *v } else { *to });
+            }
+        }
+        for y in 0..self.size_out.0 {
+            let to = &mut output[y * self.output_steps.0..][..wide];
+            to.fill(f32::NEG_INFINITY);
+            for row in self.span(y, |pair| pair.0) {
+                let from = &along[row * wide..][..wide];
+                to.iter_mut().zip(from).for_each(|(to, v)| *to = if *v > *to { *v } else { *to });
+            }
+        }
+    }
+
+    /// The rows or columns that an output sees.
+    fn span(&self, at: usize, axis: fn((usize, usize)) -> usize) -> Range<usize> {
+        let start = (at * axis(self.stride)) as isize - axis(self.pad) as isize;
+        let end = (start + axis(self.kernel) as isize).min(axis(self.size_in) as isize);
+        start.max(0) as usize..end.max(0) as usize
     }
 }
 
