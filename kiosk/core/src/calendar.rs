@@ -297,7 +297,8 @@ fn around(year: i16, month: i8, before: i8, after: i8) -> Period {
 fn clamped(year: i16, month: i8, day: i8) -> Date {
     let year = year.clamp(YEAR_MIN, YEAR_MAX);
     let first = Date::new(year, month, 1).expect("month and year are in range");
-    first.last_of_month().min(first.saturating_add(i32::from(day - 1).days()))
+    let day = day.clamp(1, first.days_in_month());
+    Date::new(year, month, day).expect("the day is in the month")
 }
 
 const LEAP_YEAR: i16 = 2024;

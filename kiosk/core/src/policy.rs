@@ -18,7 +18,7 @@ mod settle;
 mod words;
 
 pub(crate) use assess::full_years;
-pub use assess::{Assessment, DueState, NotRequiredReason};
+pub use assess::{Assessment, DueState, NotRequiredReason, Stand};
 pub use example::Example;
 pub use parse::PackFault;
 pub use report::{CheckReport, Explanation, ListedPack, Question, check, explain, list};

@@ -119,7 +119,38 @@ impl DueState {
     }
 }
 
+/// Where somebody stands with one benefit and between which days, without a word of explanation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stand {
+    /// See [`Assessment::state`].
+    pub state: DueState,
+    /// See [`Assessment::opens`].
+    pub opens: Option<Date>,
+    /// See [`Assessment::due`].
+    pub due: Option<Date>,
+}
+
 impl Pack {
+    /// What [`Pack::assess`] finds, for whoever asks about many people and shows nothing.
+    pub fn stand(
+        &self,
+        entitlement: &Entitlement,
+        born: Date,
+        today: Date,
+        doubt: Doubt,
+    ) -> Stand {
+        self.stand_of(&Case::new(entitlement, born, today, doubt)).0
+    }
+
+    fn stand_of(&self, case: &Case<'_>) -> (Stand, Option<Period>) {
+        let standing = self.standing(case);
+        let state = self.state(case, standing);
+        let period = period_of(standing);
+        let shown = if matches!(state, DueState::NotRequired(_)) { None } else { period };
+        let (opens, due) = (shown.map(|p| p.opens), shown.map(|p| p.due));
+        (Stand { state, opens, due }, period)
+    }
+
     /// What is due for this entitlement. Missing dates and a doubtful clock never refuse anybody.
     pub fn assess(
         &self,
@@ -129,19 +160,16 @@ impl Pack {
         doubt: Doubt,
     ) -> Assessment {
         let case = Case::new(entitlement, born, today, doubt);
-        let standing = self.standing(&case);
-        let state = self.state(&case, standing);
-        let period = period_of(standing);
+        let (Stand { state, opens, due }, period) = self.stand_of(&case);
         let (words, rules) = self.why(&case, state, period);
-        let shown = if matches!(state, DueState::NotRequired(_)) { None } else { period };
         Assessment {
             pack: self.id.clone(),
             pack_version: self.version,
             title: self.title.clone(),
             title_en: self.title_en.clone(),
             state,
-            due: shown.map(|p| p.due),
-            opens: shown.map(|p| p.opens),
+            due,
+            opens,
             may_certify: self.may_certify(&case, state),
             doubt: case.doubt,
             why: words.zh,
@@ -159,17 +187,17 @@ impl Pack {
         on: Date,
         method: Method,
     ) -> Option<Date> {
-        if !self.methods_for(entitlement).iter().any(|rule| rule.method == method) {
+        if !self.counts_for(entitlement, method) {
             return None;
         }
-        let before = self.assess(entitlement, born, on, Doubt::None);
+        let before = self.stand(entitlement, born, on, Doubt::None);
         if matches!(before.state, DueState::Done(_))
             && self.repeat_by(method) != Repeat::AllowExtend
         {
             return before.due;
         }
         let last = Some(Success { on, method });
-        self.assess(&Entitlement { last, ..entitlement.clone() }, born, on, Doubt::None).due
+        self.stand(&Entitlement { last, ..entitlement.clone() }, born, on, Doubt::None).due
     }
 
     /// What a second success by this method does.
@@ -177,10 +205,20 @@ impl Pack {
         self.method(method).and_then(|rule| rule.repeat).unwrap_or(self.repeat)
     }
 
+    /// Whether a success by this method is a certification for this person.
+    pub fn counts_for(&self, entitlement: &Entitlement, method: Method) -> bool {
+        self.rules_for(entitlement).any(|rule| rule.method == method)
+    }
+
     fn methods_for(&self, entitlement: &Entitlement) -> Vec<MethodRule> {
+        self.rules_for(entitlement).cloned().collect()
+    }
+
+    fn rules_for(&self, entitlement: &Entitlement) -> impl Iterator<Item = &MethodRule> {
+        let abode = entitlement.abode;
         let lives_there =
-            |rule: &&MethodRule| rule.abodes.is_empty() || rule.abodes.contains(&entitlement.abode);
-        self.methods.iter().filter(|rule| rule.counts).filter(lives_there).cloned().collect()
+            move |rule: &&MethodRule| rule.abodes.is_empty() || rule.abodes.contains(&abode);
+        self.methods.iter().filter(|rule| rule.counts).filter(lives_there)
     }
 
     fn standing(&self, case: &Case<'_>) -> Standing {

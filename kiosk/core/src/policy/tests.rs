@@ -392,6 +392,19 @@ proptest! {
     }
 
     #[test]
+    fn without_words_the_same_is_found(born in day(), today in any_day(), last in any_last(), doubt in doubt()) {
+        for pack in all().iter() {
+            let someone = entitlement(last);
+            let (found, stand) = (pack.assess(&someone, born, today, doubt), pack.stand(&someone, born, today, doubt));
+            prop_assert_eq!((found.state, found.opens, found.due), (stand.state, stand.opens, stand.due));
+            for method in Method::ALL {
+                let named = found.methods.iter().any(|rule| rule.method == *method);
+                prop_assert_eq!(named, pack.counts_for(&someone, *method));
+            }
+        }
+    }
+
+    #[test]
     fn with_time_nobody_gets_less_urgent(born in day(), last in day(), today in day(), later in 0..1500) {
         for pack in all().iter() {
             let someone = entitlement(Some(Success { on: last, method: Method::Phone }));

@@ -1,0 +1,531 @@
+//! One person at a counter: what the two people press, what the sensors answer, and what must hold at each step.
+
+use std::collections::VecDeque;
+
+use kiosk_core::decision::{Comparison, Liveness, Modality, Thresholds};
+use kiosk_core::event::{
+    CardEvent, Effect, Event, FaceEvent, FacePurpose, FingerEvent, FingerPurpose, SealOrder,
+    Sitting,
+};
+use kiosk_core::identity::{CardIdentity, IdNumber, IdentitySource, PersonName, ValidTo};
+use kiosk_core::message::Id;
+use kiosk_core::moment::Doubt;
+use kiosk_core::operator::PinCheck;
+use kiosk_core::outcome::Outcome;
+use kiosk_core::policy::Repeat;
+use kiosk_core::record::RecordId;
+use kiosk_core::view::{Button, Delivery, Page, SlipState, Tap};
+
+use crate::chance::Chance;
+use crate::counter::{Counter, SUPERVISOR};
+use crate::population::Person;
+use crate::watch::{Invariant, VOCABULARY, Watch};
+
+/// What one visit came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// A record is durable, and the person has been told.
+    Recorded,
+    /// The power went before anything was durable.
+    NothingDurable,
+    /// The power went after the record was durable, before the person was told.
+    DurableUntold,
+}
+
+/// A visit under way.
+pub struct Visit<'a> {
+    /// Where.
+    pub counter: &'a mut Counter,
+    /// Who the card belongs to.
+    pub person: &'a Person,
+    /// Somebody else sits there.
+    pub is_impostor: bool,
+    /// Does not want to today.
+    pub refuses: bool,
+    /// A certification is owed, by the true date and what the centre knows.
+    pub owes: bool,
+    /// Of this visit.
+    pub chance: Chance,
+    /// Where breaches go.
+    pub watch: &'a mut Watch,
+    /// Breaks an invariant on purpose: what is sealed is taken without asking.
+    pub asks_nobody: bool,
+}
+
+/// What the machine owes an answer to.
+enum Pending {
+    Find,
+    Face(Sitting, FacePurpose),
+    Finger(Sitting, FingerPurpose, u8),
+    Document(Sitting),
+    Pin(String),
+    Seal(Box<SealOrder>),
+    Slip,
+}
+
+/// What is known in the course of a visit.
+#[derive(Default)]
+struct Course {
+    visit: [u8; 16],
+    record: Option<RecordId>,
+    is_agreed: bool,
+    is_proved: bool,
+    is_durable: bool,
+    is_over: bool,
+    n_steps: u32,
+    was_offered_certification: bool,
+    /// The sitting whose answer counts.
+    asked: Option<Sitting>,
+}
+
+impl Visit<'_> {
+    /// From the card to the end.
+    pub fn serve(mut self) -> End {
+        self.watch.n_visits += 1;
+        let mut course = Course::default();
+        let mut pending = VecDeque::new();
+        let card = self.card(&mut course);
+        self.happens(card, &mut course, &mut pending);
+        while !course.is_over {
+            course.n_steps += 1;
+            if self.chance.is(POWER_CUT) {
+                self.counter.restart();
+                self.watch.count("power cuts in a visit");
+                return if course.is_durable { End::DurableUntold } else { End::NothingDurable };
+            }
+            if course.n_steps > STEPS_MAX {
+                let page = self.counter.terminal.view().page;
+                let case = || format!("no end after {STEPS_MAX} steps, at {page:?}");
+                self.watch.hold(Invariant::EveryVisitEndsInTheVocabulary, false, case);
+                self.counter.restart();
+                return if course.is_durable { End::DurableUntold } else { End::NothingDurable };
+            }
+            let Some(event) = self.next(&mut course, &mut pending) else {
+                self.counter.restart();
+                return if course.is_durable { End::DurableUntold } else { End::NothingDurable };
+            };
+            self.happens(event, &mut course, &mut pending);
+        }
+        self.watch.hold(Invariant::EveryVisitEndsInTheVocabulary, course.is_durable, || {
+            "a visit ended without a record".into()
+        });
+        End::Recorded
+    }
+
+    fn card(&mut self, course: &mut Course) -> Event {
+        let (visit, record) = self.counter.fresh_identities();
+        (course.visit, course.record) = (visit, Some(record));
+        let number = IdNumber::parse(&self.person.number()).expect("numbers are made sound");
+        let card = CardIdentity {
+            name: PersonName(self.person.name()),
+            sex: number.sex(),
+            birth: number.birth(),
+            number,
+            address: String::new(),
+            issuer: String::new(),
+            valid_from: None,
+            valid_to: ValidTo::Open,
+            source: IdentitySource::Chip,
+            has_photo: self.person.has_photo,
+        };
+        Event::Card(CardEvent::Read { card: Box::new(card), visit, record })
+    }
+
+    fn happens(&mut self, event: Event, course: &mut Course, pending: &mut VecDeque<Pending>) {
+        self.watch.n_steps += 1;
+        for effect in self.counter.handle(event) {
+            self.obey(effect, course, pending);
+        }
+    }
+
+    fn obey(&mut self, effect: Effect, course: &mut Course, pending: &mut VecDeque<Pending>) {
+        let takes = matches!(
+            effect,
+            Effect::WatchFace { .. } | Effect::ScanFinger { .. } | Effect::TakeDocument(..)
+        );
+        if takes {
+            let agreed = course.is_agreed && !self.asks_nobody;
+            self.watch.hold(Invariant::NothingIsTakenWithoutConsent, agreed, || {
+                format!("{effect:?} before anybody agreed")
+            });
+        }
+        match effect {
+            Effect::Find(_) => pending.push_back(Pending::Find),
+            Effect::CheckPin { operator, .. } => pending.push_back(Pending::Pin(operator)),
+            Effect::WatchFace { sitting, purpose, .. } => {
+                course.asked = Some(sitting);
+                pending.push_back(Pending::Face(sitting, purpose));
+            }
+            Effect::ScanFinger { sitting, purpose, .. } => {
+                course.asked = Some(sitting);
+                pending.push_back(Pending::Finger(sitting, purpose, 0));
+            }
+            Effect::TakeDocument(sitting, _) => pending.push_back(Pending::Document(sitting)),
+            // One in ten answers was under way already and comes too late.
+            Effect::StopSensors => {
+                course.asked = None;
+                pending.retain(|p| !p.is_a_sensor() || self.chance.is(0.1));
+            }
+            Effect::Seal(order) => {
+                self.check_seal(&order, course);
+                pending.push_back(Pending::Seal(order));
+            }
+            Effect::Print(_) => {
+                let durable = course.is_durable;
+                self.watch.hold(Invariant::NothingIsPromisedBeforeItIsDurable, durable, || {
+                    "a slip is printed before the record is durable".into()
+                });
+                pending.push_back(Pending::Slip);
+            }
+            Effect::Forget => course.is_over = true,
+            _ => {}
+        }
+    }
+
+    /// The machine's answer if it owes one, else a tap.
+    fn next(&mut self, course: &mut Course, pending: &mut VecDeque<Pending>) -> Option<Event> {
+        let page = self.counter.terminal.view().page;
+        let buttons = buttons(&page);
+        let may_press = buttons.iter().any(|button| button.enabled);
+        let picks = matches!(page, Page::Witness(_));
+        let has_way_on = may_press || picks || !pending.is_empty();
+        self.watch.hold(Invariant::APageHasAWayOn, has_way_on, || format!("{page:?}"));
+        self.check_page(&page, course);
+        // Now and then somebody presses before the machine has answered.
+        let impatient = may_press && self.chance.is(0.02);
+        if let (false, Some(waiting)) = (impatient, pending.pop_front()) {
+            return Some(self.answer(waiting, course, pending));
+        }
+        let tap = match &page {
+            Page::Witness(page) => self.witness(page.picked.as_deref(), page.n_digits),
+            page => self.press(page, buttons, course),
+        };
+        let way_on = tap.is_some() || !pending.is_empty();
+        self.watch.hold(Invariant::APageHasAWayOn, way_on, || {
+            format!("nothing that a clerk would press on {page:?}")
+        });
+        match tap {
+            Some(tap) => {
+                course.is_agreed |= tap == Tap::Agree;
+                Some(Event::Tapped(tap))
+            }
+            None => pending.pop_front().map(|waiting| self.answer(waiting, course, pending)),
+        }
+    }
+
+    fn check_page(&mut self, page: &Page, course: &mut Course) {
+        match page {
+            Page::Result(page) => {
+                let durable = course.is_durable && page.delivery == Delivery::SavedHere;
+                self.watch.hold(Invariant::NothingIsPromisedBeforeItIsDurable, durable, || {
+                    format!("{:?} is shown", page.delivery)
+                });
+            }
+            Page::Person(page) => {
+                // Somebody who is told to be done will not ask for a new reference.
+                let is_told_done = page.buttons.iter().any(|button| button.tap == Tap::Done);
+                let certifies = |button: &&Button| match button.tap {
+                    Tap::CertifyFace | Tap::CertifyFinger => button.enabled,
+                    Tap::ReEnrolFace => button.enabled && !is_told_done,
+                    _ => false,
+                };
+                let offered = page.buttons.iter().any(|button| certifies(&button));
+                course.was_offered_certification |= offered;
+            }
+            _ => {}
+        }
+    }
+
+    /// What a clerk would press, by weight. A button that is new to this file is never pressed.
+    fn press(&mut self, page: &Page, buttons: &[Button], course: &Course) -> Option<Tap> {
+        let hurries = course.n_steps > HURRY_AFTER;
+        let weight = |button: &Button| match button.enabled {
+            true => self.weight(page, &button.tap, hurries),
+            false => 0,
+        };
+        let weights: Vec<u32> = buttons.iter().map(weight).collect();
+        let index = self.chance.weighted(weights.iter().copied())?;
+        Some(buttons[index].tap.clone())
+    }
+
+    fn weight(&self, page: &Page, tap: &Tap, hurries: bool) -> u32 {
+        let wants = u32::from(!self.refuses && !self.person.is_bedridden);
+        let is_judge = matches!(page, Page::Judge(_));
+        match tap {
+            Tap::Done => 1_000,
+            Tap::Agree => 970,
+            Tap::Decline => 15,
+            Tap::TakePicture => 500,
+            Tap::CannotTake => 10,
+            Tap::TryAgain => 60,
+            Tap::CertifyFace => wants * if is_judge { 25 } else { 200 },
+            Tap::CertifyFinger => wants * if is_judge { 25 } else { 30 },
+            Tap::ReEnrolFace => wants * 6,
+            Tap::ReEnrolFinger => wants * 4,
+            Tap::Appeal => {
+                if self.is_impostor {
+                    0
+                } else {
+                    25
+                }
+            }
+            Tap::AppealReason(_) => 50,
+            Tap::Back => {
+                if hurries {
+                    0
+                } else {
+                    8
+                }
+            }
+            Tap::HomeVisit if self.person.is_bedridden || hurries => 400,
+            Tap::HomeVisit => 2,
+            Tap::Refused if self.refuses || hurries => 400,
+            Tap::NotTheirCard if self.is_impostor => 40,
+            Tap::PrintAgain => 10,
+            _ => 0,
+        }
+    }
+
+    /// A supervisor signs.
+    fn witness(&mut self, picked: Option<&str>, n_digits: u8) -> Option<Tap> {
+        Some(match (picked, n_digits) {
+            (None, _) if self.chance.is(0.03) => Tap::Back,
+            (None, _) => Tap::PickOperator(SUPERVISOR.into()),
+            (Some(_), ..4) => Tap::Digit(3),
+            (Some(_), _) => Tap::EnterPin,
+        })
+    }
+
+    fn answer(
+        &mut self,
+        waiting: Pending,
+        course: &mut Course,
+        pending: &mut VecDeque<Pending>,
+    ) -> Event {
+        match waiting {
+            Pending::Find => Event::Found(Box::new(self.counter.lookup(self.person))),
+            Pending::Pin(operator) => {
+                let right = self.chance.is(0.95);
+                let check = if right { PinCheck::Right } else { PinCheck::Wrong { tries_left: 2 } };
+                Event::PinChecked(operator, check)
+            }
+            Pending::Face(sitting, purpose) => {
+                if self.chance.is(0.2) {
+                    pending.push_front(Pending::Face(sitting, purpose));
+                    let coaching = self.chance.is(0.5).then_some(Id::FaceComeCloser);
+                    return Event::Face(sitting, FaceEvent::Seen { coaching, progress: 0.3 });
+                }
+                Event::Face(sitting, self.face(sitting, course))
+            }
+            Pending::Finger(sitting, purpose, placed) => {
+                if let FingerPurpose::Enrol { placements } = purpose
+                    && placed + 1 < placements
+                {
+                    pending.push_front(Pending::Finger(sitting, purpose, placed + 1));
+                    return Event::Finger(sitting, FingerEvent::Placed);
+                }
+                Event::Finger(sitting, self.finger(sitting, purpose, course))
+            }
+            Pending::Document(sitting) => {
+                let blurred = self.chance.is(0.1);
+                let taken = if blurred { Err(Id::FaceHoldStill) } else { Ok(()) };
+                Event::Document(sitting, taken)
+            }
+            Pending::Seal(order) => self.seal(*order, course),
+            Pending::Slip => Event::Slip(if self.chance.is(0.98) {
+                SlipState::Printed
+            } else {
+                SlipState::NotPrinted(Id::ErrPrinterPaper)
+            }),
+        }
+    }
+
+    fn face(&mut self, sitting: Sitting, course: &mut Course) -> FaceEvent {
+        let likeness = if self.is_impostor { 0.001 } else { self.person.likeness };
+        let fake = if self.is_impostor { 0.2 } else { 0.002 };
+        if self.chance.is(likeness) {
+            course.is_proved |= course.asked == Some(sitting);
+            return FaceEvent::Taken(vec![self.compared(Modality::Face, 0.8)]);
+        }
+        if self.chance.is(fake) {
+            let liveness = Liveness::NotShown(0.1);
+            let seen = Comparison { liveness, ..self.compared(Modality::Face, 0.9) };
+            return FaceEvent::Taken(vec![seen]);
+        }
+        match self.chance.within(0, 99) {
+            0..=44 => FaceEvent::Taken(vec![self.compared(Modality::Face, 0.35)]),
+            45..=79 => FaceEvent::Taken(vec![self.compared(Modality::Face, 0.1)]),
+            80..=91 => FaceEvent::TimedOut(Some(Id::FaceTooDark)),
+            92..=95 => FaceEvent::Failed(Id::ErrCameraSilent),
+            _ => FaceEvent::Taken(Vec::new()),
+        }
+    }
+
+    fn finger(
+        &mut self,
+        sitting: Sitting,
+        purpose: FingerPurpose,
+        course: &mut Course,
+    ) -> FingerEvent {
+        let works = self.person.finger.unwrap_or(0.8);
+        let works = if self.is_impostor { 0.001 } else { works };
+        if self.chance.is(works) {
+            let verified = purpose == FingerPurpose::Verify;
+            course.is_proved |= verified && course.asked == Some(sitting);
+            let seen = verified.then(|| self.compared(Modality::Finger, 0.8));
+            return FingerEvent::Taken(seen.into_iter().collect());
+        }
+        match self.chance.within(0, 9) {
+            0..=3 => FingerEvent::TimedOut,
+            4 => FingerEvent::Failed(Id::ErrFingerSilent),
+            _ if purpose == FingerPurpose::Verify => {
+                FingerEvent::Taken(vec![self.compared(Modality::Finger, 0.1)])
+            }
+            _ => FingerEvent::TimedOut,
+        }
+    }
+
+    fn compared(&self, modality: Modality, score: f32) -> Comparison {
+        let liveness = match modality {
+            Modality::Face => Liveness::Passive(0.9),
+            Modality::Finger => Liveness::NotEvaluated,
+        };
+        let reference = if self.person.has_model { "enrolled 2025-05-01" } else { "chip-photo" };
+        Comparison {
+            modality,
+            score: Some(score),
+            quality: 80,
+            liveness,
+            model: "county".into(),
+            thresholds: Thresholds {
+                id: "county".into(),
+                accept: 0.4,
+                review: 0.3,
+                quality_min: 40,
+                pad_min: 0.5,
+            },
+            reference: reference.into(),
+        }
+    }
+
+    /// The disk takes it, or does not. The power may go right after it did.
+    fn seal(&mut self, order: SealOrder, course: &mut Course) -> Event {
+        if self.chance.is(DISK_FAULT) {
+            self.watch.count("sealings that failed");
+            return Event::SealFailed(Id::ErrStoreFault);
+        }
+        let code = order.record.outcome.code();
+        *self.watch.outcomes.entry(code.into()).or_default() += 1;
+        let kept = self.counter.commit(self.person.index, order);
+        let sealed = kept.record.id;
+        let once = !course.is_durable;
+        self.watch.hold(Invariant::NobodyIsCountedTwice, once, || "two records of a visit".into());
+        course.is_durable = true;
+        Event::Sealed(sealed)
+    }
+
+    fn check_seal(&mut self, order: &SealOrder, course: &Course) {
+        let record = &order.record;
+        let code = record.outcome.code();
+        let certifies = record.outcome.certifies();
+        let watch = &mut *self.watch;
+        watch.hold(
+            Invariant::EveryVisitEndsInTheVocabulary,
+            VOCABULARY.contains(&code) && Some(record.id) == course.record,
+            || format!("{code}, {}", record.id),
+        );
+        let agreed = record.consent.as_ref().is_some_and(|c| c.choice == "agreed");
+        watch.hold(
+            Invariant::NothingIsTakenWithoutConsent,
+            (agreed && course.is_agreed)
+                || (order.pictures.is_empty() && order.templates.is_empty()),
+            || format!("{:?} of {code}", order.pictures),
+        );
+        watch.hold(Invariant::OnlyAProofCertifies, !certifies || course.is_proved, || {
+            format!("{code} without a comparison that said yes")
+        });
+        let counted = || record.benefits.iter().filter(|benefit| benefit.counted);
+        let counts = certifies || counted().next().is_none();
+        watch.hold(Invariant::OnlyAProofCertifies, counts, || format!("{code} counts"));
+        let two = record.operators.len() == 2 && record.operators[0] != record.operators[1];
+        let appeals = record.outcome == Outcome::AppealFiled;
+        watch.hold(
+            Invariant::AnAppealHasTwoPeople,
+            two == appeals && record.appeal.is_some() == appeals,
+            || format!("{code} by {:?}", record.operators),
+        );
+        let today = record.captured.date();
+        for benefit in counted() {
+            let ahead = benefit.next_due.as_ref().and_then(|due| due.parse().ok());
+            let ahead = ahead.is_none_or(|due: jiff::civil::Date| due >= today);
+            watch.hold(Invariant::TheNextDateIsAhead, ahead, || {
+                format!("{}: {:?} on {today}", benefit.pack, benefit.next_due)
+            });
+        }
+        self.check_benefits(order);
+        let refused =
+            matches!(record.outcome, Outcome::AlreadyDone { .. } | Outcome::NotRequired(_));
+        let by_clock = record.captured.doubt != Doubt::None && self.owes && refused;
+        self.watch.hold(
+            Invariant::ADoubtfulClockRefusesNobody,
+            !by_clock || course.was_offered_certification,
+            || format!("{code} on {today}, {:?}", record.captured.doubt),
+        );
+    }
+
+    /// Each benefit once, by the edition in force, and not again where the rules allow no second one.
+    fn check_benefits(&mut self, order: &SealOrder) {
+        let record = &order.record;
+        for (at, benefit) in record.benefits.iter().enumerate() {
+            let again = record.benefits[..at].iter().any(|before| before.pack == benefit.pack);
+            let drawn =
+                self.person.benefits.iter().filter(|d| {
+                    crate::editions::Editions::ids()[usize::from(d.pack)] == benefit.pack
+                });
+            let drawn = drawn.count() == 1;
+            self.watch.hold(Invariant::NobodyIsCountedTwice, !(again && drawn), || {
+                format!("{} stands twice", benefit.pack)
+            });
+            let in_force = self.counter.pack_version(&benefit.pack) == Some(benefit.pack_version);
+            self.watch.hold(Invariant::TheEditionInForceIsApplied, in_force, || {
+                format!("{} version {}", benefit.pack, benefit.pack_version)
+            });
+            let blocks = self.counter.packs().on(&benefit.pack, record.captured.date());
+            let blocks = blocks.is_some_and(|pack| pack.repeat == Repeat::Block);
+            let was_done = benefit.state == Id::StateDone.name();
+            self.watch.hold(
+                Invariant::ADonePeriodTakesNoSecondSuccess,
+                !(benefit.counted && blocks && was_done),
+                || format!("{} counts again in a period that is done", benefit.pack),
+            );
+        }
+    }
+}
+
+impl Pending {
+    fn is_a_sensor(&self) -> bool {
+        matches!(self, Self::Face(..) | Self::Finger(..) | Self::Document(_))
+    }
+}
+
+fn buttons(page: &Page) -> &[Button] {
+    match page {
+        Page::SignIn(page) | Page::Witness(page) => &page.buttons,
+        Page::Waiting(page) => &page.buttons,
+        Page::Person(page) => &page.buttons,
+        Page::Consent(page) => &page.buttons,
+        Page::Face(page) => &page.buttons,
+        Page::Finger(page) => &page.buttons,
+        Page::Document(page) => &page.buttons,
+        Page::Judge(page) => &page.buttons,
+        Page::Appeal(page) => &page.reasons,
+        Page::Result(page) => &page.buttons,
+        Page::Outbox(page) => &page.buttons,
+        _ => &[],
+    }
+}
+
+const POWER_CUT: f64 = 0.000_3;
+const DISK_FAULT: f64 = 0.003;
+const STEPS_MAX: u32 = 400;
+const HURRY_AFTER: u32 = 60;

@@ -1,0 +1,244 @@
+//! One terminal with what is durable in it: records, outbox, what it knows of successes and references, its clock.
+
+use std::collections::{HashMap, VecDeque};
+
+use kiosk_core::benefit::Success;
+use kiosk_core::decision::Modality;
+use kiosk_core::event::{Effect, Event, Lookup, SealOrder};
+use kiosk_core::moment::{Doubt, Moment};
+use kiosk_core::operator::{Operator, PinCheck, Role};
+use kiosk_core::policy::PackSet;
+use kiosk_core::record::{Record, RecordId};
+use kiosk_core::roster::Beneficiary;
+use kiosk_core::terminal::Terminal;
+use kiosk_core::view::Tap;
+use kiosk_core::visit::Place;
+
+use crate::chance::Chance;
+use crate::days::{self, Day};
+use crate::population::Person;
+
+/// A terminal at a counter.
+pub struct Counter {
+    /// Its number in the county.
+    pub number: u16,
+    /// The thing that is tested.
+    pub terminal: Terminal,
+    /// With how many changed editions it works.
+    pub n_editions: usize,
+    /// The day of its roster.
+    pub roster_day: Day,
+    /// Sealed and not acknowledged, oldest first.
+    pub outbox: VecDeque<Kept>,
+    /// No line to the centre before this day.
+    pub offline_until: Day,
+    /// The clock is wrong until this day.
+    pub clock_wrong_until: Day,
+    place: Place,
+    day: Day,
+    ms_of_day: i64,
+    offset_ms: i64,
+    doubt: Doubt,
+    boot: u64,
+    mono_ms: u64,
+    n_identities: u64,
+    recent: HashMap<u32, Vec<(String, Success)>>,
+    references: HashMap<u32, Vec<(Modality, Option<u8>)>>,
+}
+
+/// A record that is durable on a terminal.
+#[derive(Clone)]
+pub struct Kept {
+    /// Whom it is about.
+    pub person: u32,
+    /// The true day.
+    pub day: Day,
+    /// What goes to the centre.
+    pub record: Record,
+    /// Of its canonical bytes.
+    pub digest: u64,
+}
+
+impl Counter {
+    /// A new terminal, locked.
+    pub fn new(number: u16, packs: &PackSet) -> Self {
+        let place = place(number, packs);
+        Self {
+            number,
+            terminal: Terminal::new(place.clone()),
+            n_editions: 0,
+            roster_day: 0,
+            outbox: VecDeque::new(),
+            offline_until: 0,
+            clock_wrong_until: 0,
+            place,
+            day: 0,
+            ms_of_day: OPENS_MS,
+            offset_ms: 0,
+            doubt: Doubt::None,
+            boot: 0,
+            mono_ms: 0,
+            n_identities: 0,
+            recent: HashMap::new(),
+            references: HashMap::new(),
+        }
+    }
+
+    /// The doors open; somebody signs in.
+    pub fn morning(&mut self, day: Day) {
+        (self.day, self.ms_of_day) = (day, OPENS_MS);
+        if day >= self.clock_wrong_until {
+            (self.offset_ms, self.doubt) = (0, Doubt::None);
+        }
+        self.sign_in();
+    }
+
+    /// The clock jumps, and whoever looks after it may notice.
+    pub fn clock_jumps(&mut self, until: Day, chance: &mut Chance) {
+        self.clock_wrong_until = until;
+        (self.offset_ms, self.doubt) = match chance.within(0, 3) {
+            // The battery is flat: the year 2000.
+            0 => (-26 * 365 * days::DAY_MS, Doubt::Unknown),
+            1 => (i64::from(chance.within(-40, 40)) * days::DAY_MS, Doubt::Doubtful),
+            // A day off, and nobody knows.
+            2 => (days::DAY_MS, Doubt::None),
+            _ => (-days::DAY_MS, Doubt::None),
+        };
+    }
+
+    /// New packs take effect at a start of the program.
+    pub fn adopt(&mut self, n_editions: usize, packs: &PackSet) {
+        self.n_editions = n_editions;
+        self.place.packs = packs.clone();
+        self.restart();
+    }
+
+    /// The power went: what is not durable is gone.
+    pub fn restart(&mut self) {
+        self.boot += 1;
+        self.mono_ms = 0;
+        self.terminal = Terminal::new(self.place.clone());
+        self.sign_in();
+    }
+
+    /// Something happens now.
+    pub fn handle(&mut self, event: Event) -> Vec<Effect> {
+        self.ms_of_day += 2_000;
+        self.mono_ms += 2_000;
+        let now = self.now();
+        self.terminal.handle(event, now)
+    }
+
+    /// The time that it claims.
+    pub fn now(&self) -> Moment {
+        let mut boot_id = [0; 16];
+        boot_id[..8].copy_from_slice(&self.boot.to_be_bytes());
+        boot_id[8..10].copy_from_slice(&self.number.to_be_bytes());
+        Moment {
+            wall_ms: days::unix_ms(self.day, self.ms_of_day % days::DAY_MS) + self.offset_ms,
+            boot_id,
+            mono_ms: self.mono_ms,
+            doubt: self.doubt,
+        }
+    }
+
+    /// Identities that no other visit has.
+    pub fn fresh_identities(&mut self) -> ([u8; 16], RecordId) {
+        self.n_identities += 1;
+        let mut id = [0; 16];
+        id[..2].copy_from_slice(&self.number.to_be_bytes());
+        id[8..].copy_from_slice(&self.n_identities.to_be_bytes());
+        let mut record = id;
+        record[2] = 1;
+        (id, RecordId(record))
+    }
+
+    /// All that this terminal knows of a person.
+    pub fn lookup(&self, person: &Person) -> Lookup {
+        let mut references = Vec::new();
+        references.extend(person.has_model.then_some((Modality::Face, None)));
+        references.extend(person.finger.map(|_| (Modality::Finger, Some(2))));
+        references.extend(self.references.get(&person.index).into_iter().flatten().copied());
+        let recent = self.recent.get(&person.index).cloned().unwrap_or_default();
+        let is_known = person.known_from <= self.roster_day;
+        Lookup {
+            beneficiary: is_known.then(|| beneficiary(person, self.roster_day)),
+            recent,
+            references,
+            ..Lookup::default()
+        }
+    }
+
+    /// The one durable step: record, outbox, successes and references together.
+    pub fn commit(&mut self, person: u32, order: SealOrder) -> &Kept {
+        let templates = order.templates.iter().map(|modality| (*modality, None));
+        self.references.entry(person).or_default().extend(templates);
+        if !order.successes.is_empty() {
+            self.recent.entry(person).or_default().extend(order.successes);
+        }
+        let digest = digest(&order.record);
+        self.outbox.push_back(Kept { person, day: self.day, record: order.record, digest });
+        self.outbox.back().expect("it was pushed just now")
+    }
+
+    /// The pack that applies today as this terminal believes.
+    pub fn pack_version(&self, pack: &str) -> Option<u32> {
+        self.place.packs.on(pack, self.now().date()).map(|pack| pack.version)
+    }
+
+    /// The rules on this terminal.
+    pub fn packs(&self) -> &PackSet {
+        &self.place.packs
+    }
+
+    fn sign_in(&mut self) {
+        let mut taps = vec![Tap::PickOperator(OPERATOR.into())];
+        taps.extend((1..=4).map(Tap::Digit));
+        taps.push(Tap::EnterPin);
+        for tap in taps {
+            self.handle(Event::Tapped(tap));
+        }
+        self.handle(Event::PinChecked(OPERATOR.into(), PinCheck::Right));
+    }
+}
+
+/// FNV-1a of the canonical bytes: enough to tell whether the same record arrives again.
+fn digest(record: &Record) -> u64 {
+    let bytes = minicbor::to_vec(record).expect("writing to memory does not fail");
+    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
+}
+
+fn beneficiary(person: &Person, roster_day: Day) -> Beneficiary {
+    let entitlement = |drawn: &crate::population::Drawn| {
+        let known = drawn.as_of(roster_day);
+        drawn.entitlement(&known)
+    };
+    let name = person.name();
+    Beneficiary {
+        number: person.number(),
+        name: if person.is_misspelt { format!("{name}·") } else { name },
+        village: String::new(),
+        entitlements: person.benefits.iter().map(entitlement).collect(),
+        references: Vec::new(),
+    }
+}
+
+fn place(number: u16, packs: &PackSet) -> Place {
+    let operator = |id: &str, role| Operator { id: id.into(), name: id.into(), role };
+    Place {
+        device: format!("counter-{number:04}"),
+        site: format!("site-{number:04}"),
+        site_name: format!("第{number}服务站"),
+        packs: packs.clone(),
+        operators: vec![operator(OPERATOR, Role::Operator), operator(SUPERVISOR, Role::Supervisor)],
+        notice: "2026-01".into(),
+        notice_digest: [7; 32],
+    }
+}
+
+/// Who signs in.
+pub const OPERATOR: &str = "op-1";
+/// The second person.
+pub const SUPERVISOR: &str = "sv-1";
+const OPENS_MS: i64 = 9 * 3_600_000;
