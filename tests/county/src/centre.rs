@@ -151,6 +151,10 @@ impl Centre {
             watch.count("second successes that changed nothing");
             return;
         }
+        if before.state == DueState::NotOpen {
+            watch.count("successes before the period opened");
+            return;
+        }
         let known = drawn.now();
         if !pack.counts_for(&drawn.entitlement(&known), success.method) {
             return;

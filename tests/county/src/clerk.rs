@@ -7,7 +7,7 @@ use kiosk_core::event::{
     CardEvent, Effect, Event, FaceEvent, FacePurpose, FingerEvent, FingerPurpose, SealOrder,
     Sitting,
 };
-use kiosk_core::identity::{CardIdentity, IdNumber, IdentitySource, PersonName, ValidTo};
+use kiosk_core::identity::{CardIdentity, IdentitySource, PersonName, ValidTo};
 use kiosk_core::message::Id;
 use kiosk_core::moment::Doubt;
 use kiosk_core::operator::PinCheck;
@@ -115,7 +115,7 @@ impl Visit<'_> {
     fn card(&mut self, course: &mut Course) -> Event {
         let (visit, record) = self.counter.fresh_identities();
         (course.visit, course.record) = (visit, Some(record));
-        let number = IdNumber::parse(&self.person.number()).expect("numbers are made sound");
+        let number = self.person.number().clone();
         let card = CardIdentity {
             name: PersonName(self.person.name()),
             sex: number.sex(),

@@ -216,7 +216,7 @@ fn beneficiary(person: &Person, roster_day: Day) -> Beneficiary {
     };
     let name = person.name();
     Beneficiary {
-        number: person.number(),
+        number: person.number().as_str().to_owned(),
         name: if person.is_misspelt { format!("{name}·") } else { name },
         village: String::new(),
         entitlements: person.benefits.iter().map(entitlement).collect(),

@@ -31,7 +31,7 @@ impl fmt::Display for Report {
         }
         writeln!(
             f,
-            "{:.0} visits a second in visits ({:.1} s), {:.1} s over all",
+            "{:.0} visits a second of processor time ({:.1} s in visits, {:.1} s over all)",
             self.visits_a_second(),
             self.in_visits.as_secs_f64(),
             self.overall.as_secs_f64()
