@@ -115,11 +115,12 @@ impl Shell {
     pub fn start(config: Config, outside: Outside) -> Result<Self, StartError> {
         let vault = Vault::open(&config.terminal.state)?;
         let provisioned = Provisioned::read(&config.terminal.provisioned)?;
-        if let Err(problem) = roster::import(&vault, &provisioned) {
+        let (packs, policy_fault) = policy(&provisioned);
+        let today = outside.clock.now().date();
+        if let Err(problem) = roster::import(&vault, &provisioned, &packs, today) {
             // The roster from before stays in force; without any, everybody is unknown and still served.
             error!(%problem, "roster");
         }
-        let (packs, policy_fault) = policy(&provisioned);
         let place = place(&config, &provisioned, packs);
         let (sender, inbox) = mpsc::channel();
         let teller = Teller::new(sender);

@@ -1,31 +1,39 @@
-//! The roster: checked, imported once for each version, and asked for the holder of a number.
+//! The roster: checked, imported once for each version, kept up to date, and asked for the holder of a number.
 
+use std::fmt;
 use std::time::Instant;
 
+use jiff::civil::Date;
 use kiosk_core::benefit::{Method, Success};
 use kiosk_core::decision::Modality;
 use kiosk_core::event::Lookup;
 use kiosk_core::identity::IdNumber;
-use kiosk_core::roster::Beneficiary;
-use kiosk_store::{RosterEntry, StoreError};
+use kiosk_core::policy::PackSet;
+use kiosk_core::roster::{self, Beneficiary, RosterKeys};
+use kiosk_store::{RosterEntry, RosterImport, RosterRow, Store, StoreError, StoreKey};
 use models::face::FaceTemplate;
 use models::iso19794;
 use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use tracing::{info, warn};
 
 use crate::tray::{SharedTray, Tray};
 use crate::vault::{Provisioned, Vault, VaultError};
+
+#[cfg_attr(not(test), expect(dead_code, reason = "the pages that show lists do not ask yet"))]
+pub mod lists;
+#[cfg(test)]
+mod tests;
 
 /// Format of a face template in rosters and in the store.
 pub const FACE_FORMAT: &str = "CQF1";
 /// Format of a finger template in rosters and in the store.
 pub const FINGER_FORMAT: &str = "ISO19794-2:2005";
 
-/// The roster file.
+/// What a roster file says about itself; the people are read one by one.
 #[derive(Deserialize)]
-struct Roster {
+struct Head {
     version: u64,
-    people: Vec<serde_json::Value>,
 }
 
 /// Why a roster cannot be used. The one from before stays.
@@ -45,29 +53,146 @@ pub enum RosterError {
     Store(#[from] StoreError),
 }
 
-/// Imports the provisioned roster if it is newer than the one in the store.
-pub fn import(vault: &Vault, provisioned: &Provisioned) -> Result<(), RosterError> {
-    let Some(payload) = provisioned.roster()? else {
-        return Ok(());
-    };
-    let roster: Roster = serde_json::from_slice(&payload)?;
-    let mut store = vault.store();
-    if store.roster_version()?.is_some_and(|had| had >= roster.version) {
-        return Ok(());
+/// Imports the provisioned roster if it is newer than the one in the store, and brings the keys of everybody up to date.
+pub fn import(
+    vault: &Vault,
+    provisioned: &Provisioned,
+    packs: &PackSet,
+    today: Date,
+) -> Result<(), RosterError> {
+    if let Some(payload) = provisioned.roster()? {
+        take(&mut vault.store(), &payload, packs, today)?;
     }
-    let started = Instant::now();
-    let entries: Vec<RosterEntry> =
-        roster.people.iter().enumerate().map(entry).collect::<Result<_, _>>()?;
-    let n = entries.len();
-    store.import_roster(roster.version, &entries)?;
-    info!(version = roster.version, n, ms = started.elapsed().as_millis(), "roster imported");
+    while refresh(vault, packs, today)? {}
     Ok(())
 }
 
-fn entry((index, person): (usize, &serde_json::Value)) -> Result<RosterEntry, RosterError> {
-    let known: Beneficiary = serde_json::from_value(person.clone())?;
-    let number = IdNumber::parse(&known.number).map_err(|_| RosterError::Number(index))?;
-    Ok(RosterEntry { number, bytes: person.to_string().into_bytes() })
+/// Takes over a roster whose signature was checked. Whoever is in it is written as soon as they are read.
+fn take(
+    store: &mut Store,
+    payload: &[u8],
+    packs: &PackSet,
+    today: Date,
+) -> Result<(), RosterError> {
+    let Head { version } = serde_json::from_slice(payload)?;
+    let Some(mut import) = store.begin_roster(version)? else {
+        return Ok(());
+    };
+    let started = Instant::now();
+    let mut people = People { import: &mut import, packs, today, n: 0, fault: None };
+    let read = people.deserialize(&mut serde_json::Deserializer::from_slice(payload));
+    let (n, fault) = (people.n, people.fault);
+    if let Some(fault) = fault {
+        return Err(fault);
+    }
+    read?;
+    import.finish(&basis(packs, today))?;
+    info!(version, n, ms = started.elapsed().as_millis(), "roster imported");
+    Ok(())
+}
+
+/// Brings the keys of some more people up to date: of those certified here, and of everybody after the packs or the
+/// month changed. Says whether there are more; a step is short, for the pauses between visits.
+pub fn refresh(vault: &Vault, packs: &PackSet, today: Date) -> Result<bool, StoreError> {
+    let mut store = vault.store();
+    let Some(stale) = store.roster_stale(&basis(packs, today), REFRESH_STEP)? else {
+        return Ok(false);
+    };
+    let keys = stale.rows.iter().map(|row| keys_of(&store, &vault.key, row, packs, today));
+    let keys = keys.collect::<Result<_, _>>()?;
+    store.roster_rekey(stale, keys)?;
+    Ok(true)
+}
+
+fn keys_of(
+    store: &Store,
+    key: &StoreKey,
+    row: &RosterRow,
+    packs: &PackSet,
+    today: Date,
+) -> Result<RosterKeys, StoreError> {
+    let recent = recent(store, key, &row.number)?;
+    // An entry was understood when it came; one that no longer is has nothing due.
+    let known = serde_json::from_slice::<Beneficiary>(&row.bytes).ok();
+    Ok(known.map_or_else(RosterKeys::default, |known| {
+        roster::keys(&known, &row.number, &recent, packs, today)
+    }))
+}
+
+/// What keys are computed by: the packs and the month, because windows open and close.
+fn basis(packs: &PackSet, today: Date) -> Vec<u8> {
+    let packs = packs.iter().map(|pack| format!("{} {}\n", pack.id, pack.version));
+    let month = format!("{}-{:02}", today.year(), today.month());
+    packs.chain([month]).collect::<String>().into_bytes()
+}
+
+/// Certifications recorded here, by pack.
+fn recent(
+    store: &Store,
+    key: &StoreKey,
+    number: &IdNumber,
+) -> Result<Vec<(String, Success)>, StoreError> {
+    Ok(store.successes(&key.subject(number))?.into_iter().filter_map(success).collect())
+}
+
+/// The people of a roster file on their way into the store, so that never more than one of them is in memory.
+struct People<'i, 's> {
+    import: &'i mut RosterImport<'s>,
+    packs: &'i PackSet,
+    today: Date,
+    n: usize,
+    /// What is wrong with the person at `n`, or with the store; the reader of JSON only learns that it has to stop.
+    fault: Option<RosterError>,
+}
+
+impl People<'_, '_> {
+    fn put(&mut self, person: serde_json::Value) -> Result<(), RosterError> {
+        let bytes = person.to_string().into_bytes();
+        let known: Beneficiary = serde_json::from_value(person)?;
+        let number = IdNumber::parse(&known.number).map_err(|_| RosterError::Number(self.n))?;
+        let keys = roster::keys(&known, &number, &[], self.packs, self.today);
+        self.import.put(&RosterEntry { number, bytes, keys })?;
+        self.n += 1;
+        Ok(())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for &mut People<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for &mut People<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a roster")
+    }
+
+    /// The file itself.
+    fn visit_map<A: MapAccess<'de>>(self, mut file: A) -> Result<(), A::Error> {
+        while let Some(key) = file.next_key::<String>()? {
+            match key.as_str() {
+                "people" => file.next_value_seed(&mut *self)?,
+                _ => _ = file.next_value::<IgnoredAny>()?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Its people.
+    fn visit_seq<A: SeqAccess<'de>>(self, mut people: A) -> Result<(), A::Error> {
+        while let Some(person) = people.next_element()? {
+            if let Err(fault) = self.put(person) {
+                self.fault = Some(fault);
+                return Err(A::Error::custom("somebody in the roster cannot be taken over"));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Everything this terminal knows about the holder of a number; their templates go onto the tray.
@@ -88,7 +213,7 @@ fn look_up(vault: &Vault, tray: &SharedTray, number: &IdNumber) -> Result<Lookup
     let known = store.roster_find(number)?;
     let beneficiary: Option<Beneficiary> =
         known.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    let recent = store.successes(&subject)?.into_iter().filter_map(success).collect();
+    let recent = recent(&store, &vault.key, number)?;
     let mut tray = tray.open();
     for reference in store.references(&subject)? {
         let name = format!("enrolled {}", reference.created.date());
@@ -134,3 +259,6 @@ fn on_tray(tray: &Tray) -> Vec<(Modality, Option<u8>)> {
     found.dedup();
     found
 }
+
+/// Keys that one step computes anew: a few hundredths of a second.
+const REFRESH_STEP: usize = 200;

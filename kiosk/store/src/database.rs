@@ -34,7 +34,7 @@ pub(crate) fn open(
 }
 
 /// The key has to be the first thing said; a raw key needs no derivation of half a second.
-fn unlock(connection: &Connection, key: &[u8; 32]) -> Result<(), StoreError> {
+pub(crate) fn unlock(connection: &Connection, key: &[u8; 32]) -> Result<(), StoreError> {
     let mut pragma = Zeroizing::new(String::with_capacity(96));
     pragma.push_str("PRAGMA key = \"x'");
     for byte in key {
@@ -113,7 +113,8 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
 }
 
 /// Forward only; the place in this list is the schema's version.
-const MIGRATIONS: &[&str] = &[include_str!("schema/0001_first.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("schema/0001_first.sql"), include_str!("schema/0002_success_by_record.sql")];
 
 const SETTINGS: &str = "
     PRAGMA journal_mode = WAL;

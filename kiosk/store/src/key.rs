@@ -65,6 +65,8 @@ pub(crate) struct Keys {
     audit: Zeroizing<[u8; 32]>,
     subject: Zeroizing<[u8; 32]>,
     roster: Zeroizing<[u8; 32]>,
+    pub(crate) roster_file: Zeroizing<[u8; 32]>,
+    pub(crate) roster_number: Zeroizing<[u8; 32]>,
 }
 
 impl Keys {
@@ -74,6 +76,8 @@ impl Keys {
             audit: derive(key, AUDIT),
             subject: derive(key, SUBJECT),
             roster: derive(key, ROSTER),
+            roster_file: derive(key, ROSTER_FILE),
+            roster_number: derive(key, ROSTER_NUMBER),
         }
     }
 
@@ -113,3 +117,5 @@ const DATABASE: &[u8] = b"changqing/store/database/1";
 const AUDIT: &[u8] = b"changqing/store/audit/1";
 const SUBJECT: &[u8] = b"changqing/store/subject/1";
 const ROSTER: &[u8] = b"changqing/store/roster/1";
+const ROSTER_FILE: &[u8] = b"changqing/store/roster-file/1";
+const ROSTER_NUMBER: &[u8] = b"changqing/store/roster-number/1";

@@ -45,7 +45,9 @@ pub(crate) fn put_number(connection: &Connection, key: &str, n: u64) -> Result<(
 
 /// Length of the journal when the last record was committed.
 pub(crate) const JOURNAL_LEN: &str = "store.journal-len";
-/// Version of the roster in use.
+/// The newest version of a roster that was ever in use.
 pub(crate) const ROSTER_VERSION: &str = "store.roster-version";
+/// Which of the two roster files is in use: 0 or 1.
+pub(crate) const ROSTER_SLOT: &str = "store.roster-slot";
 /// Keeps the program's names apart from the store's own.
 const PROGRAM: &str = "program.";

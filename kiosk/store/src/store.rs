@@ -16,6 +16,7 @@ use crate::key::{Keys, StoreKey};
 use crate::lock::Lock;
 use crate::meta;
 use crate::pictures::Pictures;
+use crate::roster::RosterFile;
 use crate::rows;
 
 /// An open data directory. There is one in a process, and one thread owns it.
@@ -24,7 +25,8 @@ pub struct Store {
     pub(crate) keys: Keys,
     pub(crate) pictures: Pictures,
     pub(crate) journal: Journal,
-    folder: PathBuf,
+    pub(crate) roster: Option<RosterFile>,
+    pub(crate) folder: PathBuf,
     lock: Lock,
 }
 
@@ -39,6 +41,8 @@ pub struct Scrub {
     pub pictures_damaged: u64,
     /// Files that no record named, removed.
     pub pictures_swept: u64,
+    /// The roster was damaged and is gone; it can be imported again.
+    pub roster_dropped: bool,
 }
 
 /// What a recovery from the journal brought back.
@@ -76,11 +80,16 @@ impl Store {
         let pictures = Pictures::open(dir.join(PICTURES))?;
         let journal = Journal::open(&dir.join(JOURNAL))?;
         disk::sync_folder(dir)?;
-        Ok(Self { connection, keys, pictures, journal, folder: dir.to_owned(), lock })
+        let folder = dir.to_owned();
+        let mut store = Self { connection, keys, pictures, journal, roster: None, folder, lock };
+        store.take_up_roster()?;
+        Ok(store)
     }
 
     /// Closes with the sign that nothing was under way, so that the next start needs no check.
     pub fn close(self) -> Result<(), StoreError> {
+        // The roster's own log goes into its file; what cannot be written is computed again.
+        drop(self.roster);
         self.connection.close().map_err(|(_, error)| error)?;
         self.lock.close_clean()
     }
@@ -95,7 +104,8 @@ impl Store {
         if self.free_bytes()? < RESERVE_BYTES { Err(StoreError::DiskFull) } else { Ok(()) }
     }
 
-    /// Reads and checks everything: pages, audit chain, every picture; removes pictures that belong to no record.
+    /// Reads and checks everything: pages, audit chain, every picture, the roster; removes pictures that belong to no
+    /// record.
     pub fn scrub(&mut self) -> Result<Scrub, StoreError> {
         database::quick_check(&self.connection)?;
         let mut scrub = Scrub { audit_lines: self.verify_audit()?, ..Scrub::default() };
@@ -108,6 +118,7 @@ impl Store {
             }
         }
         scrub.pictures_swept = self.pictures.sweep(&named)?;
+        scrub.roster_dropped = self.scrub_roster()?;
         Ok(scrub)
     }
 

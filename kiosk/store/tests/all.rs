@@ -1,12 +1,12 @@
-//! The store from outside: against plain maps, killed in the middle, damaged, and stolen.
+//! The store from outside: against plain maps, damaged, and stolen.
 
 #[path = "all/damage.rs"]
 mod damage;
-#[path = "all/kill.rs"]
-mod kill;
 #[path = "all/made.rs"]
 mod made;
 #[path = "all/model.rs"]
 mod model;
+#[path = "all/roster.rs"]
+mod roster;
 #[path = "all/rules.rs"]
 mod rules;

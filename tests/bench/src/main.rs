@@ -9,6 +9,7 @@ mod inputs;
 mod keep;
 mod networks;
 mod paper;
+mod roster;
 #[path = "../../../ui/src/samples.rs"]
 mod samples;
 mod screens;
@@ -28,11 +29,12 @@ use table::{Against, Table};
 
 fn main() -> ExitCode {
     let arguments: Vec<PathBuf> = env::args_os().skip(1).map(PathBuf::from).collect();
-    let [python, script, out] = arguments.as_slice() else {
-        eprintln!("usage: bench PYTHON SCRIPT OUT");
-        return ExitCode::FAILURE;
+    let measured = match arguments.as_slice() {
+        [python, script, out] => run(python, script, out),
+        [part, out] if part == Path::new("roster") => run_roster(out),
+        _ => Err("usage: bench PYTHON SCRIPT OUT, or bench roster OUT".into()),
     };
-    match run(python, script, out) {
+    match measured {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
             eprintln!("bench: {problem}");
@@ -49,6 +51,7 @@ fn run(python: &Path, script: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
     screens::measure(&mut table)?;
     paper::measure(&mut table, work.path())?;
     keep::measure(&mut table, work.path())?;
+    roster::measure(&mut table, work.path())?;
     let inputs = out.join("inputs");
     let biometry = biometry::Biometry::load(&default_dir(), &manifest)?;
     inputs::write(&inputs, &manifest, &biometry)?;
@@ -62,6 +65,16 @@ fn run(python: &Path, script: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
     visit(&mut table);
     print!("{}", table.text());
     fs::write(out.join("summary.json"), table.json())?;
+    Ok(())
+}
+
+/// The roster alone, which needs no networks; the table is only printed.
+fn run_roster(out: &Path) -> Result<(), Box<dyn Error>> {
+    fs::create_dir_all(out)?;
+    let work = tempfile::tempdir_in(out)?;
+    let mut table = Table::default();
+    roster::measure(&mut table, work.path())?;
+    print!("{}", table.text());
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use kiosk_core::benefit::Method;
 use kiosk_core::identity::IdNumber;
 use kiosk_core::moment::Doubt;
 use kiosk_core::policy::{Pack, PackSet};
-use kiosk_core::roster::Beneficiary;
+use kiosk_core::roster::{Beneficiary, RosterKeys};
 use kiosk_store::{RosterEntry, Store, StoreKey};
 use people::Person;
 use rusqlite::{Connection, params};
@@ -86,10 +86,10 @@ fn roster(table: &mut Table, dir: &Path, people: &[Person]) -> Result<Beneficiar
             "INSERT OR REPLACE INTO roster VALUES (?1, ?2)",
             params![subject.as_bytes(), bytes],
         )?;
-        entries.push(RosterEntry { number, bytes });
+        entries.push(RosterEntry { number, bytes, keys: RosterKeys::default() });
     }
     plain.execute_batch("COMMIT")?;
-    store.import_roster(1, &entries)?;
+    store.import_roster(1, b"", &entries)?;
     let mut asked = entries.iter().cycle().step_by(STRIDE);
     let mut number = || asked.next().map(|entry| &entry.number).ok_or("the roster is empty");
     let ours = time(N, || {
@@ -129,8 +129,7 @@ fn row(person: &Person) -> serde_json::Value {
 
 /// What is due for three benefits of one person, with the words of the reasons.
 fn policy(table: &mut Table, known: &Beneficiary) -> Result<(), Box<dyn Error>> {
-    let pack = |text| Pack::parse(text).map_err(|faults| format!("{} faults", faults.len()));
-    let packs = PackSet::from_packs(PACKS.into_iter().map(pack).collect::<Result<Vec<_>, _>>()?);
+    let packs = packs()?;
     let (born, today) = (date(1949, 12, 31), date(2026, 11, 16));
     let ours = time(N, || {
         let assess = |entitlement: &kiosk_core::benefit::Entitlement| {
@@ -141,6 +140,12 @@ fn policy(table: &mut Table, known: &Beneficiary) -> Result<(), Box<dyn Error>> 
     })?;
     table.time("visit-policy", ours, Against::Nothing);
     Ok(())
+}
+
+/// Three packs of the repository.
+pub(crate) fn packs() -> Result<PackSet, Box<dyn Error>> {
+    let pack = |text| Pack::parse(text).map_err(|faults| format!("{} faults", faults.len()));
+    Ok(PackSet::from_packs(PACKS.into_iter().map(pack).collect::<Result<Vec<_>, _>>()?))
 }
 
 const PACKS: [&str; 3] = [

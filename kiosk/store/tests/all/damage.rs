@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use kiosk_store::{RosterEntry, Store, StoreError, StoreKey};
+use kiosk_store::{Store, StoreError, StoreKey};
 
-use crate::made::{bytes, commit, envelope, key, number, reference};
+use crate::made::{bytes, commit, envelope, key, number, reference, roster_entry};
 
 const RECORDS: u8 = 12;
 
@@ -111,8 +111,8 @@ fn a_stolen_disk_says_nothing() {
     let folder = TempDir::new().unwrap();
     let mut store = filled(folder.path());
     let secret = "常青的花名册条目 roster entry of a person";
-    let entry = RosterEntry { number: number(1), bytes: secret.as_bytes().to_vec() };
-    store.import_roster(1, &[entry]).unwrap();
+    let entry = roster_entry(1, secret.as_bytes().to_vec());
+    store.import_roster(1, b"", [entry]).unwrap();
     store.save_draft([1; 16], b"a draft with a face in it").unwrap();
     store.set_meta("anchor", b"a fact about this terminal").unwrap();
     // Once with everything still in the write-ahead log, once with everything in the database.
@@ -120,6 +120,9 @@ fn a_stolen_disk_says_nothing() {
         let needles: Vec<Vec<u8>> = vec![
             secret.into(),
             "花名册".into(),
+            "常青一".into(),
+            b"changqingyi".to_vec(),
+            "石桥村".into(),
             b"a draft with a face in it".to_vec(),
             b"a fact about this terminal".to_vec(),
             number(1).as_str().into(),

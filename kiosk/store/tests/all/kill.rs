@@ -13,6 +13,7 @@ const ROUNDS: u64 = 15;
 
 #[test]
 fn killed_at_any_moment_it_forgets_and_doubles_nothing() {
+    let _alone = crate::alone();
     let folder = TempDir::new().unwrap();
     let mut promised = 0;
     for round in 0..ROUNDS {

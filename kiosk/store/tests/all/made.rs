@@ -5,7 +5,8 @@ use sha2::{Digest, Sha256};
 use kiosk_core::identity::IdNumber;
 use kiosk_core::moment::Moment;
 use kiosk_core::record::{Lane, Receipt, RecordId, SealedPicture, SealedRecord};
-use kiosk_store::{AuditLine, Commit, NewReference, StoreKey, Success};
+use kiosk_core::roster::RosterKeys;
+use kiosk_store::{AuditLine, Commit, NewReference, RosterEntry, StoreKey, Success};
 
 pub(crate) fn key() -> StoreKey {
     StoreKey::from_bytes([42; 32])
@@ -81,6 +82,16 @@ pub(crate) fn reference(n: u8) -> NewReference {
 
 pub(crate) fn success(n: u8) -> Success {
     Success { pack: format!("pack-{}", n % 2), method: "face".into(), captured: moment(n) }
+}
+
+pub(crate) fn roster_entry(n: u8, bytes: Vec<u8>) -> RosterEntry {
+    let keys = RosterKeys {
+        folded: "常青一".into(),
+        spellings: vec!["changqingyi".into(), "cqy".into()],
+        village: "石桥村".into(),
+        ..RosterKeys::default()
+    };
+    RosterEntry { number: number(n), bytes, keys }
 }
 
 pub(crate) fn receipt(n: u8, seq: u64) -> Receipt {

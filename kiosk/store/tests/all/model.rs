@@ -6,10 +6,11 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use kiosk_core::record::RecordId;
-use kiosk_store::{Delivery, RecordState, RosterEntry, Store, StoreError};
+use kiosk_store::{Delivery, RecordState, Store, StoreError};
 
 use crate::made::{
-    commit, envelope, key, lane, line, moment, number, receipt, reference, sha256, success,
+    commit, envelope, key, lane, line, moment, number, receipt, reference, roster_entry, sha256,
+    success,
 };
 
 #[derive(Clone, Debug)]
@@ -127,10 +128,9 @@ fn run(store: &mut Store, model: &mut Model, step: &Step) {
             model.drafts.remove(&[n ^ 0xff; 16]);
         }
         Step::Roster(version, x) => {
-            let entries: Vec<_> =
-                (0..5).map(|n| RosterEntry { number: number(n), bytes: vec![x, n] }).collect();
+            let entries: Vec<_> = (0..5).map(|n| roster_entry(n, vec![x, n])).collect();
             let newer = model.roster.is_none_or(|(have, _)| version > have);
-            assert_eq!(store.import_roster(u64::from(version), &entries).unwrap(), newer);
+            assert_eq!(store.import_roster(u64::from(version), b"", &entries).unwrap(), newer);
             if newer {
                 model.roster = Some((version, x));
             }
