@@ -59,7 +59,7 @@ pub struct RosterKeys {
     /// The village, folded as names are.
     pub village: String,
     /// Last day in time of the earliest certification that is or will be owed. Somebody for whom no date is known owes
-    /// it now.
+    /// it now; somebody under review owes nothing before the answer.
     pub due: Option<Date>,
     /// The earliest of these days after which the agency stops a payment. None where it does not, where it has, and
     /// while a review protects from it (R125).
@@ -84,13 +84,13 @@ pub fn keys(
     };
     for (assessment, suspends) in standings(person, number, recent, packs, today, Doubt::None) {
         let due = match assessment.state {
-            DueState::NotRequired(_) => None,
+            // Somebody whose case is being looked at need not come before the answer.
+            DueState::NotRequired(_) | DueState::UnderReview => None,
             _ => Some(assessment.due.unwrap_or(today)),
         };
         keys.due = earlier(keys.due, due);
         match assessment.state {
             DueState::Suspended => keys.suspended = true,
-            DueState::UnderReview => {}
             _ if suspends => keys.suspend = earlier(keys.suspend, due),
             _ => {}
         }

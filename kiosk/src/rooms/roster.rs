@@ -14,7 +14,9 @@ use kiosk_store::{RosterEntry, RosterImport, RosterRow, Store, StoreError, Store
 use models::face::FaceTemplate;
 use models::iso19794;
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 use tracing::{info, warn};
 
 use crate::tray::{SharedTray, Tray};

@@ -57,7 +57,7 @@ pub enum RosterList {
         /// The last day that counts.
         until: Date,
     },
-    /// Whose payment was stopped, the longest first.
+    /// Whose payment was stopped and who loses no other, the longest first.
     Suspended,
     /// Who owes something by a day, or whose payment was stopped, in one village: for home visits, by day.
     Village {

@@ -193,7 +193,7 @@ fn everybody(packs: &PackSet) -> impl Iterator<Item = (IdNumber, Vec<u8>, Roster
 
 /// One or two benefits, certified at some day of the last 400, and a finger of half a kilobyte.
 fn entry(person: &Person) -> serde_json::Value {
-    let day = |n: u32| TODAY.saturating_sub((person.index.wrapping_mul(n) % 400).days());
+    let day = |n: u32| TODAY.saturating_sub(i64::from(person.index.wrapping_mul(n) % 400).days());
     let entitlement = |pack: &str, on: Date, suspended: bool| json!({"pack": pack, "suspended": suspended, "last": {"on": on.to_string(), "method": "window"}});
     let mut entitlements =
         vec![entitlement("cn.sx.province.enterprise_pension", day(617), person.index % 97 == 0)];

@@ -47,7 +47,13 @@ impl Office {
     }
 }
 
-fn person(number: &str, name: &str, village: &str, last: &str, suspended: bool) -> serde_json::Value {
+fn person(
+    number: &str,
+    name: &str,
+    village: &str,
+    last: &str,
+    suspended: bool,
+) -> serde_json::Value {
     let last = json!({ "on": last, "method": "window" });
     json!({
         "number": number, "name": name, "village": village,
@@ -68,14 +74,44 @@ fn county() -> Office {
 fn people_are_found_by_number_letters_name_and_village() {
     let office = county();
     let search = |text: &str, expect: Expect| office.check(office.lists().search(text, 0), &expect);
-    search("sxy", expect![[r#"
+    search(
+        "sxy",
+        expect![[r#"
         單** 110105********002X 石桥村 due_soon 2026-10-10
-    "#]]);
-    search("zhangx", expect![[""]]);
-    search("张", expect![[""]]);
-    search("石桥", expect![[""]]);
-    search("oyf", expect![[""]]);
-    search("430104194803120014", expect![[""]]);
+    "#]],
+    );
+    search(
+        "zhangx",
+        expect![[r#"
+        张** 430104********0014 石桥村 due_soon 2026-09-20
+    "#]],
+    );
+    search(
+        "张",
+        expect![[r#"
+        张* 110105********0046 长青村 done 2027-08-01
+        张** 430104********0014 石桥村 due_soon 2026-09-20
+    "#]],
+    );
+    search(
+        "石桥",
+        expect![[r#"
+        张** 430104********0014 石桥村 due_soon 2026-09-20
+        單** 110105********002X 石桥村 due_soon 2026-10-10
+    "#]],
+    );
+    search(
+        "oyf",
+        expect![[r#"
+        欧** 110105********0062 长青村 suspended 2025-01-01
+    "#]],
+    );
+    search(
+        "430104194803120014",
+        expect![[r#"
+        张** 430104********0014 石桥村 due_soon 2026-09-20
+    "#]],
+    );
     search("110105194912310100", expect![[""]]);
     search("?", expect![[""]]);
     assert!(office.lists().search("张", 1).unwrap().is_empty());
@@ -85,11 +121,29 @@ fn people_are_found_by_number_letters_name_and_village() {
 fn those_come_first_who_are_about_to_lose_their_payment() {
     let office = county();
     let list = |kind: Kind, expect: Expect| office.check(office.lists().list(&kind, 0), &expect);
-    list(Kind::Due, expect![[""]]);
-    list(Kind::Suspended, expect![[""]]);
-    list(Kind::Village("石 桥村".into()), expect![[""]]);
+    list(
+        Kind::Due,
+        expect![[r#"
+        张** 430104********0014 石桥村 due_soon 2026-09-20
+        單** 110105********002X 石桥村 due_soon 2026-10-10
+    "#]],
+    );
+    list(
+        Kind::Suspended,
+        expect![[r#"
+        欧** 110105********0062 长青村 suspended 2025-01-01
+    "#]],
+    );
+    list(
+        Kind::Village("石 桥村".into()),
+        expect![[r#"
+        张** 430104********0014 石桥村 due_soon 2026-09-20
+        單** 110105********002X 石桥村 due_soon 2026-10-10
+    "#]],
+    );
     let villages = office.lists().villages().unwrap();
-    let villages: Vec<_> = villages.iter().map(|v| (v.village.as_str(), v.n_people, v.n_due)).collect();
+    let villages: Vec<_> =
+        villages.iter().map(|v| (v.village.as_str(), v.n_people, v.n_due)).collect();
     assert_eq!(villages, [("石桥村", 2, 2), ("长青村", 2, 1)]);
 }
 

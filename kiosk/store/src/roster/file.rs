@@ -140,15 +140,31 @@ impl RosterFile {
 /// A roster file that is being written. Until it is finished and named nothing reads it.
 pub(crate) struct Building {
     connection: Connection,
-    path: PathBuf,
     n: i64,
+    leftover: Leftover,
+}
+
+/// A file that goes with its builder: an import that found the disk full gives the room back at once.
+struct Leftover {
+    path: PathBuf,
+    finished: bool,
+}
+
+impl Drop for Leftover {
+    fn drop(&mut self) {
+        if !self.finished {
+            // What cannot be removed now is removed when the store is opened next.
+            let _ = remove(&self.path);
+        }
+    }
 }
 
 impl Building {
     /// Begins a file; what a crash left under its name is gone first.
     pub(crate) fn begin(path: PathBuf, key: &[u8; 32]) -> Result<Self, StoreError> {
         remove(&path)?;
-        let connection = Connection::open(&path)?;
+        let leftover = Leftover { path, finished: false };
+        let connection = Connection::open(&leftover.path)?;
         database::unlock(&connection, key)?;
         // No journal: a file that is not finished is thrown away, and a finished one is synced before it is named.
         connection.execute_batch(
@@ -158,7 +174,7 @@ impl Building {
         connection.execute_batch(SETTINGS)?;
         connection.execute_batch(include_str!("../schema/roster.sql"))?;
         connection.execute_batch("BEGIN")?;
-        Ok(Self { connection, path, n: 0 })
+        Ok(Self { connection, n: 0, leftover })
     }
 
     pub(crate) fn put(
@@ -197,9 +213,12 @@ impl Building {
         self.connection.execute_batch("COMMIT")?;
         self.connection.execute_batch(include_str!("../schema/roster_order.sql"))?;
         self.connection.pragma_update(None, "user_version", SHAPE)?;
-        self.connection.close().map_err(|(_, error)| error)?;
-        File::open(&self.path)?.sync_all()?;
-        disk::sync_folder(self.path.parent().expect("a file stands in a folder"))
+        let Self { connection, mut leftover, .. } = self;
+        connection.close().map_err(|(_, error)| error)?;
+        File::open(&leftover.path)?.sync_all()?;
+        disk::sync_folder(leftover.path.parent().expect("a file stands in a folder"))?;
+        leftover.finished = true;
+        Ok(())
     }
 }
 
@@ -229,9 +248,9 @@ pub(crate) fn day_number(day: Date) -> i64 {
 /// Where somebody stands in the lists: the day that counts, and for what.
 fn standing(keys: &RosterKeys) -> (i64, i64) {
     match (keys.suspended, keys.suspend, keys.due) {
-        (true, _, Some(due)) => (STOPPED, day_number(due)),
         (_, Some(suspend), _) => (STOPS, day_number(suspend)),
-        (_, None, Some(due)) => (DUE, day_number(due)),
+        (true, None, Some(due)) => (STOPPED, day_number(due)),
+        (false, None, Some(due)) => (DUE, day_number(due)),
         (_, None, None) => (NOTHING, NEVER),
     }
 }

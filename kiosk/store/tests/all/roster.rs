@@ -45,9 +45,8 @@ impl Made {
     /// Where they stand: 0 will be stopped, 1 due, 2 was stopped; with the day.
     fn standing(&self) -> Option<(u8, Date)> {
         match (self.suspended, self.suspend, self.due) {
-            (true, _, Some(due)) => Some((2, due)),
             (_, Some(suspend), _) => Some((0, suspend)),
-            (_, None, due) => due.map(|due| (1, due)),
+            (stopped, None, due) => due.map(|due| (1 + u8::from(stopped), due)),
         }
     }
 }
@@ -209,6 +208,7 @@ fn an_import_that_does_not_finish_leaves_the_roster_in_use() {
         import.put(&person(n, Some(TODAY)).entry()).unwrap();
     }
     drop(import);
+    assert_eq!(rosters(folder.path()), 1, "it gives its room back");
     for _ in 0..2 {
         assert_eq!((store.roster_version().unwrap(), store.roster_count().unwrap()), (Some(1), 1));
         assert_eq!(found(store.roster_by_letters("w", 0, 9)), [1]);
