@@ -305,8 +305,7 @@ impl Store {
             return Ok(false);
         }
         self.roster = None;
-        let slots = [0, 1].iter();
-        slots.map(|slot| file::remove(&self.roster_path(*slot))).collect::<Result<(), _>>()?;
+        [0, 1].iter().try_for_each(|slot| file::remove(&self.roster_path(*slot)))?;
         Ok(true)
     }
 

@@ -195,9 +195,12 @@ fn everybody(packs: &PackSet) -> impl Iterator<Item = (IdNumber, Vec<u8>, Roster
 fn entry(person: &Person) -> serde_json::Value {
     let day = |n: u32| TODAY.saturating_sub(i64::from(person.index.wrapping_mul(n) % 400).days());
     let entitlement = |pack: &str, on: Date, suspended: bool| json!({"pack": pack, "suspended": suspended, "last": {"on": on.to_string(), "method": "window"}});
-    let mut entitlements =
-        vec![entitlement("cn.sx.province.enterprise_pension", day(617), person.index % 97 == 0)];
-    if person.index % 5 == 0 {
+    let mut entitlements = vec![entitlement(
+        "cn.sx.province.enterprise_pension",
+        day(617),
+        person.index.is_multiple_of(97),
+    )];
+    if person.index.is_multiple_of(5) {
         entitlements.push(entitlement("cn.nm.region.enterprise_pension", day(331), false));
     }
     json!({
