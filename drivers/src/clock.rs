@@ -308,6 +308,11 @@ mod tests {
         assert!(second.times.boot_ms >= first.times.boot_ms && first.times.boot_ms > 0);
         assert_eq!(second.sync == Sync::Unknown, first.sync == Sync::Unknown);
         assert_eq!(second.jump_ms, None);
+        match Path::new("/sys/class/rtc/rtc0").exists() {
+            true => assert_ne!(second.rtc, Rtc::Missing),
+            false => eprintln!("SKIPPED: this machine has no clock chip"),
+        }
+        println!("{second:?}");
     }
 
     type Fault = (&'static str, Option<&'static str>, Sync, &'static [(i64, i64)]);

@@ -279,12 +279,16 @@ impl Voice {
         let file = file.ok_or_else(|| SpeakerError::Recording(format!("{id} is no id")))?;
         let sound = Sound::read(&file)
             .map_err(|error| SpeakerError::Recording(format!("{id}: {error}")))?;
-        if self.output.is_none() {
-            self.output = Some((self.open)()?);
-            debug!("sound device is open");
+        let was_open = self.output.is_some();
+        match self.prepare(&sound) {
+            // Pulled and plugged again since the last prompt.
+            Err(_) if was_open => {
+                self.output = None;
+                self.prepare(&sound)?;
+            }
+            prepared => prepared?,
         }
-        let output = self.output.as_mut().expect("a device was just opened");
-        output.prepare(sound.rate_hz, sound.n_channels)?;
+        let output = self.output.as_mut().expect("a device was just prepared");
         for piece in sound.pieces(PIECE) {
             if self.shared.is_overtaken(order) {
                 output.cut();
@@ -295,6 +299,15 @@ impl Voice {
         }
         output.finish()?;
         Ok(Said::All)
+    }
+
+    fn prepare(&mut self, sound: &Sound) -> Result<(), SpeakerError> {
+        if self.output.is_none() {
+            self.output = Some((self.open)()?);
+            debug!("sound device is open");
+        }
+        let output = self.output.as_mut().expect("a device was just opened");
+        output.prepare(sound.rate_hz, sound.n_channels)
     }
 }
 

@@ -18,10 +18,10 @@ impl Device {
     pub(super) fn open(name: &str) -> Result<Self, SpeakerError> {
         let missing = || SpeakerError::Missing(name.escape_default().to_string());
         let device = CString::new(name).map_err(|_| missing())?;
-        match PCM::open(&device, Direction::Playback, true) {
+        match PCM::open(&device, Direction::Playback, true).map_err(told) {
             Ok(pcm) => Ok(Self { pcm, kind: None }),
-            Err(error) if error.errno() == libc::EBUSY => Err(SpeakerError::Busy),
-            Err(_) => Err(missing()),
+            Err(SpeakerError::Failed(_)) => Err(missing()),
+            Err(error) => Err(error),
         }
     }
 
@@ -44,10 +44,9 @@ impl Device {
     fn recover(&self, error: alsa::Error) -> Result<(), SpeakerError> {
         match error.errno() {
             libc::EPIPE | libc::ESTRPIPE | libc::EINTR => {
-                self.pcm.try_recover(error, true).map_err(failed)
+                self.pcm.try_recover(error, true).map_err(told)
             }
-            libc::ENODEV => Err(SpeakerError::Missing("pulled".into())),
-            _ => Err(failed(error)),
+            _ => Err(told(error)),
         }
     }
 }
@@ -55,25 +54,25 @@ impl Device {
 impl Output for Device {
     fn prepare(&mut self, rate_hz: u32, n_channels: u16) -> Result<(), SpeakerError> {
         if self.kind == Some((rate_hz, n_channels)) {
-            return self.pcm.prepare().map_err(failed);
+            return self.pcm.prepare().map_err(told);
         }
         self.cut();
-        let hw = HwParams::any(&self.pcm).map_err(failed)?;
-        hw.set_access(Access::RWInterleaved).map_err(failed)?;
-        hw.set_format(Format::s16()).map_err(failed)?;
-        hw.set_channels(n_channels.into()).map_err(failed)?;
-        hw.set_rate(rate_hz, ValueOr::Nearest).map_err(failed)?;
+        let hw = HwParams::any(&self.pcm).map_err(told)?;
+        hw.set_access(Access::RWInterleaved).map_err(told)?;
+        hw.set_format(Format::s16()).map_err(told)?;
+        hw.set_channels(n_channels.into()).map_err(told)?;
+        hw.set_rate(rate_hz, ValueOr::Nearest).map_err(told)?;
         // Short, so that a newer prompt is heard soon.
-        hw.set_buffer_time_near(BUFFER_US, ValueOr::Nearest).map_err(failed)?;
-        self.pcm.hw_params(&hw).map_err(failed)?;
+        hw.set_buffer_time_near(BUFFER_US, ValueOr::Nearest).map_err(told)?;
+        self.pcm.hw_params(&hw).map_err(told)?;
         drop(hw);
         self.kind = Some((rate_hz, n_channels));
-        self.pcm.prepare().map_err(failed)
+        self.pcm.prepare().map_err(told)
     }
 
     fn play(&mut self, samples: &[i16]) -> Result<(), SpeakerError> {
         let (_, n_channels) = self.kind.expect("the device is prepared before it plays");
-        let io = self.pcm.io_i16().map_err(failed)?;
+        let io = self.pcm.io_i16().map_err(told)?;
         let mut rest = samples;
         let mut by = Instant::now() + STALL;
         while !rest.is_empty() {
@@ -100,7 +99,7 @@ impl Output for Device {
                 Err(error) if error.errno() == libc::EAGAIN => {}
                 // What was so short that it is over already.
                 Err(error) if error.errno() == libc::EPIPE => return Ok(()),
-                Err(error) => return Err(failed(error)),
+                Err(error) => return Err(told(error)),
             }
             if self.pcm.state() != State::Draining {
                 return Ok(());
@@ -118,8 +117,12 @@ impl Output for Device {
     }
 }
 
-fn failed(error: alsa::Error) -> SpeakerError {
-    SpeakerError::Failed(error.to_string())
+fn told(error: alsa::Error) -> SpeakerError {
+    match error.errno() {
+        libc::EBUSY => SpeakerError::Busy,
+        libc::ENODEV | libc::ENOENT => SpeakerError::Missing(error.to_string()),
+        _ => SpeakerError::Failed(error.to_string()),
+    }
 }
 
 const BUFFER_US: u32 = 200_000;

@@ -92,6 +92,27 @@ fn alsa_gets_the_samples_of_the_recording() {
     assert!(played.windows(softer.len()).any(|part| part == softer), "the second time at half");
 }
 
+/// On a sound card in real time, without a sound.
+#[test]
+fn a_real_card_plays_and_is_cut_off() {
+    if !Path::new("/dev/snd/pcmC0D0p").exists() {
+        eprintln!("SKIPPED: this machine has no sound card");
+        return;
+    }
+    let folder = prompts(&["short"]);
+    let long = Sound::tone(440, Duration::from_secs(20));
+    std::fs::write(folder.path().join("long.wav"), long.encode()).unwrap();
+    let device = "plughw:0,0".into();
+    let speaker = Speaker::start(SpeakerConfig { device, volume: 0, ..config(folder.path()) });
+    for _ in 0..2 {
+        speaker.say("long");
+        speaker.say("short");
+        let condition = speaker.wait_silent(soon());
+        assert!(condition.trouble.is_none(), "{:?}", condition.trouble);
+    }
+    assert_eq!(speaker.condition().n_said, 2);
+}
+
 /// For every fault: what is told, and whether the next prompt is heard.
 #[test]
 fn every_fault_of_the_speaker_is_survived() {
@@ -105,8 +126,8 @@ fn every_fault_of_the_speaker_is_survived() {
                 let fault = faults.pop().and_then(|make| make());
                 match fault {
                     Some((Place::Opening, error)) => Err(error),
-                    Some((place, error)) => Ok(Box::new(Faulty(Some((place, error)))) as _),
-                    None => Ok(Box::new(Faulty(None)) as _),
+                    Some((place, error)) => Ok(Box::new(Faulty(Some((place, error)), 0)) as _),
+                    None => Ok(Box::new(Faulty(None, 0)) as _),
                 }
             }),
             config(folder.path()),
@@ -133,6 +154,7 @@ fn every_fault_of_the_speaker_is_survived() {
         refuses the rate        speaker-failed                    yes
         stalls in the middle    speaker-stalled                   yes
         pulled at the end       speaker-missing                   yes
+        pulled while silent     -                                 yes
         recording is missing    speaker-recording                 yes
         recording is damaged    speaker-recording                 yes
         id is no id             speaker-recording                 yes
@@ -161,6 +183,9 @@ const FAULTS: &[Fault] = &[
     ("refuses the rate", || Some((Place::Preparing, SpeakerError::Failed("rate".into())))),
     ("stalls in the middle", || Some((Place::Playing, SpeakerError::Stalled))),
     ("pulled at the end", || Some((Place::Finishing, SpeakerError::Missing("pulled".into())))),
+    ("pulled while silent", || {
+        Some((Place::PreparingAgain, SpeakerError::Missing("pulled".into())))
+    }),
     ("recording is missing", || None),
     ("recording is damaged", || None),
     ("id is no id", || None),
@@ -170,12 +195,13 @@ const FAULTS: &[Fault] = &[
 enum Place {
     Opening,
     Preparing,
+    PreparingAgain,
     Playing,
     Finishing,
 }
 
-/// A device that fails once, somewhere.
-struct Faulty(Option<(Place, SpeakerError)>);
+/// A device that fails somewhere, and how often it was prepared.
+struct Faulty(Option<(Place, SpeakerError)>, u32);
 
 impl Faulty {
     fn at(&self, here: Place) -> Result<(), SpeakerError> {
@@ -188,7 +214,8 @@ impl Faulty {
 
 impl Output for Faulty {
     fn prepare(&mut self, _rate_hz: u32, _n_channels: u16) -> Result<(), SpeakerError> {
-        self.at(Place::Preparing)
+        self.1 += 1;
+        self.at(if self.1 == 1 { Place::Preparing } else { Place::PreparingAgain })
     }
 
     fn play(&mut self, _samples: &[i16]) -> Result<(), SpeakerError> {
