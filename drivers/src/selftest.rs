@@ -434,11 +434,14 @@ mod tests {
             let battery = Some(Battery { percent, flow: Flow::Discharging });
             PowerReport { mains: Some(false), battery, supply }
         };
-        let judged = |report| judge_power(report, &mut Vec::new()).map_err(Outcome::code);
-        assert_eq!(judged(report(Supply::Battery, Some(70))), Ok(()));
-        assert_eq!(judged(report(Supply::Low, Some(15))), Err("power-battery-low"));
-        assert_eq!(judged(report(Supply::Critical, Some(5))), Err("power-battery-critical"));
-        assert_eq!(judged(report(Supply::Battery, None)), Err("power-gauge-silent"));
+        let judged = |supply, percent| judge_power(report(supply, percent), &mut Vec::new());
+        assert_eq!(judged(Supply::Battery, Some(70)), Ok(()));
+        let low = Outcome::Attention("power-battery-low");
+        assert_eq!(judged(Supply::Low, Some(15)), Err(low));
+        let critical = Outcome::Fails("power-battery-critical");
+        assert_eq!(judged(Supply::Critical, Some(5)), Err(critical));
+        let silent = Outcome::Attention("power-gauge-silent");
+        assert_eq!(judged(Supply::Battery, None), Err(silent));
 
         let times = Times { wall_ms: 1_780_000_000_000, boot_ms: 10_000 };
         let runs = |low| Rtc::Runs { ahead_ms: 400, is_battery_low: low };

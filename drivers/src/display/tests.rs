@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::*;
 use expect_test::expect;
 
+const CODE: &str = "CQ:7K2-94QX:20261121";
+
 /// Scenes as a visit has them, and the hard ones.
 pub(super) fn scenes() -> Vec<(&'static str, Scene)> {
     let prompt = |id: &str, numbers: &[u32]| Prompt::new(id, numbers).unwrap();
-    let qr = Picture::Qr(Qr::new(b"CQ:7K2-94QX:20261121").unwrap());
+    let qr = Picture::Qr(Qr::new(CODE.as_bytes()).unwrap());
     let with = |prompt, picture| Scene { prompt: Some(prompt), picture: Some(picture) };
     vec![
         ("short", Scene::text(prompt("lay-card", &[]))),
@@ -61,6 +63,55 @@ fn words_stay_on_the_display_and_are_not_cut_where_they_fit() {
             assert!(n_inked as u32 > inked, "{id} at {size:?}: {n_inked} points");
         }
     }
+}
+
+#[test]
+fn the_ring_is_filled_by_as_much_as_is_done() {
+    let inked = |percent| {
+        let mut canvas = Canvas::new(Size::new(240, 240));
+        let picture = Some(Picture::Progress(percent));
+        Scene { prompt: None, picture }.draw(&mut canvas, Look::Colour);
+        let blue = |pixel: &&image::Rgb<u8>| pixel.0[2] > 150 && pixel.0[0] < 80;
+        canvas.to_image().pixels().filter(blue).count()
+    };
+    let whole = inked(100);
+    assert!(whole > 5_000, "{whole} points");
+    for percent in [0, 10, 25, 50, 65, 90] {
+        let (is, wanted) = (inked(percent), whole * usize::from(percent) / 100);
+        assert!(is.abs_diff(wanted) <= whole / 50, "{is} points at {percent} %");
+    }
+    assert_eq!(inked(255), whole);
+}
+
+/// A reader that is not ours finds the code on every display.
+#[test]
+fn a_telephone_reads_the_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, scene) = &scenes()[4];
+    for (look, size) in [(Look::Colour, Size::new(320, 240)), (Look::Mono, Size::new(128, 64))] {
+        let file = folder.path().join("code.png");
+        let mut canvas = Canvas::new(size);
+        scene.draw(&mut canvas, look);
+        canvas.to_image().save(&file).unwrap();
+        let read = std::process::Command::new("zbarimg").args(["-q", "--raw"]).arg(&file).output();
+        let Ok(read) = read else {
+            eprintln!("SKIPPED: zbarimg is not installed (Debian package zbar-tools)");
+            return;
+        };
+        assert_eq!(String::from_utf8_lossy(&read.stdout).trim(), CODE, "at {size:?}");
+    }
+}
+
+#[test]
+fn a_code_that_is_too_long_is_refused_or_left_out() {
+    assert_eq!(
+        Qr::new(&[b'x'; 3000]).unwrap_err().to_string(),
+        "3000 bytes are too many for a QR code"
+    );
+    let long = Picture::Qr(Qr::new(&[b'x'; 100]).unwrap());
+    let mut canvas = Canvas::new(Size::new(128, 64));
+    Scene { prompt: None, picture: Some(long) }.draw(&mut canvas, Look::Mono);
+    assert!(canvas == Canvas::new(Size::new(128, 64)), "dots that no camera can part");
 }
 
 /// For every fault: what is told, and whether the picture is whole afterwards.
