@@ -26,8 +26,9 @@ pub fn area(code: &str) -> Area {
     if !is_province(province) {
         return Area::UnknownProvince;
     }
-    let lines = table::CODES.lines().filter_map(|line| line.split_once(' '));
-    let mut spans = lines.filter(|(place, _)| *place == prefecture).flat_map(|(_, s)| s.split(' '));
+    // A prefecture with many codes has several lines.
+    let lines = table::CODES.lines().filter_map(|line| line.strip_prefix(prefecture));
+    let mut spans = lines.flat_map(|spans| spans.split_ascii_whitespace());
     let within = |span: &str| match span.split_once('-') {
         Some((first, last)) => (first..=last).contains(&county),
         None => span == county,
