@@ -321,6 +321,38 @@ fn check(device: &'static str, run: impl FnOnce(&mut Facts) -> Result<(), Outcom
     Checked { device, outcome, facts, took: began.elapsed() }
 }
 
+/// All that the checks of panel, customer display, speaker, power and clock can tell beside
+/// `ok`; each wants words for what happened and what to do.
+pub const CODES: [&str; 28] = [
+    "panel-unplugged",
+    "panel-line-missing",
+    "panel-line-busy",
+    "panel-forbidden",
+    "panel-settings",
+    "panel-pwm-missing",
+    "panel-case-open",
+    "panel-door-open",
+    "customer-display-unplugged",
+    "customer-display-settings",
+    "customer-display-line",
+    "speaker-missing",
+    "speaker-busy",
+    "speaker-stalled",
+    "speaker-failed",
+    "speaker-recording",
+    "speaker-prompts-missing",
+    "speaker-mute",
+    "power-battery-low",
+    "power-battery-critical",
+    "power-gauge-silent",
+    "clock-unset",
+    "clock-chip-lost-time",
+    "clock-no-source",
+    "clock-chip-disagrees",
+    "clock-jumped",
+    "clock-chip-battery-low",
+    TOO_SLOW,
+];
 /// What a device is told by that did not come to an end.
 pub const TOO_SLOW: &str = "selftest-too-slow";
 /// Somebody waits for it, with a coat on.
@@ -342,6 +374,7 @@ mod tests {
     use crate::panel::recording::Recording;
     use crate::power::{Battery, Flow};
     use image::{Rgb, RgbImage};
+    use std::sync::Arc;
 
     #[test]
     fn a_camera_in_the_dark_wants_attention_and_a_stalled_one_fails() {
@@ -455,6 +488,43 @@ mod tests {
         let lost = Outcome::Attention("clock-chip-lost-time");
         assert_eq!(judged(Rtc::LostTime, false), Err(lost));
         assert_eq!(judged(Rtc::LostTime, true), Err(Outcome::Fails("clock-unset")));
+    }
+
+    #[test]
+    fn every_code_is_in_the_list_once() {
+        let missing = || Arc::new(std::io::ErrorKind::NotFound.into());
+        let text = String::new;
+        let panel = [
+            PanelError::Unplugged(None),
+            PanelError::LineMissing(text()),
+            PanelError::LineBusy(text()),
+            PanelError::Forbidden,
+            PanelError::Settings(text()),
+            PanelError::PwmMissing(missing()),
+        ];
+        let display = [
+            DisplayError::Unplugged(text()),
+            DisplayError::Settings(text()),
+            DisplayError::Line(PanelError::Forbidden),
+        ];
+        let speaker = [
+            SpeakerError::Missing(text()),
+            SpeakerError::Busy,
+            SpeakerError::Stalled,
+            SpeakerError::Failed(text()),
+            SpeakerError::Recording(text()),
+        ];
+        let doubts =
+            [Doubt::Unset, Doubt::RtcLostTime, Doubt::NoSource, Doubt::RtcDisagrees, Doubt::Jumped];
+        let mut told: Vec<&str> = panel.iter().map(PanelError::code).collect();
+        told.extend(display.iter().map(DisplayError::code));
+        told.extend(speaker.iter().map(SpeakerError::code));
+        told.extend(doubts.iter().map(|doubt| doubt.code()));
+        told.extend([Supply::Low.code(), Supply::Critical.code()]);
+        for code in told {
+            assert!(CODES.contains(&code), "{code} is not listed");
+        }
+        assert_eq!(BTreeSet::from(CODES).len(), CODES.len());
     }
 
     struct Grey(Option<u8>);

@@ -228,7 +228,8 @@ mod tests {
             ..PanelConfig::default()
         };
         sim.pull(TAMPER, true);
-        let mut panel = Panel::new(config.clone());
+        let of_panel = config.clone();
+        let mut panel = Panel::over(Box::new(move || of_panel.open()), Duration::ZERO);
         panel.lamp(Lamp::Card, crate::panel::Glow::On);
         panel.light(100);
         let began = panel.turn(Duration::ZERO).unwrap();
@@ -244,6 +245,12 @@ mod tests {
             panel.turn(Duration::from_millis(20)).unwrap();
         }
         assert_eq!(GpioChip::open(&config).err().unwrap().code(), "panel-line-busy");
+        sim.plug(false);
+        assert_eq!(panel.turn(Duration::ZERO).unwrap_err().code(), "panel-unplugged");
+        assert_eq!(panel.turn(Duration::ZERO).unwrap_err().code(), "panel-unplugged");
+        sim.plug(true);
+        panel.turn(Duration::ZERO).unwrap();
+        assert!(sim.level(LAMP), "the lamp is lit again");
         drop(panel);
         assert!(!sim.level(LAMP), "a lamp does not stay lit");
         assert!(!sim.level(LIGHT));
@@ -258,7 +265,6 @@ mod tests {
     /// A chip of `gpio-sim` with four named lines; it goes with the test.
     struct Sim {
         config: PathBuf,
-        lines: PathBuf,
     }
 
     impl Sim {
@@ -275,22 +281,31 @@ mod tests {
                 fs::create_dir(&folder).ok()?;
                 fs::write(folder.join("name"), format!("CQ-{name}")).ok()?;
             }
-            fs::write(config.join("live"), "1").ok()?;
-            let read = |path: PathBuf| Some(fs::read_to_string(path).ok()?.trim().to_owned());
-            let device = read(config.join("dev_name"))?;
-            let chip = read(bank.join("chip_name"))?;
-            let lines = Path::new("/sys/devices/platform").join(device).join(chip);
-            Some(Self { config, lines })
+            let sim = Self { config };
+            fs::write(sim.config.join("live"), "1").ok()?;
+            Some(sim)
+        }
+
+        /// Takes the chip away or puts it back.
+        fn plug(&self, is_plugged: bool) {
+            fs::write(self.config.join("live"), if is_plugged { "1" } else { "0" }).unwrap();
+        }
+
+        /// Where the test's side of a line is.
+        fn line(&self, line: u32) -> PathBuf {
+            let read = |file: &str| fs::read_to_string(self.config.join(file)).unwrap();
+            let (device, chip) = (read("dev_name"), read("bank/chip_name"));
+            let chip = Path::new("/sys/devices/platform").join(device.trim()).join(chip.trim());
+            chip.join(format!("sim_gpio{line}"))
         }
 
         fn pull(&self, line: u32, is_high: bool) {
             let pull = if is_high { "pull-up" } else { "pull-down" };
-            fs::write(self.lines.join(format!("sim_gpio{line}/pull")), pull).unwrap();
+            fs::write(self.line(line).join("pull"), pull).unwrap();
         }
 
         fn level(&self, line: u32) -> bool {
-            let value = self.lines.join(format!("sim_gpio{line}/value"));
-            fs::read_to_string(value).unwrap().trim() == "1"
+            fs::read_to_string(self.line(line).join("value")).unwrap().trim() == "1"
         }
     }
 

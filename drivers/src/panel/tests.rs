@@ -3,6 +3,8 @@
 use super::recording::Recording;
 use super::*;
 use expect_test::expect;
+use proptest::collection::vec;
+use proptest::prelude::*;
 
 #[test]
 fn lamps_buzzer_and_light_do_what_was_ordered() {
@@ -135,6 +137,47 @@ fn a_line_that_is_used_twice_is_refused() {
         ..PanelConfig::default()
     };
     assert_eq!(config.open().err().unwrap().code(), "panel-settings");
+}
+
+/// Whatever happens to the board, in the end its outputs are as they are wanted.
+#[test]
+fn after_any_story_the_outputs_are_as_they_are_wanted() {
+    proptest!(ProptestConfig::with_cases(10_000), |(story in vec((0u8..9, 0u8..=100), 0..60))| {
+        let (board, mut panel) = panel();
+        let (mut lamp, mut light) = (false, 0);
+        for (what, n) in story {
+            match what {
+                0 => panel.lamp(Lamp::Card, Glow::Blink),
+                1 | 2 => {
+                    lamp = what == 1;
+                    panel.lamp(Lamp::Ready, if lamp { Glow::On } else { Glow::Off });
+                }
+                3 => {
+                    light = n;
+                    panel.light(n);
+                }
+                4 => panel.beep(Beep::Double),
+                5 | 6 => board.plug(what == 5),
+                7 => board.set(Input::Tamper, n > 50),
+                _ => board.pass(Duration::from_millis(10 * u64::from(n))),
+            }
+            let turned = panel.turn(Duration::ZERO);
+            prop_assert!(turned.is_ok() || turned.unwrap_err().code() == "panel-unplugged");
+        }
+        // Pulled once more, so that all has to be driven anew.
+        board.plug(false);
+        panel.turn(Duration::ZERO).unwrap_err();
+        board.take_log();
+        board.plug(true);
+        panel.turn(Duration::ZERO).unwrap();
+        run(&board, &mut panel, 1_000);
+        let log = board.take_log();
+        let last = |what: &str| log.iter().rev().find_map(|line| line.split_once(what)).map(|l| l.1);
+        prop_assert!(matches!((last("Lamp(Ready) "), lamp), (Some("on"), true) | (Some("off") | None, false)));
+        prop_assert_eq!(last("Buzzer "), Some("off"));
+        let shown = format!("{light}%");
+        prop_assert_eq!(last("Light "), Some(shown.as_str()));
+    });
 }
 
 fn faults() -> Vec<(&'static str, Option<PanelError>)> {

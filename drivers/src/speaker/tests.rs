@@ -4,6 +4,8 @@ use std::sync::mpsc::{self, Receiver, Sender};
 
 use super::*;
 use expect_test::expect;
+use proptest::collection::vec;
+use proptest::prelude::*;
 
 #[test]
 fn the_newest_prompt_wins_and_nobody_waits() {
@@ -160,6 +162,44 @@ fn every_fault_of_the_speaker_is_survived() {
         id is no id             speaker-recording                 yes
     "#]]
     .assert_eq(&table);
+}
+
+/// Whatever is said to a device that fails now and then: nothing hangs, every prompt has one
+/// end, and the last one is heard when the device is sound.
+#[test]
+fn after_any_story_the_voice_still_speaks() {
+    let folder = prompts(&["one", "two"]);
+    proptest!(ProptestConfig::with_cases(1_000), |(story in vec(0u8..8, 0..30))| {
+        let is_broken = Arc::new(Mutex::new(false));
+        let device = Arc::clone(&is_broken);
+        let open = move || match *device.lock().unwrap() {
+            true => Err(SpeakerError::Busy),
+            false => Ok(Box::new(Faulty(None, 0)) as Box<dyn Output>),
+        };
+        let speaker = Speaker::over(Box::new(open), config(folder.path()));
+        let mut n_ordered = 0;
+        for what in story {
+            match what {
+                0..=3 => {
+                    n_ordered += 1;
+                    speaker.say(["one", "two", "none", ""][usize::from(what)]);
+                }
+                4 => speaker.hush(),
+                5 | 6 => *is_broken.lock().unwrap() = what == 5,
+                _ => {
+                    let condition = speaker.wait_silent(soon());
+                    prop_assert!(!condition.is_speaking);
+                    prop_assert!(condition.n_said + condition.n_overtaken <= n_ordered);
+                }
+            }
+        }
+        *is_broken.lock().unwrap() = false;
+        let before = speaker.wait_silent(soon()).n_said;
+        speaker.say("one");
+        let after = speaker.wait_silent(soon());
+        prop_assert_eq!(after.n_said, before + 1);
+        prop_assert!(after.trouble.is_none());
+    });
 }
 
 #[test]
