@@ -16,4 +16,5 @@ pub mod power;
 pub mod printer;
 pub mod sandbox;
 pub mod selftest;
+pub mod social_card;
 pub mod speaker;

@@ -10,8 +10,6 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::stdio::{dup2_stdout, stdout};
-
 use crate::photo::{PhotoDecoder, PhotoError};
 use crate::sandbox::{self, Limits, Wall};
 use abi::Loaded;
@@ -157,7 +155,7 @@ fn prepare(library: &Library) -> Result<(Loaded, OwnedFd), Fault> {
     if !library.path.is_file() {
         return Err(Fault::LibraryMissing);
     }
-    let answer = hide_output().map_err(|_| Fault::Io)?;
+    let answer = sandbox::take_streams().map_err(|_| Fault::Io)?.output;
     let folder = library.path.parent().unwrap_or(Path::new("/"));
     let (mut reads, mut writes) = (vec![folder], Vec::new());
     if let Abi::File { scratch, reads: more, .. } = &library.abi {
@@ -185,14 +183,6 @@ fn decode(library: &Library, block: &[u8; BLOCK_SIZE]) -> Result<(), Fault> {
     let bmp = loaded.decode(&library.abi, block)?;
     let mut answer = std::fs::File::from(answer);
     answer.write_all(&bmp).map_err(|_| Fault::Io)
-}
-
-/// What a library prints must not become a part of the picture.
-fn hide_output() -> io::Result<OwnedFd> {
-    let answer = stdout().try_clone_to_owned()?;
-    let nowhere = std::fs::OpenOptions::new().write(true).open("/dev/null")?;
-    dup2_stdout(nowhere)?;
-    Ok(answer)
 }
 
 /// For a library that wants files: a second process does the work, and this one removes

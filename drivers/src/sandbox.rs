@@ -8,10 +8,11 @@ mod filter;
 use std::ffi::{c_int, c_long, c_uint};
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::stdio::{dup2_stdin, dup2_stdout, stdin, stdout};
 
 pub use filter::{Wall, program};
 
@@ -32,6 +33,26 @@ pub struct Limits<'a> {
     pub reads: &'a [&'a Path],
     /// Folders and files it may also write, beside the device files.
     pub writes: &'a [&'a Path],
+}
+
+/// Standard input and output of the process, where no library finds them.
+#[derive(Debug)]
+pub struct Streams {
+    /// What comes from the driver.
+    pub input: OwnedFd,
+    /// What goes to the driver.
+    pub output: OwnedFd,
+}
+
+/// Takes standard input and output away: what a library prints must not become a part of
+/// the answer, and it is not asked what it would like to read.
+pub fn take_streams() -> io::Result<Streams> {
+    let input = stdin().try_clone_to_owned()?;
+    let output = stdout().try_clone_to_owned()?;
+    let nowhere = File::options().read(true).write(true).open("/dev/null")?;
+    dup2_stdin(&nowhere)?;
+    dup2_stdout(&nowhere)?;
+    Ok(Streams { input, output })
 }
 
 /// The process cannot be confined, and must not go on.

@@ -1,17 +1,16 @@
 //! The shipped `photo-decoder` with libraries that behave well and badly: a small C
 //! library for each of the three vendor interfaces is built here.
 
-mod common;
-
 use std::fs;
 use std::path::Path;
 
-use common::{Built, Table, build};
 use drivers::photo::{PhotoDecoder, PhotoError};
 use drivers::photo_loader;
 use drivers::sandbox;
 use drivers::selftest::Outcome;
 use image::RgbImage;
+
+use crate::common::{Built, Table, build};
 
 #[test]
 fn each_interface_gives_the_same_picture() {

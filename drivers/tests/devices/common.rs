@@ -1,5 +1,4 @@
 //! What the device tests share: building a small C library, and the table of faults.
-#![allow(dead_code, reason = "each test program uses a part")]
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -8,15 +7,16 @@ use std::process::Command;
 /// Things that were built for a test.
 pub struct Built<T>(pub Vec<T>);
 
-/// Compiles `tests/libraries/SOURCE` into a shared library in `folder`. None, with a line
+/// Compiles `tests/devices/libraries/SOURCE` into a shared library in `folder`. None, with a line
 /// that says so, where there is no C compiler.
 pub fn build(source: &str, flag: &str, folder: &Path) -> Option<PathBuf> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/libraries").join(source);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/devices/libraries").join(source);
     let library = folder.join("libvendor.so");
     let compiled = Command::new("cc")
         .args(["-shared", "-fPIC", "-O1", "-w", flag, "-o"])
         .arg(&library)
         .arg(&source)
+        .arg("-lm")
         .output();
     let Ok(compiled) = compiled else {
         eprintln!("skipped: no C compiler here, so no vendor library to try");
