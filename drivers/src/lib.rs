@@ -6,9 +6,11 @@
 pub mod camera;
 pub mod clock;
 pub mod display;
+pub mod finger_scanner;
 pub mod fingerprint;
 pub mod id_card;
 pub mod link;
+pub mod livescan;
 pub mod panel;
 pub mod photo;
 pub mod photo_loader;

@@ -3,6 +3,8 @@
 
 #[path = "devices/common.rs"]
 mod common;
+#[path = "devices/livescan.rs"]
+mod livescan;
 #[path = "devices/photo_decoder.rs"]
 mod photo_decoder;
 #[path = "devices/social_card.rs"]

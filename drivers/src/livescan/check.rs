@@ -1,0 +1,27 @@
+//! The morning check of a LIVESCAN scanner: its plug-in starts, frames come, and the glass
+//! is empty.
+
+use std::time::Instant;
+
+use super::{LivescanError, Scanner, Settings};
+use crate::selftest::{Checked, Outcome};
+
+/// Checks the scanner; takes no finger.
+pub fn check(settings: Settings) -> Checked {
+    let began = Instant::now();
+    let mut facts = Vec::new();
+    let failed = |error: LivescanError| Outcome::Fails(error.code());
+    let empty = Scanner::open(settings).and_then(|mut scanner| {
+        let window = scanner.window();
+        facts.push(("size", format!("{}x{}", window.width, window.height)));
+        facts.push(("interface", window.version.to_string()));
+        facts.push(("about", window.about.clone()));
+        scanner.finger_off(Instant::now())
+    });
+    let outcome = match empty {
+        Ok(true) => Outcome::Works,
+        Ok(false) => Outcome::Attention("finger-reader-glass-not-empty"),
+        Err(error) => failed(error),
+    };
+    Checked { device: "finger-reader", outcome, facts, took: began.elapsed() }
+}
