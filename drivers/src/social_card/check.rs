@@ -1,14 +1,15 @@
 //! The morning check of the social-card reader: the service runs, the reader is there, and
 //! no card was left in it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Reader, Settings, SocialCardError};
 use crate::selftest::{Checked, Outcome};
 
-/// Checks the reader; reads no card.
-pub fn check(settings: Settings) -> Checked {
+/// Checks the reader in less than five seconds; reads no card.
+pub fn check(mut settings: Settings) -> Checked {
     let began = Instant::now();
+    settings.patience = settings.patience.min(PATIENCE);
     let mut facts = Vec::new();
     let mut reader = Reader::new(settings);
     let failed = |error: SocialCardError| Outcome::Fails(error.code());
@@ -23,3 +24,5 @@ pub fn check(settings: Settings) -> Checked {
     };
     Checked { device: "social-card-reader", outcome, facts, took: began.elapsed() }
 }
+
+const PATIENCE: Duration = Duration::from_millis(1500);
