@@ -77,12 +77,15 @@ impl Unit {
 
     /// Registers for the output channels of one tile.
     fn tall(self) -> usize {
+        use lanes::Lanes;
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => 4,
+            Self::Avx512 => std::arch::x86_64::__m512::TALL,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => std::arch::x86_64::__m256::TALL,
             #[cfg(target_arch = "aarch64")]
-            Self::Neon => 4,
-            _ => 2,
+            Self::Neon => std::arch::aarch64::float32x4_t::TALL,
+            Self::Plain => lanes::Plain::TALL,
         }
     }
 }

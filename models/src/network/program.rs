@@ -325,6 +325,9 @@ impl std::fmt::Display for Step {
 
 impl Map {
     fn run(&self, unit: Unit, sources: &[&[f32]], output: &mut [f32]) {
+        if self.loops.len() > 1 && self.loops.last().is_some_and(|n| *n < SHORT) {
+            return self.run_gathered(unit, sources, output);
+        }
         let (inner, outer) = self.loops.split_last().unwrap_or((&1, &[]));
         let n_outer: usize = outer.iter().product();
         let mut index = vec![0usize; outer.len()];
@@ -338,6 +341,33 @@ impl Map {
             self.of.run(unit, part(0), (sources.len() > 1).then(|| part(1)), chunk);
             advance(&mut index, outer);
         }
+    }
+}
+
+impl Map {
+    /// Where rows are too short to be worth beginning: operands are laid out first.
+    fn run_gathered(&self, unit: Unit, sources: &[&[f32]], output: &mut [f32]) {
+        let n: usize = self.loops.iter().product();
+        let gathered: Vec<Vec<f32>> = self
+            .operands
+            .iter()
+            .zip(sources)
+            .map(|(operand, source)| {
+                let mut laid = vec![0.0; n];
+                let mut inside = n;
+                let nest = self.loops.iter().zip(&operand.strides);
+                let loops: Vec<Loop> = nest
+                    .map(|(n, from)| {
+                        inside /= n;
+                        Loop { n: *n, from: *from, to: inside }
+                    })
+                    .collect();
+                copy(source, &mut laid, &loops);
+                laid
+            })
+            .collect();
+        let second = gathered.get(1).map(|laid| (laid.as_slice(), 1));
+        self.of.run(unit, (&gathered[0], 1), second, &mut output[..n]);
     }
 }
 
@@ -392,10 +422,16 @@ fn zip(a: Row<'_>, b: Row<'_>, to: &mut [f32], of: impl Fn(f32, f32) -> f32) {
 /// Copies along nested loops.
 pub(super) fn copy(from: &[f32], to: &mut [f32], loops: &[Loop]) {
     let mut loops = loops.to_vec();
+    if let [outer @ .., far, near] = loops.as_slice()
+        && (far.from, near.to) == (1, 1)
+        && far.to == near.n
+        && (2..4).contains(&near.n)
+    {
+        return braid(from, to, outer, *far, *near);
+    }
     // A short loop is not worth its beginning: the longer one goes inside.
     if let [.., far, near] = loops.as_mut_slice()
-        && near.n < far.n
-        && (near.from, near.to) != (1, 1)
+        && near.n < far.n.min(16)
     {
         std::mem::swap(far, near);
     }
@@ -414,9 +450,34 @@ pub(super) fn copy(from: &[f32], to: &mut [f32], loops: &[Loop]) {
         if (inner.from, inner.to) == (1, 1) {
             to[..inner.n].copy_from_slice(&from[..inner.n]);
         } else {
-            for i in 0..inner.n {
-                to[i * inner.to] = from[i * inner.from];
+            let to = to.chunks_mut(inner.to.max(1)).take(inner.n);
+            match inner.from {
+                0 => to.for_each(|to| to[0] = from[0]),
+                stride => to.zip(from.chunks(stride)).for_each(|(to, from)| to[0] = from[0]),
             }
+        }
+        advance(&mut index, &counts);
+    }
+}
+
+/// Lays two or three rows element by element beside each other.
+fn braid(from: &[f32], to: &mut [f32], outer: &[Loop], far: Loop, near: Loop) {
+    let counts: Vec<usize> = outer.iter().map(|each| each.n).collect();
+    let mut index = vec![0usize; outer.len()];
+    for _ in 0..counts.iter().product() {
+        let place = |side: fn(&Loop) -> usize| -> usize {
+            index.iter().zip(outer).map(|(i, each)| i * side(each)).sum()
+        };
+        let from = &from[place(|each| each.from)..];
+        let row = |which: usize| from[which * near.from..][..far.n].iter();
+        let to = &mut to[place(|each| each.to)..][..far.n * near.n];
+        if near.n == 2 {
+            let (pairs, _) = to.as_chunks_mut::<2>();
+            pairs.iter_mut().zip(row(0).zip(row(1))).for_each(|(to, (a, b))| *to = [*a, *b]);
+        } else {
+            let (triples, _) = to.as_chunks_mut::<3>();
+            let rows = row(0).zip(row(1)).zip(row(2));
+            triples.iter_mut().zip(rows).for_each(|(to, ((a, b), c))| *to = [*a, *b, *c]);
         }
         advance(&mut index, &counts);
     }
@@ -520,3 +581,6 @@ fn place(len: usize, sizes: &mut Vec<usize>, free: &mut Vec<usize>) -> usize {
         }
     }
 }
+
+/// Rows shorter than this are laid out before a function is applied to them.
+const SHORT: usize = 16;

@@ -185,18 +185,15 @@ impl Strip<'_> {
         let rows = self.dense.channels_in * self.dense.kernel.0 * self.dense.kernel.1;
         for (first, n) in blocks(self.dense.unit, self.dense.channels_out) {
             let block = Block { first, weights: self.dense.weights.as_ptr().add(first * rows) };
-            if V::N == 8 || self.dense.unit == Unit::Plain {
-                match n {
-                    2 => self.tiles::<V, 6, 3, 2>(block),
-                    _ => self.tiles::<V, 10, 4, 1>(block),
-                }
-            } else {
-                match n {
-                    4 => self.tiles::<V, 6, 3, 4>(block),
-                    3 => self.tiles::<V, 8, 4, 3>(block),
-                    2 => self.tiles::<V, 12, 4, 2>(block),
-                    _ => self.tiles::<V, 14, 4, 1>(block),
-                }
+            // Only the tiles of this unit's height are compiled.
+            match (V::TALL, n) {
+                (4, 4) => self.tiles::<V, 6, 3, 4>(block),
+                (4, 3) => self.tiles::<V, 8, 4, 3>(block),
+                (4, 2) => self.tiles::<V, 12, 4, 2>(block),
+                (4, _) => self.tiles::<V, 14, 4, 1>(block),
+                (2, 2) => self.tiles::<V, 6, 3, 2>(block),
+                (2, _) => self.tiles::<V, 10, 4, 1>(block),
+                _ => self.tiles::<V, 4, 1, 1>(block),
             }
         }
     }

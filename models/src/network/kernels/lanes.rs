@@ -13,6 +13,8 @@
 /// be good for `N` floats, or for `n` where a method takes `n`.
 pub(super) trait Lanes: Copy {
     const N: usize;
+    /// Registers for the output channels of one tile: as many as leave room.
+    const TALL: usize;
     unsafe fn splat(value: f32) -> Self;
     unsafe fn load(from: *const f32) -> Self;
     /// The first `n` lanes from memory, the others zero.
@@ -101,6 +103,7 @@ impl Plain {
 
 impl Lanes for Plain {
     const N: usize = 4;
+    const TALL: usize = 1;
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
         Self([value; 4])
@@ -167,6 +170,7 @@ mod x86 {
 
     impl Lanes for __m512 {
         const N: usize = 16;
+        const TALL: usize = 4;
         #[inline(always)]
         unsafe fn splat(value: f32) -> Self {
             _mm512_set1_ps(value)
@@ -236,6 +240,7 @@ mod x86 {
 
     impl Lanes for __m256 {
         const N: usize = 8;
+        const TALL: usize = 2;
         #[inline(always)]
         unsafe fn splat(value: f32) -> Self {
             _mm256_set1_ps(value)
@@ -306,6 +311,7 @@ mod arm {
 
     impl Lanes for float32x4_t {
         const N: usize = 4;
+        const TALL: usize = 4;
         #[inline(always)]
         unsafe fn splat(value: f32) -> Self {
             vdupq_n_f32(value)
