@@ -159,7 +159,7 @@ fn wait(child: &mut Child, by: Instant) -> Result<ExitStatus, PhotoError> {
 }
 
 /// Takes exactly the BMP that card decoders give: 102 x 126, 24 bits, no compression.
-fn parse_bmp(bmp: &[u8]) -> Result<RgbImage, PhotoError> {
+pub fn parse_bmp(bmp: &[u8]) -> Result<RgbImage, PhotoError> {
     let half = |i: usize| u16::from_le_bytes([bmp[i], bmp[i + 1]]);
     let word = |i: usize| i32::from_le_bytes([bmp[i], bmp[i + 1], bmp[i + 2], bmp[i + 3]]);
     if bmp.len() != BMP_SIZE || !bmp.starts_with(b"BM") || word(10) != BMP_HEADER as i32 {

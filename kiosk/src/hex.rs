@@ -1,7 +1,6 @@
 //! Hexadecimal text of bytes, as rosters and paths spell them.
 
 /// Lower-case hexadecimal.
-#[cfg(any(test, feature = "desk"))]
 pub fn encode(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

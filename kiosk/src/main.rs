@@ -4,6 +4,7 @@ mod clock;
 mod config;
 #[cfg(feature = "desk")]
 mod desk;
+mod devices;
 mod happening;
 mod hex;
 mod ids;
@@ -44,6 +45,13 @@ enum Command {
         #[command(subcommand)]
         command: policy::Command,
     },
+    /// Checks the devices in the morning: each in under five seconds, with what to do about it.
+    Selftest(devices::Selftest),
+    /// Makes and plays captures of a device's traffic.
+    Devices {
+        #[command(subcommand)]
+        command: devices::Command,
+    },
     /// Makes the hash of a PIN for the settings; the PIN comes from standard input.
     HashPin,
     /// Shows whole visits with simulated people and devices.
@@ -57,6 +65,8 @@ fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Run { config } => window::run(&config).map(|()| ExitCode::SUCCESS),
         Command::Policy { command } => policy::run(command),
+        Command::Selftest(wanted) => devices::selftest(&wanted),
+        Command::Devices { command } => devices::run(command),
         Command::HashPin => hash_pin().map(|()| ExitCode::SUCCESS),
         #[cfg(feature = "desk")]
         Command::Demo(arguments) => desk::demo::run(&arguments),

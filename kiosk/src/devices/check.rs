@@ -1,0 +1,209 @@
+//! The morning check of the devices in the settings, as data: for the command line and for a screen. Each check has a
+//! thread of its own and five seconds; whoever waits for it does not depend on the device to end.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use drivers::fingerprint::{self, profile::Profile};
+use drivers::id_card;
+use drivers::link::LinkConfig;
+use drivers::photo::PhotoDecoder;
+use drivers::printer;
+use drivers::selftest::{self, Checked, Outcome};
+use serde::Serialize;
+
+use crate::config::Config;
+use crate::devices::words::{self, Words};
+use crate::shell::real_camera;
+
+/// How one device is, in words. Nothing in it is about a person.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Checkup {
+    /// Its name on the command line.
+    pub device: &'static str,
+    /// Its name for people.
+    pub name: Words,
+    /// Whether somebody has to do something.
+    pub state: State,
+    /// The code for support; `ok` when it works.
+    pub code: String,
+    /// What was found.
+    pub what: Words,
+    /// What to do; nothing when it works.
+    pub todo: Option<Words>,
+    /// For support: line speed, serial number of the reader's module, brightness.
+    pub facts: BTreeMap<&'static str, String>,
+    /// How long the check took.
+    pub took_ms: u64,
+}
+
+/// Whether somebody has to do something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Fit for the day.
+    Works,
+    /// Works, and somebody should see to it.
+    Attention,
+    /// Does not work.
+    Fails,
+}
+
+/// A device that can be checked.
+pub struct Device {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// Its check, if it is in the settings.
+    prepare: fn(&Config) -> Option<Check>,
+}
+
+/// A check that is ready to run.
+type Check = Box<dyn FnOnce() -> Checked + Send>;
+
+/// All devices, in the order they are shown. Whoever adds one adds its words to `words.toml`.
+pub static DEVICES: [Device; 5] = [
+    Device { name: "id-card", prepare: prepare_id_card },
+    Device { name: "photo-decoder", prepare: prepare_photo },
+    Device { name: "fingerprint", prepare: prepare_fingerprint },
+    Device { name: "camera", prepare: prepare_camera },
+    Device { name: "printer", prepare: prepare_printer },
+];
+
+/// Checks all devices of the settings at the same time, or only the one named. It ends within [`CHECK_MAX`] or little
+/// more. A device must not be in use meanwhile: a serial port has one owner.
+pub fn run(config: &Config, only: Option<&str>) -> Vec<Checkup> {
+    let wanted = DEVICES.iter().filter(|device| only.is_none_or(|name| name == device.name));
+    let checks = wanted.filter_map(|device| Some((device.name, (device.prepare)(config)?)));
+    carry_out(checks.collect(), CHECK_MAX)
+}
+
+fn carry_out(checks: Vec<(&'static str, Check)>, limit: Duration) -> Vec<Checkup> {
+    let began = Instant::now();
+    let start = |(device, check): (&'static str, Check)| {
+        let (done, result) = mpsc::channel();
+        // A check that hangs keeps its thread and its port; the rest of the program goes on.
+        let started = thread::Builder::new()
+            .name(format!("check-{device}"))
+            .spawn(move || drop(done.send(check())));
+        started.expect("the system has a thread to give");
+        (device, result)
+    };
+    let running: Vec<_> = checks.into_iter().map(start).collect();
+    let finish = |(device, result): (&'static str, mpsc::Receiver<Checked>)| {
+        let left = limit.saturating_sub(began.elapsed());
+        let unfinished = |code| Checked {
+            device,
+            outcome: Outcome::Fails(code),
+            facts: Vec::new(),
+            took: began.elapsed(),
+        };
+        let checked = result.recv_timeout(left).unwrap_or_else(|error| match error {
+            RecvTimeoutError::Timeout => unfinished(TOO_LATE),
+            RecvTimeoutError::Disconnected => unfinished(FELL_OVER),
+        });
+        Checkup::of(device, checked)
+    };
+    running.into_iter().map(finish).collect()
+}
+
+impl Checkup {
+    fn of(device: &'static str, checked: Checked) -> Self {
+        let code = checked.outcome.code();
+        let (what, todo) = words::of_code(code);
+        Self {
+            device,
+            name: words::of_device(device),
+            state: match checked.outcome {
+                Outcome::Works => State::Works,
+                Outcome::Attention(_) => State::Attention,
+                Outcome::Fails(_) => State::Fails,
+            },
+            code: code.to_owned(),
+            what,
+            todo,
+            facts: checked.facts.into_iter().collect(),
+            took_ms: u64::try_from(checked.took.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+fn prepare_id_card(config: &Config) -> Option<Check> {
+    let link = LinkConfig::serial(&config.id_card.as_ref()?.port);
+    Some(Box::new(move || selftest::id_card(&link, id_card::Settings::default())))
+}
+
+fn prepare_photo(config: &Config) -> Option<Check> {
+    let program = config.id_card.as_ref()?.photo_decoder.clone();
+    let is_set = !program.is_empty();
+    is_set.then(|| -> Check { Box::new(|| selftest::photo(&PhotoDecoder::new(program))) })
+}
+
+fn prepare_fingerprint(config: &Config) -> Option<Check> {
+    let config = config.fingerprint.as_ref()?;
+    let link = LinkConfig::serial(&config.port);
+    let Some(profile) = Profile::named(&config.profile) else {
+        return Some(Box::new(|| failed("fingerprint", "finger-reader-profile-unknown")));
+    };
+    let settings = fingerprint::Settings { profile, ..fingerprint::Settings::default() };
+    Some(Box::new(move || selftest::fingerprint(&link, settings)))
+}
+
+fn prepare_camera(config: &Config) -> Option<Check> {
+    let config = config.camera.clone()?;
+    Some(Box::new(move || match real_camera(Some(&config)) {
+        Ok(mut camera) => selftest::camera(&mut *camera),
+        Err(_) => failed("camera", "camera-unplugged"),
+    }))
+}
+
+fn prepare_printer(config: &Config) -> Option<Check> {
+    let config = config.printer.as_ref()?;
+    let link = LinkConfig::serial(&config.port);
+    let (baud_hz, width_dots) = (config.baud_hz, config.width_dots);
+    let settings = printer::Settings { baud_hz, width_dots, ..printer::Settings::default() };
+    Some(Box::new(move || selftest::printer(&link, settings)))
+}
+
+fn failed(device: &'static str, code: &'static str) -> Checked {
+    let (outcome, facts) = (Outcome::Fails(code), Vec::new());
+    Checked { device, outcome, facts, took: Duration::ZERO }
+}
+
+/// Longest time for a device.
+pub const CHECK_MAX: Duration = Duration::from_secs(5);
+const TOO_LATE: &str = "check-too-late";
+const FELL_OVER: &str = "check-fell-over";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_that_hangs_or_falls_over_is_told_and_does_not_hold_the_others() {
+        let (_held, gate) = mpsc::channel::<()>();
+        let hangs: Check = Box::new(move || {
+            let _ = gate.recv();
+            failed("id-card", "never-told")
+        });
+        let falls: Check = Box::new(|| panic!("a check that falls over, for this test"));
+        let works: Check = Box::new(|| Checked { outcome: Outcome::Works, ..failed("camera", "") });
+        let checks = vec![("id-card", hangs), ("printer", falls), ("camera", works)];
+        let checkups = carry_out(checks, Duration::from_millis(200));
+        let told: Vec<_> = checkups.iter().map(|c| (c.device, c.code.as_str(), c.state)).collect();
+        let expected = [
+            ("id-card", "check-too-late", State::Fails),
+            ("printer", "check-fell-over", State::Fails),
+            ("camera", "ok", State::Works),
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn every_device_has_a_name_in_both_languages() {
+        for device in &DEVICES {
+            assert_ne!(words::of_device(device.name).zh, device.name, "{}", device.name);
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! `kiosk devices` and `kiosk selftest` as somebody at a keyboard uses them, on the simulated counter: a fault becomes
+//! a capture that plays back the same, and the morning check says what is wrong and what to do.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use kiosk_tests::program;
+use serde_json::{Value, json};
+
+#[test]
+fn a_recorded_card_read_plays_back_with_the_same_answer() {
+    let counter = Counter::start();
+    counter.order("CARD 3");
+    let recorded = counter.record("id-card", &[]);
+    let said = text(&recorded);
+    assert!(said.contains("card reader answers at 115200 baud\n"), "{said}");
+    assert!(said.contains("card read: Citizen, photo 1024"), "{said}");
+    // What a replay says cannot come from the device.
+    counter.order("UNPLUG id-card");
+    assert_eq!(text(&counter.replay("id-card")), said);
+}
+
+#[test]
+fn a_recorded_finger_and_a_recorded_slip_play_back_with_the_same_answers() {
+    let counter = Counter::start();
+    counter.order("FINGER 3 right-index");
+    let finger = text(&counter.record("fingerprint", &[]));
+    assert!(finger.contains("image 256x288 at 500 per inch, mark "), "{finger}");
+    assert_eq!(text(&counter.replay("fingerprint")), finger);
+
+    counter.order("PAPER LOW");
+    let slip = text(&counter.record("printer", &[]));
+    assert!(slip.contains("test slip: Done { paper_low: true }\n"), "{slip}");
+    assert_eq!(text(&counter.replay("printer")), slip);
+}
+
+#[test]
+fn a_fault_in_the_field_plays_back_as_that_fault() {
+    let counter = Counter::start();
+    counter.order("DEAD-SAM");
+    let said = text(&counter.record("id-card", &["--seconds", "1"]));
+    assert!(said.contains("fault id-card-reader-sam-dead"), "{said}");
+    assert_eq!(text(&counter.replay("id-card")), said);
+}
+
+#[test]
+fn a_capture_that_was_changed_is_told_with_its_line() {
+    let counter = Counter::start();
+    counter.order("CARD 1");
+    counter.record("id-card", &[]);
+    let file = counter.capture("id-card");
+    let capture = fs::read_to_string(&file).unwrap();
+    // The driver sends a status request first; here it seems to have sent something else.
+    let bent = capture.replacen("> aaaaaa9669000311", "> aaaaaa9669000312", 1);
+    assert_ne!(bent, capture);
+    fs::write(&file, bent).unwrap();
+    let played = counter.replay("id-card");
+    assert!(!played.status.success());
+    let wrong = String::from_utf8_lossy(&played.stderr);
+    assert!(wrong.contains("capture line 3: "), "{wrong}");
+}
+
+#[test]
+fn a_capture_is_its_owners_alone_and_never_written_over() {
+    let counter = Counter::start();
+    counter.order("CARD 1");
+    counter.record("id-card", &[]);
+    let file = counter.capture("id-card");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let before = fs::read(&file).unwrap();
+    let again = counter.run_record("id-card", &[]);
+    assert!(!again.status.success());
+    assert!(fs::read(&file).unwrap() == before);
+}
+
+#[test]
+fn a_running_kiosk_can_be_listened_to() {
+    let counter = Counter::start();
+    counter.order("CARD 2");
+    let out = counter.capture("kiosk");
+    let mut tee = Command::new(program("kiosk"))
+        .args(["devices", "record", "--port"])
+        .arg(counter.device("id-card"))
+        .arg("--out")
+        .arg(&out)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(tee.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let port = out.with_extension("port");
+    assert!(line.contains(&port.display().to_string()), "{line}");
+    // Another record stands for the kiosk: its driver reads the card through the port.
+    let through = counter.run_record_at(&port, &counter.capture("through"), "id-card", &[]);
+    assert!(text(&through).contains("card read: Citizen"));
+    tee.kill().unwrap();
+    tee.wait().unwrap();
+    let played = counter.run_replay(&out, "id-card");
+    assert_eq!(text(&played), text(&through));
+}
+
+#[test]
+fn the_morning_check_finds_all_devices_well() {
+    let counter = Counter::start();
+    let (report, ended_well) = counter.selftest(&[]);
+    assert!(ended_well);
+    assert_eq!(report["ok"], true);
+    assert_eq!(codes(&report), ["id-card ok", "photo-decoder ok", "fingerprint ok", "printer ok"]);
+    assert_eq!(report["devices"][0]["what"], json!({"zh": "正常。", "en": "Works."}));
+}
+
+#[test]
+fn the_morning_check_says_what_is_wrong_and_what_to_do() {
+    let counter = Counter::start();
+    for order in ["PAPER OUT", "DEAD-SAM", "UNPLUG fingerprint"] {
+        counter.order(order);
+    }
+    let (report, ended_well) = counter.selftest(&[]);
+    assert!(!ended_well);
+    assert_eq!(report["ok"], false);
+    let expected = [
+        "id-card id-card-reader-sam-dead",
+        "photo-decoder ok",
+        "fingerprint finger-reader-unplugged",
+        "printer printer-paper-out",
+    ];
+    assert_eq!(codes(&report), expected);
+    for failed in [0, 2, 3] {
+        let device = &report["devices"][failed];
+        assert_eq!(device["state"], "fails");
+        assert!(device["todo"]["zh"].as_str().is_some_and(|todo| todo.starts_with('请')));
+        assert!(device["took_ms"].as_u64().is_some_and(|took| took < 5500), "{device}");
+    }
+
+    let told = counter.run_selftest(&["printer"]);
+    assert!(!told.status.success());
+    let said = String::from_utf8_lossy(&told.stdout);
+    assert!(said.starts_with("✗ 打印机 receipt printer：打印纸用完了。"), "{said}");
+    assert!(said.contains("→ 请换一卷打印纸"), "{said}");
+    assert!(said.contains("printer-paper-out"), "{said}");
+}
+
+#[test]
+fn what_only_wants_attention_does_not_stop_the_day() {
+    let counter = Counter::start();
+    counter.order("PAPER LOW");
+    let (report, ended_well) = counter.selftest(&["printer"]);
+    assert!(ended_well);
+    assert_eq!(codes(&report), ["printer printer-paper-low"]);
+    assert_eq!(report["devices"][0]["state"], "attention");
+}
+
+#[test]
+fn a_device_that_is_not_in_the_settings_cannot_be_asked_for() {
+    let counter = Counter::start();
+    let told = counter.run_selftest(&["camera"]);
+    assert!(!told.status.success());
+    assert!(String::from_utf8_lossy(&told.stderr).contains("设置里没有这个设备"));
+}
+
+/// The simulator and settings that name its devices.
+struct Counter {
+    sim: Child,
+    folder: tempfile::TempDir,
+}
+
+impl Counter {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut sim = Command::new(program("device-sim"))
+            .arg("--dir")
+            .arg(folder.path())
+            .args(["--seed", "7", "--people", "8", "--fast", "--until-stdin-closes"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(sim.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "ready\n");
+        let counter = Self { sim, folder };
+        fs::write(counter.settings(), counter.settings_text()).unwrap();
+        counter
+    }
+
+    fn device(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn capture(&self, device: &str) -> PathBuf {
+        self.device(&format!("{device}.lines"))
+    }
+
+    fn settings(&self) -> PathBuf {
+        self.device("kiosk.toml")
+    }
+
+    fn settings_text(&self) -> String {
+        let at = |name: &str| self.device(name).display().to_string();
+        let sim = program("device-sim").display().to_string();
+        format!(
+            r#"
+            operator = [{{ who = {{ id = "w", name = "某", role = "operator" }}, pin_hash = "" }}]
+            [terminal]
+            site_name = "测试"
+            state = "{0}"
+            provisioned = "{0}"
+            models = "{0}"
+            [authority]
+            url = "https://127.0.0.1:9"
+            [id_card]
+            port = "{1}"
+            photo_decoder = ["{sim}", "decode-photo"]
+            [fingerprint]
+            port = "{2}"
+            [printer]
+            port = "{3}"
+            "#,
+            at(""),
+            at("id-card"),
+            at("fingerprint"),
+            at("printer")
+        )
+    }
+
+    fn order(&self, line: &str) {
+        let mut stream = UnixStream::connect(self.device("control")).unwrap();
+        writeln!(stream, "{line}").unwrap();
+        let mut answer = String::new();
+        BufReader::new(stream).read_line(&mut answer).unwrap();
+        assert_eq!(answer, "ok\n");
+    }
+
+    fn record(&self, device: &str, more: &[&str]) -> Output {
+        let done = self.run_record(device, more);
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        done
+    }
+
+    fn run_record(&self, device: &str, more: &[&str]) -> Output {
+        self.run_record_at(&self.device(device), &self.capture(device), device, more)
+    }
+
+    fn run_record_at(&self, port: &Path, out: &Path, device: &str, more: &[&str]) -> Output {
+        let mut words: Vec<&Path> = ["devices", "record", "--port"].map(Path::new).into();
+        words.extend([port, Path::new("--out"), out]);
+        words.extend(more.iter().map(Path::new));
+        words.push(Path::new(device));
+        self.run(&words)
+    }
+
+    fn replay(&self, device: &str) -> Output {
+        self.run_replay(&self.capture(device), device)
+    }
+
+    fn run_replay(&self, file: &Path, device: &str) -> Output {
+        self.run(&[Path::new("devices"), Path::new("replay"), file, Path::new(device)])
+    }
+
+    fn selftest(&self, more: &[&str]) -> (Value, bool) {
+        let more: Vec<&str> = more.iter().copied().chain(["--json"]).collect();
+        let done = self.run_selftest(&more);
+        let said = String::from_utf8_lossy(&done.stderr);
+        let report = serde_json::from_slice(&done.stdout);
+        (report.unwrap_or_else(|_| panic!("no report: {said}")), done.status.success())
+    }
+
+    fn run_selftest(&self, more: &[&str]) -> Output {
+        let settings = self.settings();
+        let mut words: Vec<&Path> = ["selftest", "--config"].map(Path::new).into();
+        words.push(&settings);
+        words.extend(more.iter().map(Path::new));
+        self.run(&words)
+    }
+
+    fn run(&self, words: &[&Path]) -> Output {
+        Command::new(program("kiosk")).args(words).output().unwrap()
+    }
+}
+
+impl Drop for Counter {
+    fn drop(&mut self) {
+        drop(self.sim.stdin.take());
+        let _ = self.sim.wait();
+    }
+}
+
+fn text(done: &Output) -> String {
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout.clone()).unwrap()
+}
+
+fn codes(report: &Value) -> Vec<String> {
+    let devices = report["devices"].as_array().unwrap();
+    let word = |value: &Value| value.as_str().unwrap().to_owned();
+    devices.iter().map(|d| format!("{} {}", word(&d["device"]), word(&d["code"]))).collect()
+}
