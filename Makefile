@@ -4,6 +4,7 @@
 #   make test            all tests
 #   make build           release programs in bin/
 #   make bench           measurements, in target/bench/summary.json
+#   make nightly         ten thousand random fault scripts, clients that are not ours, ten minutes of fuzzing a decoder
 
 SHELL := /bin/bash
 CACHE ?= $(HOME)/.cache/changqing
@@ -18,7 +19,7 @@ PACKAGES := build-essential pkg-config clang libclang-dev libfontconfig-dev libu
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 BINARIES := kiosk device-sim authority models image-build
 
-.PHONY: demo test build bench setup packages weights portraits lint
+.PHONY: demo test build bench nightly setup packages weights portraits lint
 
 demo: setup
 	cargo build --workspace --bins
@@ -35,6 +36,12 @@ build: setup
 
 bench: build
 	tests/bench/run.sh
+
+# The fault scripts run optimised: unoptimised they take hours. Fuzzing needs the nightly toolchain and two and a half hours.
+nightly: setup
+	drivers/device-sim/tests/set-up.sh $(CACHE)
+	CACHE=$(CACHE) DEVICE_FAULT_SCRIPTS=10000 cargo test --release -p device-sim --test counter -- --nocapture
+	CACHE=$(CACHE) tests/fuzz/run.sh $(FUZZ_SECONDS)
 
 lint:
 	cargo fmt --all --check

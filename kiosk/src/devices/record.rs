@@ -71,6 +71,7 @@ pub(super) fn create(out: &Path, device: &str) -> Result<File, RecordError> {
     Ok(file)
 }
 
-const WARNING: &str = "Holds all that was said, a card or a finger too: keep it as you would keep those.";
+const WARNING: &str =
+    "Holds all that was said, a card or a finger too: keep it as you would keep those.";
 /// On the clock of the capture, which costs no time.
 const REPLAY_MAX: Duration = Duration::from_secs(24 * 3600);

@@ -281,7 +281,9 @@ fn read(card: &CardBlocks) -> String {
     let (photo, finger) = (card.photo.len(), card.fingerprint.as_ref().map_or(0, Vec::len));
     let later = if card.additional_address.is_some() { "an" } else { "no" };
     let mark = mark(&[&card.text, &card.photo, card.fingerprint.as_deref().unwrap_or_default()]);
-    format!("card read: {kind}, photo {photo}, fingerprint {finger}, {later} later address, mark {mark}")
+    format!(
+        "card read: {kind}, photo {photo}, fingerprint {finger}, {later} later address, mark {mark}"
+    )
 }
 
 fn image_words(image: &GreyImage) -> String {

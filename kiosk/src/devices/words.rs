@@ -21,10 +21,13 @@ pub struct Words {
 pub fn of_code(code: &str) -> (Words, Option<Words>) {
     match BOOK.code.get(code) {
         Some(entry) => (entry.what.clone(), entry.todo.clone()),
-        None => (words("检查没有通过。", "The check did not pass."), Some(words(
-            "请重新插好这个设备再检查一次；还不行请把代码报给维修人员。",
-            "Plug the device in again and repeat the check; if that does not help, give the code to support.",
-        ))),
+        None => (
+            words("检查没有通过。", "The check did not pass."),
+            Some(words(
+                "请重新插好这个设备再检查一次；还不行请把代码报给维修人员。",
+                "Plug the device in again and repeat the check; if that does not help, give the code to support.",
+            )),
+        ),
     }
 }
 
@@ -83,11 +86,11 @@ mod tests {
         assert!(n_codes > 30, "only {n_codes} codes were found");
     }
 
-    /// The texts in quotes that look like a code of a device: three words or more, or two
-    /// that begin with a device.
+    /// The texts in quotes that look like a code of a device, and are no device's name.
     fn codes(source: &str) -> impl Iterator<Item = &str> {
         let quoted = source.split('"').skip(1).step_by(2);
-        quoted.filter(|text| DEVICES.iter().any(|device| text.starts_with(device)))
+        let of_device = |text: &&str| DEVICES.iter().any(|device| text.starts_with(device));
+        quoted.filter(of_device).filter(|text| *text != "id-card-reader" && !text.contains('{'))
     }
 
     const DEVICES: [&str; 6] =
