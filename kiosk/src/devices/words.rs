@@ -93,15 +93,23 @@ mod tests {
         quoted.filter(of_device).filter(|text| *text != "id-card-reader" && !text.contains('{'))
     }
 
-    const DEVICES: [&str; 6] =
-        ["id-card-", "finger-reader-", "printer-", "camera-", "photo-decoder-", "check-"];
-    const SOURCES: [(&str, &str); 7] = [
+    const DEVICES: [&str; 7] = [
+        "id-card-",
+        "finger-reader-",
+        "printer-",
+        "camera-",
+        "photo-decoder-",
+        "photo-library-",
+        "check-",
+    ];
+    const SOURCES: [(&str, &str); 8] = [
         ("selftest", include_str!("../../../drivers/src/selftest.rs")),
         ("id_card", include_str!("../../../drivers/src/id_card.rs")),
         ("fingerprint", include_str!("../../../drivers/src/fingerprint.rs")),
         ("printer", include_str!("../../../drivers/src/printer.rs")),
         ("camera", include_str!("../../../drivers/src/camera.rs")),
         ("photo", include_str!("../../../drivers/src/photo.rs")),
+        ("photo_loader", include_str!("../../../drivers/src/photo_loader.rs")),
         ("check", include_str!("check.rs")),
     ];
 }

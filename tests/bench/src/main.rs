@@ -5,6 +5,7 @@
 mod biometry;
 mod centre;
 mod clock;
+mod devices;
 mod inputs;
 mod keep;
 mod networks;
@@ -52,6 +53,7 @@ fn run(python: &Path, script: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
     paper::measure(&mut table, work.path())?;
     keep::measure(&mut table, work.path())?;
     roster::measure(&mut table, work.path())?;
+    devices::measure(&mut table, work.path())?;
     let inputs = out.join("inputs");
     let biometry = biometry::Biometry::load(&default_dir(), &manifest)?;
     inputs::write(&inputs, &manifest, &biometry)?;

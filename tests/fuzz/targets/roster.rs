@@ -23,7 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
 
 fn number(text: &str) {
     if let Ok(number) = IdNumber::parse(text) {
-        assert_eq!(number.as_str().len(), 18);
+        assert!(matches!(number.as_str().len(), 15 | 18));
         assert!(IdNumber::parse(number.as_str()).as_ref() == Ok(&number));
         (number.birth(), number.sex(), number.masked());
     }
