@@ -7,11 +7,13 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use drivers::clock::ClockWatch;
 use drivers::fingerprint::{self, profile::Profile};
 use drivers::id_card;
 use drivers::link::LinkConfig;
 use drivers::photo::PhotoDecoder;
 use drivers::photo_loader;
+use drivers::power::{PowerLimits, PowerWatch};
 use drivers::printer;
 use drivers::selftest::{self, Checked, Outcome};
 use serde::Serialize;
@@ -65,12 +67,14 @@ pub struct Device {
 type Check = Box<dyn FnOnce() -> Checked + Send>;
 
 /// All devices, in the order they are shown. Whoever adds one adds its words to `words.toml`.
-pub static DEVICES: [Device; 5] = [
+pub static DEVICES: [Device; 7] = [
     Device { name: "id-card", prepare: prepare_id_card },
     Device { name: "photo-decoder", prepare: prepare_photo },
     Device { name: "fingerprint", prepare: prepare_fingerprint },
     Device { name: "camera", prepare: prepare_camera },
     Device { name: "printer", prepare: prepare_printer },
+    Device { name: "power", prepare: prepare_power },
+    Device { name: "clock", prepare: prepare_clock },
 ];
 
 /// Checks all devices of the settings at the same time, or only the one named. It ends within [`CHECK_MAX`] or little
@@ -172,6 +176,19 @@ fn prepare_printer(config: &Config) -> Option<Check> {
     Some(Box::new(move || selftest::printer(&link, settings)))
 }
 
+/// Every terminal has some power.
+fn prepare_power(_: &Config) -> Option<Check> {
+    let mut watch = PowerWatch::new(PowerLimits::default());
+    // A single reading that says critical is not believed.
+    watch.look();
+    Some(Box::new(move || selftest::power(&mut watch)))
+}
+
+/// Every terminal has some clock.
+fn prepare_clock(_: &Config) -> Option<Check> {
+    Some(Box::new(|| selftest::clock(&mut ClockWatch::new(OLDEST))))
+}
+
 fn failed(device: &'static str, code: &'static str) -> Checked {
     let (outcome, facts) = (Outcome::Fails(code), Vec::new());
     Checked { device, outcome, facts, took: Duration::ZERO }
@@ -179,6 +196,8 @@ fn failed(device: &'static str, code: &'static str) -> Checked {
 
 /// Longest time for a device.
 pub const CHECK_MAX: Duration = Duration::from_secs(5);
+/// 2026-01-01 UTC: this program is younger than that.
+const OLDEST: Duration = Duration::from_secs(1_767_225_600);
 /// The program of ours that loads a vendor's library.
 const LOADER: &str = "photo-decoder";
 const TOO_LATE: &str = "check-too-late";
