@@ -95,7 +95,8 @@ mod tests {
     }
 
     /// Names of devices and facts, and what is asked of a person at a finger reader.
-    const OTHERS: [&str; 21] = [
+    const OTHERS: [&str; 22] = [
+        "id-card",
         "id-card-reader",
         "finger-reader",
         "photo-decoder",
