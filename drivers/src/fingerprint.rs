@@ -193,6 +193,7 @@ impl Sensor {
         self.recovering(|sensor| {
             loop {
                 if sensor.take()? == Taken::NoFinger {
+                    sensor.must_lift = false;
                     return Ok(true);
                 }
                 if sensor.wire.link.now() >= deadline {

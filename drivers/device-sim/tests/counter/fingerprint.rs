@@ -32,6 +32,19 @@ fn a_finger_comes_and_its_image_is_the_fingers() {
 }
 
 #[test]
+fn a_finger_that_was_seen_lifted_need_not_be_lifted_again() {
+    let world = World::new(1);
+    let mut sensor = world.sensor().unwrap();
+    for impression in 0..2 {
+        world.order(&format!("FINGER 3 right-index {impression}"));
+        let captured = sensor.capture(world.instant(SOON), &mut |_| ());
+        assert!(matches!(captured, Ok(Capture::Image(_))), "{captured:?}");
+        world.order("FINGER OFF");
+        assert!(sensor.finger_off(world.instant(SOON)).unwrap());
+    }
+}
+
+#[test]
 fn poor_fingers_are_coached_and_not_faults() {
     check(
         &[
