@@ -133,7 +133,6 @@ fn the_morning_check_says_what_is_wrong_and_what_to_do() {
         let device = &report["devices"][failed];
         assert_eq!(device["state"], "fails");
         assert!(device["todo"]["zh"].as_str().is_some_and(|todo| todo.starts_with('请')));
-        assert!(device["took_ms"].as_u64().is_some_and(|took| took < 5500), "{device}");
     }
 
     let told = counter.run_selftest(&["printer"]);

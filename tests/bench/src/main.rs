@@ -32,8 +32,11 @@ fn main() -> ExitCode {
     let arguments: Vec<PathBuf> = env::args_os().skip(1).map(PathBuf::from).collect();
     let measured = match arguments.as_slice() {
         [python, script, out] => run(python, script, out),
-        [part, out] if part == Path::new("roster") => run_roster(out),
-        _ => Err("usage: bench PYTHON SCRIPT OUT, or bench roster OUT".into()),
+        [part, out] if part == Path::new("roster") => run_part(out, roster::measure),
+        [part, out] if part == Path::new("devices") => run_part(out, devices::measure),
+        _ => {
+            Err("usage: bench PYTHON SCRIPT OUT, or bench roster OUT, or bench devices OUT".into())
+        }
     };
     match measured {
         Ok(()) => ExitCode::SUCCESS,
@@ -70,12 +73,15 @@ fn run(python: &Path, script: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The roster alone, which needs no networks; the table is only printed.
-fn run_roster(out: &Path) -> Result<(), Box<dyn Error>> {
+/// A part alone, which needs no networks; the table is only printed.
+fn run_part(
+    out: &Path,
+    measure: fn(&mut Table, &Path) -> Result<(), Box<dyn Error>>,
+) -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(out)?;
     let work = tempfile::tempdir_in(out)?;
     let mut table = Table::default();
-    roster::measure(&mut table, work.path())?;
+    measure(&mut table, work.path())?;
     print!("{}", table.text());
     Ok(())
 }
