@@ -47,7 +47,7 @@ fn a_terminal_that_dies_in_a_sitting_in_a_batch_and_after_a_seal_takes_up_where_
     sealed.kill();
 
     let mut appeal = demo.start();
-    appeal.until(3, "tapped AppealReason");
+    appeal.until(3, "tapped Reason");
     appeal.kill();
 
     let ended = demo.start().end_well();

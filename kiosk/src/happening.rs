@@ -6,6 +6,8 @@ use image::RgbImage;
 use kiosk_core::event::Event;
 use kiosk_core::message::Id;
 
+use crate::vault::Vault;
+
 /// Something for the event loop.
 pub enum Happening {
     /// For core.
@@ -38,6 +40,13 @@ impl Teller {
     /// For the header.
     pub fn device(&self, what: Id, trouble: Option<Id>) {
         self.tell(Happening::Device(what, trouble));
+    }
+
+    /// For the header: how much the centre does not have yet.
+    pub fn outbox(&self, vault: &Vault) {
+        if let Some((waiting, held)) = vault.outbox_counts() {
+            self.tell(Happening::Outbox(waiting, held));
+        }
     }
 
     /// Anything.

@@ -5,6 +5,7 @@ mod config;
 #[cfg(feature = "desk")]
 mod desk;
 mod devices;
+mod drafts;
 mod happening;
 mod hex;
 mod ids;

@@ -12,6 +12,7 @@ use image::RgbImage;
 use kiosk_core::event::{Effect, Event, SealOrder, Slip};
 use kiosk_core::message::Id;
 use kiosk_core::moment::Doubt;
+use kiosk_core::outcome::Outcome;
 use kiosk_core::policy::{Pack, PackSet};
 use kiosk_core::terminal::Terminal;
 use kiosk_core::view::{Delivery, Header, OutboxLine, Page, Trouble, View};
@@ -23,6 +24,7 @@ use tracing::{error, info, warn};
 
 use crate::clock::Clock;
 use crate::config::{CameraConfig, Config};
+use crate::drafts;
 use crate::happening::{Happening, Teller};
 use crate::ids::Ids;
 use crate::operators;
@@ -147,7 +149,8 @@ impl Shell {
         if policy_fault {
             shell.note_device(Id::DevicePolicy, Some(Id::ErrPolicyMissing));
         }
-        shell.count_outbox();
+        shell.outbox = shell.vault.outbox_counts().unwrap_or_default();
+        shell.status();
         Ok(shell)
     }
 
@@ -259,10 +262,10 @@ impl Shell {
                 let lookup = roster::find(&self.vault, &self.tray, &number);
                 self.teller.event(Event::Found(Box::new(lookup)));
             }
-            Effect::WatchFace { sitting, purpose, actions, action_s } => {
-                let action_time = Duration::from_secs(action_s.into());
-                let watch = face::Order::Watch { sitting, purpose, actions, action_time };
-                order(Some(&self.orders.face), watch);
+            Effect::WatchFace { sitting, purpose, actions, action_s, passive } => {
+                let time = Duration::from_secs(action_s.into());
+                let liveness = face::LivenessRule { actions, time, passive };
+                order(Some(&self.orders.face), face::Order::Watch { sitting, purpose, liveness });
             }
             Effect::ScanFinger { sitting, purpose, finger } => match &self.orders.finger {
                 Some(room) => order(Some(room), finger::Order::Scan { sitting, purpose, finger }),
@@ -280,6 +283,16 @@ impl Shell {
                 order(self.orders.finger.as_ref(), finger::Order::Stop);
             }
             Effect::Seal(sealing) => order(Some(&self.orders.keep), sealing),
+            Effect::SaveDraft(draft) => drafts::save(&self.vault, &self.tray, &draft),
+            Effect::Restore(visit) => drafts::restore(&self.vault, &self.tray, visit),
+            Effect::Discard { visit, operator } => {
+                if let Err(problem) = drafts::discard(&self.vault, &self.clock, visit, &operator) {
+                    error!(code = problem.code(), "draft");
+                }
+            }
+            Effect::ListDrafts => {
+                self.teller.event(Event::Drafts(drafts::list(&self.vault)));
+            }
             Effect::Forget => self.tray.clear(),
             Effect::Print(slip) => order(Some(&self.orders.paper), slip),
             Effect::Speak(prompt) => info!(prompt = prompt.name(), "speak"),
@@ -323,14 +336,6 @@ impl Shell {
         self.note_device(Id::DeviceStore, checked.err().map(|_| Id::ErrStoreFull));
     }
 
-    fn count_outbox(&mut self) {
-        if let Ok(summary) = self.vault.store().outbox_summary() {
-            let count = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
-            self.outbox = (count(summary.waiting), count(summary.held));
-        }
-        self.status();
-    }
-
     fn status(&mut self) {
         let now = self.clock.now();
         let header = Header {
@@ -366,10 +371,9 @@ fn order<T>(room: Option<&Sender<T>>, order: T) {
 }
 
 fn outbox_line(line: kiosk_store::RecordLine) -> OutboxLine {
-    let name = format!("outcome-{}", line.outcome.to_ascii_lowercase().replace('_', "-"));
     OutboxLine {
         seq: line.seq.0,
-        outcome: Id::named(&name).unwrap_or(Id::OutcomeReferred),
+        outcome: Outcome::message_of(&line.outcome).unwrap_or(Id::OutcomeReferred),
         day: line.captured.date(),
         delivery: match line.state {
             RecordState::Waiting => Delivery::SavedHere,

@@ -54,6 +54,13 @@ impl Vault {
     pub fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().expect("a room that panics ends the program")
     }
+
+    /// Records that wait, and records that the centre refused. None when the store cannot count them.
+    pub fn outbox_counts(&self) -> Option<(u32, u32)> {
+        let summary = self.store().outbox_summary().ok()?;
+        let count = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+        Some((count(summary.waiting), count(summary.held)))
+    }
 }
 
 /// What the authority gave this terminal.

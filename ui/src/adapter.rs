@@ -8,7 +8,7 @@ use image::RgbImage;
 use kiosk_core::message::{Arg, Id, Say};
 use kiosk_core::outcome;
 use kiosk_core::view::{
-    Appeal, BenefitLine, Button, Delivery, Ending, Header, Outbox, OutboxLine, Page, Person,
+    BenefitLine, Button, Choice, Delivery, Ending, Header, Outbox, OutboxLine, Page, Person,
     SignIn, SlipState, Trouble, View,
 };
 use slint::{ComponentHandle, Image, Model, ModelRc, VecModel};
@@ -178,12 +178,8 @@ fn page_item(page: &Page) -> (PageKind, PageItem) {
             let tone = if page.headline == Id::JudgeUnsure { Tone::Waiting } else { Tone::Stopped };
             (PageKind::Judge, PageItem { title: plain(page.headline), tone, ..PageItem::default() })
         }
-        Page::Appeal(_) => {
-            let title = plain(Id::AppealTitle);
-            (
-                PageKind::Appeal,
-                PageItem { title, prompt: plain(Id::AppealBody), ..PageItem::default() },
-            )
+        Page::Choice(page) => {
+            (PageKind::Choice, PageItem { title: plain(page.title), ..PageItem::default() })
         }
         Page::Saving => {
             (PageKind::Saving, PageItem { title: plain(Id::Saving), ..PageItem::default() })
@@ -283,6 +279,7 @@ fn lines(page: &Page) -> Vec<Words> {
     let say: &[Say] = match page {
         Page::Consent(page) => &page.body,
         Page::Judge(page) => &page.reasons,
+        Page::Choice(page) => &page.lines,
         Page::Result(page) => &page.lines,
         _ => &[],
     };
@@ -291,7 +288,7 @@ fn lines(page: &Page) -> Vec<Words> {
 
 fn warnings(page: &Page) -> Vec<Words> {
     match page {
-        Page::Person(page) => page.warnings.iter().map(|id| plain(*id)).collect(),
+        Page::Person(page) => page.warnings.iter().map(words).collect(),
         _ => Vec::new(),
     }
 }
@@ -363,9 +360,23 @@ fn choices(page: &Page, choice_page: usize, compact: bool) -> Vec<ButtonItem> {
             let room = if compact { OPERATORS_COMPACT } else { OPERATORS };
             screenful(operators(page), choice_page, room)
         }
-        Page::Appeal(Appeal { reasons, .. }) => button_items(reasons, CHOICES),
+        Page::Choice(page) => {
+            let room = if compact { PICKS_COMPACT } else { PICKS };
+            screenful(picks(page), choice_page, room)
+        }
         _ => Vec::new(),
     }
+}
+
+fn picks(page: &Choice) -> Vec<ButtonItem> {
+    let item = |(id, pick): (i32, &kiosk_core::view::Pick)| ButtonItem {
+        words: words(&pick.words),
+        id,
+        enabled: true,
+        primary: false,
+        chosen: false,
+    };
+    (CHOICES..).zip(&page.options).map(item).collect()
 }
 
 fn operators(page: &SignIn) -> Vec<ButtonItem> {
@@ -497,6 +508,9 @@ const BUTTONS_PER_ROW: usize = 4;
 const CHOICES_PER_ROW: usize = 2;
 /// Operators that fit beside the pad at 1280x800.
 const OPERATORS: usize = 8;
+/// Lines of a list that fit at 1280x800, and at 800x480.
+const PICKS: usize = 10;
+const PICKS_COMPACT: usize = 6;
 /// Operators that fit beside the pad at 800x480.
 const OPERATORS_COMPACT: usize = 6;
 

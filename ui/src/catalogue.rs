@@ -91,6 +91,10 @@ fn show(language: Language, arg: &Arg) -> String {
         Arg::Number(number) => number.to_string(),
         Arg::Day(date) => day_in(language, *date),
         Arg::Term(id) => fill(language, id.name(), &[]),
+        Arg::Words(words) => match language {
+            Language::Chinese => words.zh.clone(),
+            Language::English => words.en.clone(),
+        },
     }
 }
 

@@ -1,7 +1,7 @@
 //! One view of each page and of each hard case. Nobody in here exists.
 
 use jiff::civil::{Date, date};
-use kiosk_core::message::{Arg, Id};
+use kiosk_core::message::{Arg, Id, Say};
 use kiosk_core::outcome::Tone;
 use kiosk_core::view::*;
 
@@ -31,6 +31,10 @@ pub(crate) fn all() -> Vec<(&'static str, View)> {
         ("judge-suspected-fake", judge_fake()),
         ("judge-fault", judge_fault()),
         ("appeal", appeal()),
+        ("ways", ways()),
+        ("phone-messages", messages()),
+        ("phone-message-decoded", decoded()),
+        ("discard", discard()),
         ("witness", witness()),
         ("saving", with(Page::Saving)),
         ("result-good", result_good(Delivery::CentreHasIt(40213), SlipState::Printed)),
@@ -152,8 +156,7 @@ fn person_buttons(due: bool) -> Vec<Button> {
     let rest = [
         button(Id::TapReEnrolFace, Tap::ReEnrolFace),
         off(button(Id::TapReEnrolFinger, Tap::ReEnrolFinger)),
-        button(Id::TapHomeVisit, Tap::HomeVisit),
-        button(Id::TapRefused, Tap::Refused),
+        button(Id::TapOtherWays, Tap::OtherWays),
         button(Id::TapNotTheirCard, Tap::NotTheirCard),
     ];
     first.into_iter().chain(rest).collect()
@@ -215,14 +218,16 @@ fn person_worst() -> View {
         number: "650102********0016".into(),
         age: Some(101),
         has_photo: false,
-        warnings: vec![
+        warnings: [
             Id::WarnBirthDiffers,
             Id::WarnSexDiffers,
             Id::WarnExpired,
             Id::WarnValidityReversed,
             Id::WarnNameDiffers,
             Id::DateDoubtful,
-        ],
+        ]
+        .map(Say::from)
+        .into(),
         benefits: vec![
             benefit(
                 "机关事业单位工作人员基本养老保险",
@@ -341,17 +346,96 @@ fn judge_fault() -> View {
     }))
 }
 
+fn choice(title: Id, lines: Vec<Say>, options: Vec<Pick>, buttons: Vec<Button>) -> View {
+    with(Page::Choice(Choice { title, lines, options, buttons }))
+}
+
+fn reasons(ids: &[Id]) -> Vec<Pick> {
+    ids.iter().map(|id| Pick { words: Say::from(*id), tap: Tap::Reason(*id) }).collect()
+}
+
+fn back() -> Vec<Button> {
+    vec![button(Id::TapBack, Tap::Back)]
+}
+
 fn appeal() -> View {
-    let reasons = [
+    let options = reasons(&[
         Id::AppealReasonAged,
         Id::AppealReasonIll,
         Id::AppealReasonPhotoBad,
         Id::AppealReasonOther,
+    ]);
+    choice(Id::AppealTitle, vec![Id::AppealBody.into()], options, back())
+}
+
+fn ways() -> View {
+    let ways = [
+        Way::Message,
+        Way::VisitHere,
+        Way::VisitFailed,
+        Way::Exempt,
+        Way::Proxy,
+        Way::NotHere,
+        Way::Paper,
+        Way::Special,
+        Way::Correct,
+        Way::Park,
+        Way::Discard,
     ];
-    with(Page::Appeal(Appeal {
-        reasons: reasons.map(|id| button(id, Tap::AppealReason(id))).into(),
-        buttons: vec![button(Id::TapBack, Tap::Back)],
-    }))
+    let pick = |way: Way| Pick { words: way.label().into(), tap: Tap::Way(way) };
+    choice(Id::WaysTitle, vec![Id::WaysBody.into()], ways.map(pick).into(), back())
+}
+
+fn messages() -> View {
+    let texts = [
+        "您没有需要认证的业务",
+        "您的姓名或身份证号码有误",
+        "查无此人信息",
+        "人脸与对比照片相似度低，请确认是本人后重新操作",
+        "检测到您的账号存在疑似造假行为，请本人在光线充足处重新进行认证操作",
+    ];
+    let pick = |(index, text): (u16, &str)| Pick {
+        words: Id::Plain.with([Arg::Text(text.into())]),
+        tap: Tap::Message(index),
+    };
+    let options = (0..).zip(texts).map(pick).collect();
+    choice(Id::MessageTitle, vec![Id::MessageBody.into()], options, back())
+}
+
+fn decoded() -> View {
+    let words = |zh: &str, en: &str| Arg::Words(kiosk_core::policy::Words::new(zh, en));
+    let lines = vec![
+        Id::DecodedCause.with([words(
+            "姓名与参保信息不一致：第二个字，身份证为“琇”，参保信息为“秀”。",
+            "the name differs in its second character",
+        )]),
+        Id::DecodedOther.with([words("本期已认证。", "already done")]),
+        Id::Plain.with([words(
+            "先在本机认证，再更正参保信息，更正后次日生效。",
+            "certify here, then have the data corrected",
+        )]),
+        Id::DecodedForm.with([
+            Arg::Text("基本信息变更明细表".into()),
+            Arg::Number(3),
+            Arg::Number(3),
+        ]),
+        Id::DecodedBring.with([Arg::Text("公安机关变更证明、原单位盖章".into())]),
+        Id::DecodedPlace
+            .with([words("先到原单位盖章，再到经办机构", "the old unit, then the agency")]),
+        Id::DecodedCall.with([Arg::Text("12333、12345".into())]),
+        Id::DecodedEffective.with([Arg::Day(date(2026, 11, 22))]),
+    ];
+    let buttons = vec![
+        primary(Id::TapCertifyFace, Tap::CertifyFace),
+        button(Id::TapSettle, Tap::Settle),
+        button(Id::TapBack, Tap::Back),
+    ];
+    choice(Id::DecodedTitle, lines, Vec::new(), buttons)
+}
+
+fn discard() -> View {
+    let buttons = vec![button(Id::TapDiscard, Tap::Discard), button(Id::TapBack, Tap::Back)];
+    choice(Id::DiscardTitle, vec![Id::DiscardBody.into()], Vec::new(), buttons)
 }
 
 fn ending(headline: Id, tone: Tone, lines: Vec<kiosk_core::message::Say>) -> Ending {

@@ -10,7 +10,7 @@ pub(crate) const ERASE: i32 = 10;
 pub(crate) const ENTER: i32 = 11;
 /// First of the page's buttons.
 pub(crate) const BUTTONS: i32 = 100;
-/// First of what can be chosen: operators or reasons.
+/// First of what can be chosen: operators, or the lines of a list.
 pub(crate) const CHOICES: i32 = 1000;
 /// The next screenful of choices; stays within the screen.
 pub(crate) const MORE: i32 = 50;
@@ -53,7 +53,7 @@ pub(crate) fn buttons(view: &View) -> &[Button] {
         Page::Finger(page) => &page.buttons,
         Page::Document(page) => &page.buttons,
         Page::Judge(page) => &page.buttons,
-        Page::Appeal(page) => &page.buttons,
+        Page::Choice(page) => &page.buttons,
         Page::Result(page) => &page.buttons,
         Page::Outbox(page) => &page.buttons,
         Page::Saving => &[],
@@ -82,7 +82,7 @@ fn chosen(view: &View, index: usize) -> Option<Tap> {
         Page::SignIn(page) | Page::Witness(page) => {
             page.operators.get(index).map(|(id, _)| Tap::PickOperator(id.clone()))
         }
-        Page::Appeal(page) => pressed(&page.reasons, index),
+        Page::Choice(page) => page.options.get(index).map(|pick| pick.tap.clone()),
         _ => None,
     }
 }
@@ -90,7 +90,7 @@ fn chosen(view: &View, index: usize) -> Option<Tap> {
 fn n_choices(view: &View) -> usize {
     match &view.page {
         Page::SignIn(page) | Page::Witness(page) => page.operators.len(),
-        Page::Appeal(page) => page.reasons.len(),
+        Page::Choice(page) => page.options.len(),
         _ => 0,
     }
 }

@@ -296,7 +296,7 @@ fn buttons_of(page: &Page) -> Vec<kiosk_core::view::Button> {
         Page::Finger(p) => p.buttons.clone(),
         Page::Document(p) => p.buttons.clone(),
         Page::Judge(p) => p.buttons.clone(),
-        Page::Appeal(p) => p.reasons.iter().chain(&p.buttons).cloned().collect(),
+        Page::Choice(p) => p.buttons.clone(),
         Page::Saving => Vec::new(),
         Page::Result(p) => p.buttons.clone(),
         Page::Outbox(p) => p.buttons.clone(),

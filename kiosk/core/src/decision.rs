@@ -31,6 +31,11 @@ pub enum Modality {
 }
 
 impl Modality {
+    /// The modality of this word.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Face, Self::Finger].into_iter().find(|modality| modality.name() == name)
+    }
+
     /// The word in records.
     pub fn name(self) -> &'static str {
         match self {

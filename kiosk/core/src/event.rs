@@ -2,6 +2,8 @@
 
 use crate::benefit::{Method, Success};
 use crate::decision::{Comparison, Modality};
+use crate::decoder::Form;
+use crate::draft::Draft;
 use crate::identity::{CardIdentity, IdNumber};
 use crate::message::{Id, Say};
 use crate::operator::{Pin, PinCheck};
@@ -39,6 +41,8 @@ pub enum Event {
     Slip(SlipState),
     /// The answer to [`Effect::ListOutbox`].
     Outbox(Vec<OutboxLine>),
+    /// The answer to [`Effect::ListDrafts`]: visits that were begun here and not ended.
+    Drafts(Vec<Draft>),
 }
 
 /// One use of camera or finger reader. Its answers name it, so that what was seen of one person, or of one try, is
@@ -80,6 +84,19 @@ pub struct Lookup {
     pub recent: Vec<(String, Success)>,
     /// References that can be compared with: the modality, and the ISO finger position where it is a finger.
     pub references: Vec<(Modality, Option<u8>)>,
+    /// The newest record about this person that was made here.
+    pub latest: Option<Latest>,
+}
+
+/// A record that was made here before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Latest {
+    /// Which.
+    pub record: RecordId,
+    /// Day of capture.
+    pub on: jiff::civil::Date,
+    /// How it ended (`outcome-…`).
+    pub outcome: Id,
 }
 
 /// What the face is wanted for.
@@ -167,9 +184,30 @@ pub enum Picture {
     IdInHand,
     /// Best fingerprint image.
     Finger,
+    /// The door of the home that was visited.
+    Door,
+    /// A survival statement on paper.
+    Paper,
 }
 
 impl Picture {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::LiveFace,
+        Self::ChipPhoto,
+        Self::IdFront,
+        Self::IdBack,
+        Self::IdInHand,
+        Self::Finger,
+        Self::Door,
+        Self::Paper,
+    ];
+
+    /// The picture of this word.
+    pub fn named(role: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|picture| picture.role() == role)
+    }
+
     /// The word in records.
     pub fn role(self) -> &'static str {
         match self {
@@ -179,6 +217,8 @@ impl Picture {
             Self::IdBack => "id-back",
             Self::IdInHand => "id-in-hand",
             Self::Finger => "finger",
+            Self::Door => "door",
+            Self::Paper => "paper",
         }
     }
 }
@@ -207,6 +247,8 @@ pub enum Effect {
         actions: Vec<Action>,
         /// Seconds for each action.
         action_s: u8,
+        /// Whether a good passive score is enough; else the actions are asked for in any case (C20).
+        passive: bool,
     },
     /// Scan a finger; answered by [`Event::Finger`].
     ScanFinger {
@@ -225,6 +267,19 @@ pub enum Effect {
     StopSensors,
     /// Sign, encrypt and store; answered by [`Event::Sealed`] or [`Event::SealFailed`].
     Seal(Box<SealOrder>),
+    /// Keep the newest state of the visit, with what lies in memory, so that a crash or a colleague takes it up.
+    SaveDraft(Box<Draft>),
+    /// Lay what was kept of this visit back into memory.
+    Restore([u8; 16]),
+    /// The visit leaves no record: drop what was kept, and note in the audit trail who did so.
+    Discard {
+        /// The visit.
+        visit: [u8; 16],
+        /// Who.
+        operator: String,
+    },
+    /// Answered by [`Event::Drafts`].
+    ListDrafts,
     /// Forget everything about the person that was held in memory.
     Forget,
     /// Print.
@@ -271,4 +326,6 @@ pub struct Slip {
     pub method: Option<Method>,
     /// The record, for the QR.
     pub record: RecordId,
+    /// Forms that the person takes along, with what could be filled in; printed as often as each says.
+    pub forms: Vec<Form>,
 }

@@ -8,6 +8,7 @@ pub mod benefit;
 pub mod calendar;
 pub mod decision;
 pub mod decoder;
+pub mod draft;
 pub mod event;
 pub mod folding;
 pub mod identity;

@@ -2,6 +2,8 @@
 
 use jiff::civil::Date;
 
+use crate::message::Id;
+
 /// The end of a visit. Nobody leaves with a bare "failed": every variant says what happens next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -86,6 +88,16 @@ impl Outcome {
             Self::AlreadyDone { on, method } => Some(format!("{on} {method}")),
             _ => None,
         }
+    }
+
+    /// Its headline.
+    pub fn message(&self) -> Id {
+        Self::message_of(self.code()).expect("a test walks the vocabulary")
+    }
+
+    /// The headline of the outcome with this code.
+    pub fn message_of(code: &str) -> Option<Id> {
+        Id::named(&format!("outcome-{}", code.to_ascii_lowercase().replace('_', "-")))
     }
 
     /// How it is shown.

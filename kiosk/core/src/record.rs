@@ -6,6 +6,7 @@ use std::fmt;
 
 use minicbor::encode::{Error, Write};
 use minicbor::{Encode, Encoder};
+use serde::{Deserialize, Serialize};
 
 use crate::identity::CardIdentity;
 use crate::identity::ValidTo;
@@ -60,7 +61,8 @@ impl Lane {
 }
 
 /// A biometric or documentary finding with everything that a later reader needs to weigh it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Evidence {
     /// `face`, `finger`, `document`, `witness`.
     pub modality: String,
@@ -87,7 +89,8 @@ pub struct Evidence {
 }
 
 /// What the person was told and answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Consent {
     /// Version of the notice shown.
     pub notice: String,
@@ -104,7 +107,7 @@ pub struct Consent {
 /// A picture that belongs to a record, named by the digest of its sealed bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PictureRef {
-    /// `live-face`, `chip-photo`, `id-front`, `id-back`, `id-in-hand`, `finger`.
+    /// `live-face`, `chip-photo`, `id-front`, `id-back`, `id-in-hand`, `finger`, `door`, `paper`.
     pub role: String,
     /// SHA-256 of the sealed bytes.
     pub digest: [u8; 32],
@@ -162,7 +165,7 @@ pub struct Appeal {
 pub struct Record {
     /// Identity of the record.
     pub id: RecordId,
-    /// Identity of the visit; a correction keeps it.
+    /// Identity of the visit.
     pub visit: [u8; 16],
     /// Terminal.
     pub device: String,
@@ -178,7 +181,7 @@ pub struct Record {
     pub benefits: Vec<BenefitResult>,
     /// Why.
     pub evidence: Vec<Evidence>,
-    /// Who served; then who witnessed or approved.
+    /// Who served, one after another; then who witnessed or approved.
     pub operators: Vec<String>,
     /// What the person agreed to. None where nothing biometric was done.
     pub consent: Option<Consent>,

@@ -1,10 +1,11 @@
 //! The terminal as a whole: locked, or serving one visit after another.
 
+use crate::draft::Draft;
 use crate::event::{Effect, Event};
-use crate::message::{Id, Say};
+use crate::message::{Arg, Id, Say};
 use crate::moment::Moment;
 use crate::operator::{Pin, PinCheck};
-use crate::view::{Header, Outbox, OutboxLine, Page, SignIn, Tap, View};
+use crate::view::{Choice, Header, Outbox, OutboxLine, Page, Pick, SignIn, Tap, View};
 use crate::visit::{Place, Visit, button, pin_notice};
 
 /// The terminal: the only thing that the program holds of core.
@@ -19,7 +20,24 @@ pub struct Terminal {
 #[derive(Clone, Debug)]
 enum State {
     Locked { picked: Option<String>, pin: Pin, notice: Option<Say> },
-    Serving { operator: String, visit: Box<Visit>, outbox: Option<Vec<OutboxLine>> },
+    Serving(Box<Serving>),
+}
+
+/// An operator at work.
+#[derive(Clone, Debug)]
+struct Serving {
+    operator: String,
+    visit: Visit,
+    /// Visits that wait to be taken up again.
+    drafts: Vec<Draft>,
+    aside: Option<Aside>,
+}
+
+/// Pages that are looked at between visits.
+#[derive(Clone, Debug)]
+enum Aside {
+    Outbox(Vec<OutboxLine>),
+    Drafts,
 }
 
 impl Terminal {
@@ -77,40 +95,58 @@ impl Terminal {
                 self.rest(State::Locked { picked, pin: Pin::default(), notice })
             }
 
-            // Between visits.
-            (State::Serving { visit, .. }, Event::Tapped(Tap::SignOut))
-                if !visit.is_under_way() =>
-            {
-                self.state = locked(None);
-                vec![Effect::StopSensors, Effect::Forget]
-            }
-            (State::Serving { operator, visit, .. }, Event::Tapped(Tap::ShowOutbox))
-                if !visit.is_under_way() =>
-            {
-                self.state = State::Serving { operator, visit, outbox: Some(Vec::new()) };
-                vec![Effect::ListOutbox]
-            }
-            (State::Serving { operator, visit, outbox: Some(_) }, Event::Outbox(lines)) => {
-                self.rest(State::Serving { operator, visit, outbox: Some(lines) })
-            }
-            (State::Serving { operator, visit, outbox: Some(_) }, Event::Tapped(Tap::Back)) => {
-                self.rest(State::Serving { operator, visit, outbox: None })
-            }
-
-            // The visit.
-            (State::Serving { operator, mut visit, outbox }, event) => {
-                let mut effects = visit.handle(event, now, &self.place);
-                if visit.end().is_some() {
-                    effects.extend(self.serve(operator));
-                } else {
-                    self.state = State::Serving { operator, visit, outbox };
-                }
-                effects
-            }
+            (State::Serving(serving), event) => self.work(serving, event, now),
 
             // While locked the devices may still speak; nobody listens.
             (state @ State::Locked { .. }, _) => self.rest(state),
         }
+    }
+
+    /// Somebody is signed in: between visits the lists, else the visit.
+    fn work(&mut self, mut serving: Box<Serving>, event: Event, now: Moment) -> Vec<Effect> {
+        let is_idle = !serving.visit.is_under_way();
+        let effects = match event {
+            Event::Tapped(Tap::SignOut) if is_idle => {
+                self.state = locked(None);
+                return vec![Effect::StopSensors, Effect::Forget];
+            }
+            Event::Tapped(Tap::ShowOutbox) if is_idle => {
+                serving.aside = Some(Aside::Outbox(Vec::new()));
+                vec![Effect::ListOutbox]
+            }
+            Event::Outbox(lines) if matches!(serving.aside, Some(Aside::Outbox(_))) => {
+                serving.aside = Some(Aside::Outbox(lines));
+                Vec::new()
+            }
+            Event::Drafts(drafts) => {
+                serving.drafts = drafts;
+                Vec::new()
+            }
+            Event::Tapped(Tap::ShowDrafts) if is_idle => {
+                serving.aside = Some(Aside::Drafts);
+                Vec::new()
+            }
+            Event::Tapped(Tap::Resume(visit)) if matches!(serving.aside, Some(Aside::Drafts)) => {
+                serving.take_up(visit)
+            }
+            Event::Tapped(Tap::Back) if serving.aside.is_some() => {
+                serving.aside = None;
+                Vec::new()
+            }
+            // A card that is laid on ends the reading of lists.
+            event => {
+                let effects = serving.visit.handle(event, now, &self.place);
+                if serving.visit.end().is_some() {
+                    return effects.into_iter().chain(self.serve(serving.operator)).collect();
+                }
+                if serving.visit.is_under_way() {
+                    serving.aside = None;
+                }
+                effects
+            }
+        };
+        self.state = State::Serving(serving);
+        effects
     }
 
     /// What is on the screen now.
@@ -124,15 +160,18 @@ impl Terminal {
                 notice: notice.clone(),
                 buttons: Vec::new(),
             }),
-            State::Serving { outbox: Some(lines), .. } => Page::Outbox(self.outbox_page(lines)),
-            State::Serving { visit, .. } => visit.page(self.now, &self.place),
+            State::Serving(serving) => match &serving.aside {
+                Some(Aside::Outbox(lines)) => Page::Outbox(self.outbox_page(lines)),
+                Some(Aside::Drafts) => Page::Choice(drafts_page(&serving.drafts)),
+                None => serving.page(self.now, &self.place),
+            },
         };
         View { header: self.header(), page }
     }
 
     fn header(&self) -> Header {
         let operator = match &self.state {
-            State::Serving { operator, .. } => Some(self.operator_name(operator)),
+            State::Serving(serving) => Some(self.operator_name(&serving.operator)),
             State::Locked { .. } => None,
         };
         Header { operator, ..self.header.clone() }
@@ -141,15 +180,17 @@ impl Terminal {
     fn outbox_page(&self, lines: &[OutboxLine]) -> Outbox {
         let headline = match (self.header.held, self.header.waiting) {
             (0, 0) => Id::OutboxAllDelivered.into(),
-            (0, waiting) => Id::OutboxWaiting.with([crate::message::Arg::Number(waiting.into())]),
-            (held, _) => Id::OutboxHeld.with([crate::message::Arg::Number(held.into())]),
+            (0, waiting) => Id::OutboxWaiting.with([Arg::Number(waiting.into())]),
+            (held, _) => Id::OutboxHeld.with([Arg::Number(held.into())]),
         };
         Outbox { headline, lines: lines.to_vec(), buttons: vec![button(Id::TapBack, Tap::Back)] }
     }
 
     fn serve(&mut self, operator: String) -> Vec<Effect> {
-        let (visit, effects) = Visit::start(operator.clone());
-        self.state = State::Serving { operator, visit: Box::new(visit), outbox: None };
+        let (visit, mut effects) = Visit::start(operator.clone());
+        let serving = Serving { operator, visit, drafts: Vec::new(), aside: None };
+        self.state = State::Serving(Box::new(serving));
+        effects.push(Effect::ListDrafts);
         effects
     }
 
@@ -165,6 +206,44 @@ impl Terminal {
     fn rest(&mut self, state: State) -> Vec<Effect> {
         self.state = state;
         Vec::new()
+    }
+}
+
+impl Serving {
+    fn take_up(&mut self, visit: [u8; 16]) -> Vec<Effect> {
+        let draft = self.drafts.iter().find(|draft| draft.visit == visit).cloned();
+        let Some((visit, effects)) = draft.and_then(|d| Visit::resume(self.operator.clone(), d))
+        else {
+            return Vec::new();
+        };
+        self.visit = visit;
+        self.aside = None;
+        effects
+    }
+
+    fn page(&self, now: Moment, place: &Place) -> Page {
+        let mut page = self.visit.page(now, place);
+        if let Page::Waiting(waiting) = &mut page
+            && !self.drafts.is_empty()
+            && !self.visit.is_under_way()
+        {
+            waiting.buttons.insert(0, button(Id::TapDrafts, Tap::ShowDrafts));
+        }
+        page
+    }
+}
+
+fn drafts_page(drafts: &[Draft]) -> Choice {
+    let line = |draft: &Draft| {
+        let begun = Moment { wall_ms: draft.begun_ms, ..Moment::default() };
+        let with = [Arg::Text(draft.masked_name()), Arg::Day(begun.date())];
+        Pick { words: Id::DraftLine.with(with), tap: Tap::Resume(draft.visit) }
+    };
+    Choice {
+        title: Id::DraftsTitle,
+        lines: vec![Id::DraftsBody.into()],
+        options: drafts.iter().map(line).collect(),
+        buttons: vec![button(Id::TapBack, Tap::Back)],
     }
 }
 

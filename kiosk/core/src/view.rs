@@ -88,8 +88,30 @@ pub enum Tap {
     ReEnrolFinger,
     /// Two people say yes although the machine says no.
     Appeal,
-    /// The reason of the appeal (`appeal-reason-…`).
-    AppealReason(Id),
+    /// A reason, a relation or a condition from the list on the page.
+    Reason(Id),
+    /// The list of ways that are seldom needed.
+    OtherWays,
+    /// One of them.
+    Way(Way),
+    /// The message of the phone app at this place of the list.
+    Message(u16),
+    /// A day from the list on the page.
+    Day(Date),
+    /// What the decoder found is the end of this visit; the way out is printed.
+    Settle,
+    /// Somebody at the centre looks at the pictures that did not make a reference.
+    SendForReview,
+    /// A second person confirms what the machine cannot.
+    Witness,
+    /// Keep the visit as it is and make room for the next person.
+    Park,
+    /// Leave no record of this visit but a line in the audit trail.
+    Discard,
+    /// The visits that were begun and not ended.
+    ShowDrafts,
+    /// Take this visit up again.
+    Resume([u8; 16]),
     /// Ask for a home visit.
     HomeVisit,
     /// The person agrees to what was read out.
@@ -104,10 +126,6 @@ pub enum Tap {
     CannotTake,
     /// Leave this step.
     Back,
-    /// End the visit without a result; the reason is asked for.
-    Cancel,
-    /// The person does not want to.
-    Refused,
     /// The card belongs to somebody else.
     NotTheirCard,
     /// Close the result.
@@ -116,6 +134,52 @@ pub enum Tap {
     PrintAgain,
     /// Show the list of records and receipts.
     ShowOutbox,
+}
+
+/// A way that is seldom needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Explain what the phone app said.
+    Message,
+    /// Ask for a special certification.
+    Special,
+    /// We are at the person's home and certify now.
+    VisitHere,
+    /// We were at the person's home in vain.
+    VisitFailed,
+    /// A survival statement on paper is handed in.
+    Paper,
+    /// Somebody acts for the person.
+    Proxy,
+    /// The person is not here, or does not wish to.
+    NotHere,
+    /// The person cannot follow an action.
+    Exempt,
+    /// Today's record is to be corrected.
+    Correct,
+    /// The visit is handed to a colleague.
+    Park,
+    /// The visit is undone.
+    Discard,
+}
+
+impl Way {
+    /// What it is called.
+    pub fn label(self) -> Id {
+        match self {
+            Self::Message => Id::WayMessage,
+            Self::Special => Id::WaySpecial,
+            Self::VisitHere => Id::WayVisitHere,
+            Self::VisitFailed => Id::WayVisitFailed,
+            Self::Paper => Id::WayPaper,
+            Self::Proxy => Id::WayProxy,
+            Self::NotHere => Id::WayNotHere,
+            Self::Exempt => Id::WayExempt,
+            Self::Correct => Id::WayCorrect,
+            Self::Park => Id::WayPark,
+            Self::Discard => Id::WayDiscard,
+        }
+    }
 }
 
 /// One page.
@@ -137,8 +201,8 @@ pub enum Page {
     Document(Document),
     /// The machine is not sure, or says no: why, and the ways on.
     Judge(Judge),
-    /// The appeal: reason, then the second person.
-    Appeal(Appeal),
+    /// Something is chosen from a list: a reason, a way, a message, a day.
+    Choice(Choice),
     /// A second person signs.
     Witness(SignIn),
     /// Being written; a moment.
@@ -189,7 +253,7 @@ pub struct Person {
     /// Whether the card's picture is there to be compared with.
     pub has_photo: bool,
     /// What does not fit together on the card or with the roster.
-    pub warnings: Vec<Id>,
+    pub warnings: Vec<Say>,
     /// Each benefit with what is due.
     pub benefits: Vec<BenefitLine>,
     /// The sentence that sums it up.
@@ -284,13 +348,26 @@ pub struct Judge {
     pub buttons: Vec<Button>,
 }
 
-/// See [`Page::Appeal`].
+/// See [`Page::Choice`].
 #[derive(Clone, Debug, PartialEq)]
-pub struct Appeal {
-    /// Reasons to choose from.
-    pub reasons: Vec<Button>,
-    /// Back.
+pub struct Choice {
+    /// What is chosen.
+    pub title: Id,
+    /// What is known about it, a sentence a line.
+    pub lines: Vec<Say>,
+    /// What can be chosen.
+    pub options: Vec<Pick>,
+    /// Back, and what needs no choice.
     pub buttons: Vec<Button>,
+}
+
+/// One line of a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pick {
+    /// What it says.
+    pub words: Say,
+    /// What a tap on it means.
+    pub tap: Tap,
 }
 
 /// Where a sealed record is. Only a verified receipt makes it [`Delivery::CentreHasIt`].

@@ -5,9 +5,12 @@
 
 mod actions;
 mod case;
+mod menus;
 mod pages;
+mod paper;
 
 use crate::decision::{self, Judgement, Modality, Verdict};
+use crate::draft::Draft;
 use crate::event::{
     CardEvent, Effect, Event, FaceEvent, FacePurpose, FingerEvent, FingerPurpose, Lookup, Picture,
 };
@@ -20,7 +23,10 @@ use crate::policy::PackSet;
 use crate::record::{Appeal, RecordId};
 use crate::view::{Delivery, Page, SlipState, Tap, Trouble};
 
+use actions::may;
 use case::Case;
+use menus::{Menu, Witnessed};
+use pages::primary;
 
 pub(crate) use actions::pin_notice;
 pub(crate) use pages::button;
@@ -55,6 +61,40 @@ pub enum Plan {
     ReEnrolFace,
     /// Prove the face, then build a new finger reference.
     ReEnrolFinger,
+    /// Certify at the person's home, with a second person.
+    HomeVisit,
+    /// Take a survival statement on paper.
+    Paper,
+}
+
+impl Plan {
+    /// The plan that a tap asks for.
+    fn of(tap: &Tap) -> Option<Self> {
+        Some(match tap {
+            Tap::CertifyFace => Self::Face,
+            Tap::CertifyFinger => Self::Finger,
+            Tap::ReEnrolFace => Self::ReEnrolFace,
+            Tap::ReEnrolFinger => Self::ReEnrolFinger,
+            _ => return None,
+        })
+    }
+
+    /// The words of its button.
+    fn label(self) -> Id {
+        match self {
+            Self::Face => Id::TapCertifyFace,
+            Self::Finger => Id::TapCertifyFinger,
+            Self::ReEnrolFace => Id::TapReEnrolFace,
+            Self::ReEnrolFinger => Id::TapReEnrolFinger,
+            Self::HomeVisit => Id::WayVisitHere,
+            Self::Paper => Id::WayPaper,
+        }
+    }
+
+    /// Whether a face is taken under it.
+    fn takes_a_face(self) -> bool {
+        !matches!(self, Self::Finger | Self::Paper)
+    }
 }
 
 /// Where the visit is.
@@ -64,12 +104,12 @@ enum Phase {
     LookingUp(Box<CardIdentity>),
     Reviewing,
     Consenting(Plan),
-    Documents { step: usize, coaching: Option<Id> },
+    Choosing(Menu),
+    Document { picture: Picture, coaching: Option<Id> },
     Face { purpose: FacePurpose, prompt: Id, good: bool, progress: f32 },
     Finger { purpose: FingerPurpose, finger: u8, placed: u8, prompt: Id, progress: f32 },
     Judging(Judgement),
-    Appealing,
-    Witnessing { reason: Id, picked: Option<String>, pin: Pin, notice: Option<Say> },
+    Witnessing { cause: Witnessed, picked: Option<String>, pin: Pin, notice: Option<Say> },
     Sealing { outcome: Outcome, failed: Option<Trouble> },
     Closed { outcome: Outcome, delivery: Delivery, slip: SlipState },
 }
@@ -79,7 +119,9 @@ enum Phase {
 pub enum VisitEnd {
     /// A record is sealed.
     Recorded(RecordId),
-    /// No card was read; nothing happened.
+    /// It is kept and will be taken up again.
+    Parked,
+    /// Nothing happened, or it was undone.
     Nothing,
 }
 
@@ -88,6 +130,8 @@ pub enum VisitEnd {
 pub struct Visit {
     phase: Phase,
     case: Case,
+    /// What is on the disk of it.
+    kept: Option<Draft>,
     /// Set when the visit is over and the next person may come.
     end: Option<VisitEnd>,
 }
@@ -96,8 +140,17 @@ impl Visit {
     /// Waits for a card; `operator` serves.
     pub fn start(operator: String) -> (Self, Vec<Effect>) {
         let phase = Phase::AwaitingCard { prompt: Id::LayCard, trouble: None };
-        let visit = Self { phase, case: Case::new(operator), end: None };
+        let visit = Self { phase, case: Case::new(operator), kept: None, end: None };
         (visit, vec![Effect::AwaitCard, Effect::Speak(Id::LayCard)])
+    }
+
+    /// Takes up a visit that was kept; `operator` goes on with it. None when it cannot be read any more.
+    pub fn resume(operator: String, draft: Draft) -> Option<(Self, Vec<Effect>)> {
+        let card = draft.card()?;
+        let effects = vec![Effect::Restore(draft.visit), Effect::Find(card.number.clone())];
+        let case = Case::restore(draft, operator);
+        let phase = Phase::LookingUp(Box::new(card));
+        Some((Self { phase, case, kept: None, end: None }, effects))
     }
 
     /// Over?
@@ -117,6 +170,32 @@ impl Visit {
         {
             return Vec::new();
         }
+        let passing = matches!(
+            event,
+            Event::Face(_, FaceEvent::Seen { .. }) | Event::Finger(_, FingerEvent::Seen { .. })
+        );
+        let mut effects = self.step(event, now, place);
+        if !passing {
+            effects.extend(self.keep());
+        }
+        effects
+    }
+
+    /// What happened to the visit is on the disk before anything else happens to it.
+    fn keep(&mut self) -> Option<Effect> {
+        let is_over = matches!(self.phase, Phase::Sealing { .. } | Phase::Closed { .. });
+        if is_over || self.end.is_some() {
+            return None;
+        }
+        let draft = self.case.draft()?;
+        if self.kept.as_ref() == Some(&draft) {
+            return None;
+        }
+        self.kept = Some(draft.clone());
+        Some(Effect::SaveDraft(Box::new(draft)))
+    }
+
+    fn step(&mut self, event: Event, now: Moment, place: &Place) -> Vec<Effect> {
         let phase = std::mem::replace(
             &mut self.phase,
             Phase::AwaitingCard { prompt: Id::LayCard, trouble: None },
@@ -136,7 +215,7 @@ impl Visit {
             }
             (Phase::AwaitingCard { .. }, Event::Card(CardEvent::Read { card, visit, record })) => {
                 let find = Effect::Find(card.number.clone());
-                self.case.identify(visit, record);
+                self.case.identify(visit, record, now);
                 self.phase = Phase::LookingUp(card);
                 vec![find]
             }
@@ -150,7 +229,7 @@ impl Visit {
             // What will be done, and whether the person wants it.
             (Phase::Consenting(plan), Event::Tapped(Tap::Agree)) => {
                 self.case.agree(place);
-                self.begin(plan, place)
+                self.proceed(plan, now, place)
             }
             (Phase::Consenting(plan), Event::Tapped(Tap::Decline)) => {
                 self.case.decline(plan, place);
@@ -158,24 +237,29 @@ impl Visit {
             }
             (Phase::Consenting(_), Event::Tapped(Tap::Back)) => self.rest(Phase::Reviewing),
 
+            // The lists.
+            (Phase::Choosing(menu), Event::Tapped(tap)) => self.picked(menu, tap, now, place),
+
             // Pictures of the documents.
-            (Phase::Documents { step, .. }, Event::Tapped(Tap::TakePicture)) => {
-                let picture = DOCUMENTS[step].0;
-                self.phase = Phase::Documents { step, coaching: Some(Id::DocumentTaking) };
+            (Phase::Document { picture, .. }, Event::Tapped(Tap::TakePicture)) => {
+                self.phase = Phase::Document { picture, coaching: Some(Id::DocumentTaking) };
                 vec![Effect::TakeDocument(self.case.sitting, picture)]
             }
-            (Phase::Documents { step, .. }, Event::Document(_, Ok(()))) => {
-                self.case.keep_picture(DOCUMENTS[step].0);
-                self.next_document(step + 1, place)
+            (Phase::Document { picture, .. }, Event::Document(_, Ok(()))) => {
+                self.case.keep_picture(picture);
+                self.document_done(picture, now, place)
             }
-            (Phase::Documents { step, .. }, Event::Document(_, Err(why))) => {
-                self.rest(Phase::Documents { step, coaching: Some(why) })
+            (Phase::Document { picture, .. }, Event::Document(_, Err(why))) => {
+                self.rest(Phase::Document { picture, coaching: Some(why) })
             }
-            (Phase::Documents { step, .. }, Event::Tapped(Tap::CannotTake)) => {
-                self.case.note_not_taken("document", DOCUMENTS[step].0.role());
-                self.next_document(step + 1, place)
+            // A statement that is not shown proves nothing.
+            (Phase::Document { picture, .. }, Event::Tapped(Tap::CannotTake))
+                if picture != Picture::Paper =>
+            {
+                self.case.note_not_taken("document", picture.role());
+                self.document_done(picture, now, place)
             }
-            (Phase::Documents { .. }, Event::Tapped(Tap::Back)) => {
+            (Phase::Document { .. }, Event::Tapped(Tap::Back)) => {
                 self.phase = Phase::Reviewing;
                 vec![Effect::StopSensors]
             }
@@ -248,56 +332,40 @@ impl Visit {
             }
 
             // Two people say yes.
-            (Phase::Appealing, Event::Tapped(Tap::AppealReason(reason))) => {
-                self.rest(Phase::Witnessing {
-                    reason,
-                    picked: None,
-                    pin: Pin::default(),
-                    notice: None,
-                })
-            }
-            (Phase::Appealing | Phase::Witnessing { .. }, Event::Tapped(Tap::Back)) => {
-                self.rest(Phase::Reviewing)
-            }
-            (Phase::Witnessing { reason, .. }, Event::Tapped(Tap::PickOperator(id))) => {
-                self.pick_witness(reason, id, place)
+            (Phase::Witnessing { .. }, Event::Tapped(Tap::Back)) => self.rest(Phase::Reviewing),
+            (Phase::Witnessing { cause, .. }, Event::Tapped(Tap::PickOperator(id))) => {
+                self.pick_witness(cause, id, place)
             }
             (
-                Phase::Witnessing { reason, picked: Some(picked), mut pin, notice },
+                Phase::Witnessing { cause, picked: Some(picked), mut pin, notice },
                 Event::Tapped(tap @ (Tap::Digit(_) | Tap::EraseDigit)),
             ) => {
                 match tap {
                     Tap::Digit(digit) => pin.push(digit),
                     _ => pin.erase(),
                 }
-                self.rest(Phase::Witnessing { reason, picked: Some(picked), pin, notice })
+                self.rest(Phase::Witnessing { cause, picked: Some(picked), pin, notice })
             }
             (
-                Phase::Witnessing { reason, picked: Some(operator), pin, .. },
+                Phase::Witnessing { cause, picked: Some(operator), pin, .. },
                 Event::Tapped(Tap::EnterPin),
             ) if pin.is_complete() => {
                 let check = Effect::CheckPin { operator: operator.clone(), pin };
-                let picked = Some(operator);
-                self.phase =
-                    Phase::Witnessing { reason, picked, pin: Pin::default(), notice: None };
+                let (picked, pin) = (Some(operator), Pin::default());
+                self.phase = Phase::Witnessing { cause, picked, pin, notice: None };
                 vec![check]
             }
             (
-                Phase::Witnessing { reason, picked: Some(witness), .. },
+                Phase::Witnessing { cause, picked: Some(witness), .. },
                 Event::PinChecked(of, PinCheck::Right),
-            ) if of == witness => {
-                self.case.operators.truncate(1);
-                self.case.operators.push(witness);
-                self.case.appeal = Some(Appeal { reason: reason.name().into(), statement: None });
-                self.seal(Outcome::AppealFiled, now, place)
-            }
+            ) if of == witness => self.witnessed(cause, witness, now, place),
             (
-                Phase::Witnessing { reason, picked: Some(picked), .. },
+                Phase::Witnessing { cause, picked: Some(picked), .. },
                 Event::PinChecked(of, check),
             ) if of == picked && check != PinCheck::Right => {
-                let picked = Some(picked);
+                let (picked, pin) = (Some(picked), Pin::default());
                 let notice = Some(actions::pin_notice(check));
-                self.rest(Phase::Witnessing { reason, picked, pin: Pin::default(), notice })
+                self.rest(Phase::Witnessing { cause, picked, pin, notice })
             }
 
             // Durable, then the receipt.
@@ -322,7 +390,7 @@ impl Visit {
                 self.rest(Phase::Closed { outcome, delivery, slip })
             }
             (Phase::Closed { outcome, delivery, .. }, Event::Tapped(Tap::PrintAgain)) => {
-                let slip = self.case.slip(&outcome, now, place);
+                let slip = paper::slip(&self.case, &outcome, now, place);
                 self.phase = Phase::Closed { outcome, delivery, slip: SlipState::Printing };
                 vec![Effect::Print(Box::new(slip))]
             }
@@ -352,13 +420,7 @@ fn cannot_be_taken() -> Judgement {
     Judgement { verdict: Verdict::Unsure, reasons: vec![Id::WhyNoReference] }
 }
 
-/// The documents of a re-enrolment in the order of the notices (R72), with the step's name in a policy pack.
-const DOCUMENTS: [(Picture, &str); 3] = [
-    (Picture::IdFront, "id_front"),
-    (Picture::IdBack, "id_back"),
-    (Picture::IdInHand, "id_in_hand"),
-];
-/// Tries of face or finger in one visit before only the other ways on are offered.
+/// Tries of face or finger in one visit before only the other ways on are offered, where no pack says otherwise.
 const TRIES_MAX: u8 = 3;
 /// Placements of one finger that make a reference: the cheapest gain in accuracy that was measured.
 const PLACEMENTS: u8 = 3;

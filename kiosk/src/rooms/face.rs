@@ -27,10 +27,8 @@ pub enum Order {
         sitting: Sitting,
         /// Verify or enrol.
         purpose: FacePurpose,
-        /// Actions to ask for if the passive score does not convince.
-        actions: Vec<Action>,
-        /// Time for each action.
-        action_time: Duration,
+        /// How a sign of life is looked for.
+        liveness: LivenessRule,
     },
     /// Show the camera, for documents.
     Preview,
@@ -40,6 +38,16 @@ pub enum Order {
     Stop,
 }
 
+/// How a sign of life is looked for.
+pub struct LivenessRule {
+    /// Actions to ask for, in this order.
+    pub actions: Vec<Action>,
+    /// Time for each.
+    pub time: Duration,
+    /// Nothing is asked for when the passive score convinces.
+    pub passive: bool,
+}
+
 /// Opens a camera. The desk build puts a simulated one here.
 pub type OpenCamera = Box<dyn Fn() -> Result<Box<dyn Camera>, Id> + Send>;
 
@@ -47,6 +55,8 @@ pub type OpenCamera = Box<dyn Fn() -> Result<Box<dyn Camera>, Id> + Send>;
 pub struct FaceRoom {
     open_camera: OpenCamera,
     camera: Option<Box<dyn Camera>>,
+    /// A frame came since it was opened, and that was told.
+    works: bool,
     models: PathBuf,
     engine: Option<(FaceEngine, Manifest)>,
     teller: Teller,
@@ -67,6 +77,7 @@ impl FaceRoom {
         Self {
             open_camera,
             camera: None,
+            works: false,
             models,
             engine: None,
             teller,
@@ -120,15 +131,14 @@ impl FaceRoom {
             Order::Stop => Doing::Nothing,
             Order::Preview => Doing::Preview,
             Order::Take(sitting, role) => Doing::Taking(sitting, role, Instant::now() + TAKE_TIME),
-            Order::Watch { sitting, purpose, actions, action_time } => match &self.engine {
+            Order::Watch { sitting, purpose, liveness } => match &self.engine {
                 None => {
                     self.tell(sitting, FaceEvent::Failed(Id::ErrFaceModelMissing));
                     Doing::Nothing
                 }
                 Some((engine, manifest)) => {
                     let references = session::references(engine, &self.tray);
-                    let session =
-                        Session::new(purpose, actions, action_time, references, manifest, engine);
+                    let session = Session::new(purpose, liveness, references, manifest, engine);
                     Doing::Watching(sitting, Box::new(session))
                 }
             },
@@ -152,12 +162,15 @@ impl FaceRoom {
     fn frame(&mut self) -> Result<Frame, Id> {
         if self.camera.is_none() {
             self.camera = Some((self.open_camera)()?);
+            self.works = false;
         }
         let camera = self.camera.as_mut().expect("opened above");
         let frame = camera.latest(Instant::now() + FRAME_TIME);
         match frame {
             Ok(frame) => {
-                self.teller.device(Id::DeviceCamera, None);
+                if !std::mem::replace(&mut self.works, true) {
+                    self.teller.device(Id::DeviceCamera, None);
+                }
                 Ok(frame)
             }
             Err(error) => {

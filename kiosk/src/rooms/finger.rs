@@ -90,7 +90,7 @@ impl FingerRoom {
             Ok(engine) => self.engine = Some(engine),
             Err(error) => {
                 warn!(%error, "fingerprint network");
-                self.teller.device(Id::DeviceFinger, Some(Id::ErrFingerModelMissing));
+                self.teller.device(Id::DeviceFingerModel, Some(Id::ErrFingerModelMissing));
             }
         }
     }
@@ -111,7 +111,7 @@ impl FingerRoom {
 
     fn scan(&mut self, purpose: FingerPurpose, finger: u8, orders: &Receiver<Order>) {
         if self.engine.is_none() {
-            return self.failed(Id::ErrFingerModelMissing);
+            return self.tell(FingerEvent::Failed(Id::ErrFingerModelMissing));
         }
         let until = Instant::now() + SITTING_TIME;
         let mut placed: Vec<Placement> = Vec::new();

@@ -7,16 +7,15 @@ use std::time::Instant;
 use image::{ExtendedColorType, ImageEncoder, RgbImage};
 use kiosk_core::decision::Modality;
 use kiosk_core::event::{Event, Picture, SealOrder};
-use kiosk_core::identity::IdNumber;
 use kiosk_core::message::Id;
-use kiosk_core::record::{SealedRecord, TemplateRecord};
+use kiosk_core::record::TemplateRecord;
 use kiosk_store::{AuditLine, Commit, NewReference, StoreError, Success};
 use kiosk_sync::{SealError, Sealer};
 use models::iso19794::{self, FingerPosition, FingerRecord, FingerView};
 use tracing::{error, info};
 
 use super::roster::{FACE_FORMAT, FINGER_FORMAT};
-use crate::happening::{Happening, Teller};
+use crate::happening::Teller;
 use crate::tray::{SharedTray, Tray};
 use crate::vault::Vault;
 
@@ -59,7 +58,7 @@ impl KeepRoom {
             Ok(()) => {
                 info!(record = %id, ms = started.elapsed().as_millis(), "record sealed");
                 self.teller.event(Event::Sealed(id));
-                self.tell_outbox();
+                self.teller.outbox(&self.vault);
             }
             Err(problem) => {
                 error!(%problem, "record not kept");
@@ -70,12 +69,13 @@ impl KeepRoom {
 
     fn seal_and_commit(&self, order: SealOrder) -> Result<(), KeepError> {
         let SealOrder { mut record, pictures, templates, successes } = order;
+        let supersedes = record.supersedes;
         let tray = self.tray.open();
         record.templates = template_records(&tray, &templates);
         let pictures = encode_pictures(&tray, &pictures)?;
         drop(tray);
         let sealed = self.sealer.seal(&mut record, pictures)?;
-        let references = record.templates.iter().map(reference).collect();
+        let references: Vec<NewReference> = record.templates.iter().map(reference).collect();
         let successes = successes.into_iter().map(|(pack, success)| Success {
             pack,
             method: success.method.id().into(),
@@ -87,31 +87,13 @@ impl KeepRoom {
             event: "visit-sealed".into(),
             detail: format!("{} {}", record.id, record.outcome.code()),
         };
-        let number = record.subject.number.clone();
-        self.commit(sealed, &number, record.visit, audit, references, successes.collect())
-    }
-
-    fn commit(
-        &self,
-        record: SealedRecord,
-        number: &IdNumber,
-        visit: [u8; 16],
-        audit: AuditLine,
-        references: Vec<NewReference>,
-        successes: Vec<Success>,
-    ) -> Result<(), KeepError> {
-        let subject = self.vault.key.subject(number);
-        let commit = Commit { record, subject, visit, audit, references, successes };
+        let subject = self.vault.key.subject(&record.subject.number);
+        let successes = successes.collect();
+        let visit = record.visit;
+        let record = sealed;
+        let commit = Commit { record, subject, visit, supersedes, audit, references, successes };
         self.vault.store().commit(commit)?;
         Ok(())
-    }
-
-    fn tell_outbox(&self) {
-        if let Ok(summary) = self.vault.store().outbox_summary() {
-            let waiting = u32::try_from(summary.waiting).unwrap_or(u32::MAX);
-            let held = u32::try_from(summary.held).unwrap_or(u32::MAX);
-            self.teller.tell(Happening::Outbox(waiting, held));
-        }
     }
 }
 
@@ -157,7 +139,8 @@ fn face_record(tray: &Tray) -> Option<TemplateRecord> {
     })
 }
 
-fn finger_record(tray: &Tray) -> Option<TemplateRecord> {
+/// The placements of a new finger as one ISO 19794-2 record.
+pub fn finger_record(tray: &Tray) -> Option<TemplateRecord> {
     let extractor = tray.new_fingers.first()?.2.extractor.clone();
     let view = |(number, (finger, quality, template)): (usize, &(u8, u8, _))| {
         Some(FingerView {
@@ -214,7 +197,7 @@ fn jpeg(picture: &RgbImage) -> Result<Vec<u8>, image::ImageError> {
 }
 
 /// A fingerprint is kept without loss: minutiae must not be invented by a codec.
-fn grey_png(finger: &models::finger::GreyImage) -> Result<Vec<u8>, image::ImageError> {
+pub fn grey_png(finger: &models::finger::GreyImage) -> Result<Vec<u8>, image::ImageError> {
     let mut bytes = Vec::new();
     let encoder = image::codecs::png::PngEncoder::new(Cursor::new(&mut bytes));
     encoder.write_image(&finger.pixels, finger.width, finger.height, ExtendedColorType::L8)?;

@@ -4,6 +4,7 @@ use std::sync::mpsc::Receiver;
 
 use drivers::link::LinkConfig;
 use drivers::printer::{self, Align, Line, Printed, Printer, PrinterError, Settings};
+use kiosk_core::decoder::Form;
 use kiosk_core::event::{Event, Slip};
 use kiosk_core::message::Id;
 use kiosk_core::outcome::Tone;
@@ -99,12 +100,32 @@ pub fn layout(slip: &Slip) -> printer::Slip {
     if let Some(method) = slip.method {
         paper = paper.line(Line::new(catalogue::plain(method.message()).zh));
     }
+    paper = slip.forms.iter().fold(paper, form);
     let number = format!("CQ1:{}", slip.record);
     paper = paper.feed(1).line(Line::new(number.as_str()));
     match paper.clone().qr(number.as_bytes(), QR_MODULE_DOTS) {
         Ok(with_qr) => with_qr.feed(2).cut(),
         Err(_) => paper.feed(2).cut(),
     }
+}
+
+/// A form with what could be filled in, as often as the agency wants it, for the person to sign.
+fn form(mut paper: printer::Slip, form: &Form) -> printer::Slip {
+    let Some(name) = &form.name else {
+        return paper;
+    };
+    for copy in 1..=form.copies {
+        let title = format!("{name}（{copy}/{}）", form.copies);
+        paper = paper.feed(1).line(Line::new(title).align(Align::Centre).bold());
+        for (label, value) in &form.filled {
+            paper = paper.line(Line::new(format!("{label}：{value}")));
+        }
+        if let Some(stamp) = &form.stamp {
+            paper = paper.line(Line::new(format!("盖章：{stamp}")));
+        }
+        paper = paper.line(Line::new("本人签字：")).feed(2);
+    }
+    paper
 }
 
 /// Large enough for a phone of ten years ago.

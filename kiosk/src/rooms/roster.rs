@@ -6,8 +6,9 @@ use std::time::Instant;
 use jiff::civil::Date;
 use kiosk_core::benefit::{Method, Success};
 use kiosk_core::decision::Modality;
-use kiosk_core::event::Lookup;
+use kiosk_core::event::{Latest, Lookup};
 use kiosk_core::identity::IdNumber;
+use kiosk_core::outcome::Outcome;
 use kiosk_core::policy::PackSet;
 use kiosk_core::roster::{self, Beneficiary, RosterKeys};
 use kiosk_store::{RosterEntry, RosterImport, RosterRow, Store, StoreError, StoreKey};
@@ -226,7 +227,13 @@ fn look_up(vault: &Vault, tray: &SharedTray, number: &IdNumber) -> Result<Lookup
         let bytes = crate::hex::decode(&reference.template).unwrap_or_default();
         put(&mut tray, &reference.format, &reference.extractor, &bytes, name);
     }
-    Ok(Lookup { references: on_tray(&tray), beneficiary, recent })
+    let latest = store.latest_record(&subject)?.and_then(latest);
+    Ok(Lookup { references: on_tray(&tray), beneficiary, recent, latest })
+}
+
+fn latest(line: kiosk_store::RecordLine) -> Option<Latest> {
+    let outcome = Outcome::message_of(&line.outcome)?;
+    Some(Latest { record: line.record, on: line.captured.date(), outcome })
 }
 
 fn success(kept: kiosk_store::Success) -> Option<(String, Success)> {

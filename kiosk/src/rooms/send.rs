@@ -17,7 +17,7 @@ use tracing::{error, info, warn};
 
 use crate::clock::Clock;
 use crate::config::AuthorityConfig;
-use crate::happening::{Happening, Teller};
+use crate::happening::Teller;
 use crate::vault::Vault;
 
 /// What the room is asked to do.
@@ -101,7 +101,7 @@ impl SendRoom {
         let mut outbox =
             VaultOutbox { vault: &self.vault, teller: &self.teller, clock: &self.clock };
         let report = run_batch(&mut outbox, &mut self.transport, &turn);
-        self.tell_outbox();
+        self.teller.outbox(&self.vault);
         match report {
             Ok(report) => {
                 if report.offered > 0 {
@@ -134,13 +134,6 @@ impl SendRoom {
             && let Err(error) = self.transport.set_base(&format!("https://{}", address.trim()))
         {
             warn!(code = error.code(), "the address of the authority");
-        }
-    }
-
-    fn tell_outbox(&self) {
-        if let Ok(summary) = self.vault.store().outbox_summary() {
-            let count = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
-            self.teller.tell(Happening::Outbox(count(summary.waiting), count(summary.held)));
         }
     }
 }

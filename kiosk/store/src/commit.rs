@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use kiosk_core::record::SealedRecord;
+use kiosk_core::record::{RecordId, SealedRecord};
 
 use crate::audit::{self, AuditLine};
 use crate::error::StoreError;
@@ -24,6 +24,8 @@ pub struct Commit {
     pub subject: SubjectRef,
     /// The visit; its draft is dropped in the same step.
     pub visit: [u8; 16],
+    /// The record that this one corrects: what it achieved and built no longer counts here.
+    pub supersedes: Option<RecordId>,
     /// The line in the audit trail.
     pub audit: AuditLine,
     /// References built in this visit. They replace those of the same modality.
@@ -81,6 +83,10 @@ impl Store {
         let transaction = self.connection.transaction()?;
         insert_frame(&transaction, frame)?;
         audit::append(&transaction, &self.keys, &commit.audit)?;
+        if let Some(corrected) = commit.supersedes {
+            success::withdraw(&transaction, &commit.subject, corrected)?;
+            reference::withdraw(&transaction, &commit.subject, corrected)?;
+        }
         reference::replace(&transaction, &commit.subject, &commit.references, &frame.captured)?;
         success::put(&transaction, &commit.subject, &commit.successes, frame.seq)?;
         transaction

@@ -240,6 +240,17 @@ impl Store {
             .optional()?)
     }
 
+    /// The newest record about a person that was made here.
+    pub fn latest_record(&self, subject: &SubjectRef) -> Result<Option<RecordLine>, StoreError> {
+        Ok(self
+            .connection
+            .prepare_cached(&format!(
+                "{RECORD_LINE} WHERE record.subject = ?1 ORDER BY record.seq DESC LIMIT 1"
+            ))?
+            .query_row([subject.0], line)
+            .optional()?)
+    }
+
     /// The signed receipt of a delivered record.
     pub fn receipt(&self, record: RecordId) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self

@@ -98,6 +98,7 @@ fn commit(n: u64) -> Commit {
         },
         subject: SubjectRef([n as u8; 32]),
         visit: visit(n),
+        supersedes: None,
         audit: AuditLine {
             at: captured,
             actor: "op-1".into(),

@@ -5,6 +5,7 @@ use std::fmt;
 use rusqlite::{Connection, params};
 
 use kiosk_core::moment::Moment;
+use kiosk_core::record::RecordId;
 
 use crate::error::StoreError;
 use crate::key::SubjectRef;
@@ -84,6 +85,21 @@ impl Store {
     pub fn stored_faces(&self) -> Result<u64, StoreError> {
         self.count_rows("SELECT count(DISTINCT subject) FROM reference WHERE modality = 'face'")
     }
+}
+
+/// What was built in a corrected visit may be somebody else's.
+pub(crate) fn withdraw(
+    connection: &Connection,
+    subject: &SubjectRef,
+    corrected: RecordId,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "DELETE FROM reference WHERE subject = ?1 AND (boot_id, mono_ms, wall_ms) =
+             (SELECT boot_id, mono_ms, wall_ms FROM record WHERE id = ?2)",
+        )?
+        .execute(params![subject.0, corrected.0])?;
+    Ok(())
 }
 
 /// A re-enrolment replaces what was there for the same modality; other modalities stay.

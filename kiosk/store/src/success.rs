@@ -3,6 +3,7 @@
 use rusqlite::{Connection, params};
 
 use kiosk_core::moment::Moment;
+use kiosk_core::record::RecordId;
 
 use crate::error::StoreError;
 use crate::key::SubjectRef;
@@ -32,6 +33,21 @@ impl Store {
         })?;
         Ok(found.collect::<Result<_, _>>()?)
     }
+}
+
+/// What a corrected record achieved no longer counts.
+pub(crate) fn withdraw(
+    connection: &Connection,
+    subject: &SubjectRef,
+    corrected: RecordId,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "DELETE FROM success
+             WHERE subject = ?1 AND seq = (SELECT seq FROM record WHERE id = ?2)",
+        )?
+        .execute(params![subject.0, corrected.0])?;
+    Ok(())
 }
 
 /// The later number wins, whatever the wall clock says.

@@ -98,6 +98,7 @@ fn whole(record: SealedRecord, key: &StoreKey) -> Result<Commit, Box<dyn Error>>
     Ok(Commit {
         subject: key.subject(&IdNumber::parse(NUMBER)?),
         visit: record.id.0,
+        supersedes: None,
         audit: AuditLine {
             at: record.captured,
             actor: "op-1".into(),

@@ -72,6 +72,13 @@ vocabulary! {
     }
 }
 
+impl NotRequiredReason {
+    /// Whether the agency's window has something to put right before anything can be certified (R6, R17).
+    pub fn needs_the_window(self) -> bool {
+        matches!(self, Self::DuplicateBenefit | Self::NotAdded)
+    }
+}
+
 impl DueState {
     /// The stable word in records, examples and lists.
     pub fn id(&self) -> &'static str {

@@ -1,12 +1,14 @@
 //! What a tap or an answer leads to. Each function moves the visit on by one step; none of them loops.
 
+use jiff::ToSpan;
+
 use super::*;
 use crate::benefit::Method;
-use crate::decision::Comparison;
+use crate::decision::{Comparison, Liveness};
 use crate::event::Action;
 use crate::message::Arg;
 use crate::outcome::Outcome;
-use crate::policy::{self, DueState};
+use crate::policy;
 
 impl Visit {
     pub(super) fn review(
@@ -23,23 +25,19 @@ impl Visit {
     /// The operator chose what to do with this person.
     pub(super) fn chosen(&mut self, tap: Tap, now: Moment, place: &Place) -> Vec<Effect> {
         match tap {
-            Tap::CertifyFace if self.may(Plan::Face) => self.propose(Plan::Face),
-            Tap::CertifyFinger if self.may(Plan::Finger) => self.propose(Plan::Finger),
-            Tap::ReEnrolFace if self.may(Plan::ReEnrolFace) => self.propose(Plan::ReEnrolFace),
-            Tap::ReEnrolFinger if self.may(Plan::ReEnrolFinger) => {
-                self.propose(Plan::ReEnrolFinger)
-            }
-            Tap::Appeal if self.case.may_appeal() => self.rest(Phase::Appealing),
+            Tap::Appeal if self.case.may_appeal() => self.rest(Phase::Choosing(Menu::Appeal)),
+            Tap::OtherWays => self.rest(Phase::Choosing(Menu::Ways)),
             Tap::Done if !self.case.anything_due() => {
-                let outcome = nothing_due(&self.case);
+                let outcome = self.case.nothing_due();
                 self.seal(outcome, now, place)
             }
-            Tap::HomeVisit => self.seal(Outcome::VisitRequested, now, place),
-            Tap::Refused => self.seal(Outcome::NotPresent("refused".into()), now, place),
             Tap::NotTheirCard => {
                 self.seal(Outcome::NotPresent("not-their-card".into()), now, place)
             }
-            _ => self.rest(Phase::Reviewing),
+            tap => match Plan::of(&tap).filter(|plan| self.may(*plan)) {
+                Some(plan) => self.propose(plan),
+                None => self.rest(Phase::Reviewing),
+            },
         }
     }
 
@@ -48,46 +46,65 @@ impl Visit {
         may(&self.case, plan)
     }
 
-    fn propose(&mut self, plan: Plan) -> Vec<Effect> {
+    pub(super) fn propose(&mut self, plan: Plan) -> Vec<Effect> {
         self.case.plan = Some(plan);
+        self.case.face_proved = false;
         self.phase = Phase::Consenting(plan);
         vec![Effect::Speak(Id::ConsentTitle)]
     }
 
-    /// The person agreed: to the sensors.
-    pub(super) fn begin(&mut self, plan: Plan, place: &Place) -> Vec<Effect> {
+    /// What the plan takes next: a document, the face, the finger, or nothing any more.
+    pub(super) fn proceed(&mut self, plan: Plan, now: Moment, place: &Place) -> Vec<Effect> {
+        if let Some(picture) = self.next_document(plan, place) {
+            self.case.next_sitting();
+            self.phase = Phase::Document { picture, coaching: None };
+            return vec![Effect::PreviewDocument];
+        }
+        let built = self.case.templates.contains(&Modality::Face);
         match plan {
-            Plan::Face | Plan::ReEnrolFinger => self.watch_face(FacePurpose::Verify, place),
-            Plan::ReEnrolFace => self.next_document(0, place),
+            Plan::Paper => {
+                self.case.method = Some(Method::PaperStatement);
+                self.seal(Outcome::EvidenceOnly, now, place)
+            }
             Plan::Finger => {
                 let finger = self.case.finger_on_file().unwrap_or(FINGER_DEFAULT);
                 self.scan_finger(FingerPurpose::Verify, finger)
             }
-        }
-    }
-
-    /// The next document that every pack of this person asks for, or the face when there is none left.
-    pub(super) fn next_document(&mut self, from: usize, place: &Place) -> Vec<Effect> {
-        let wanted = |name: &str| {
-            let packs = self.case.assessments.iter().filter_map(|a| place.packs.get(&a.pack));
-            packs.into_iter().any(|pack| pack.model.steps.iter().any(|step| step.id() == name))
-        };
-        match (from..DOCUMENTS.len()).find(|&step| wanted(DOCUMENTS[step].1)) {
-            Some(step) => {
-                self.case.next_sitting();
-                self.phase = Phase::Documents { step, coaching: None };
-                vec![Effect::PreviewDocument]
+            Plan::ReEnrolFinger if self.case.face_proved => {
+                let placements = FingerPurpose::Enrol { placements: PLACEMENTS };
+                self.scan_finger(placements, FINGER_DEFAULT)
             }
-            None => self.watch_face(FacePurpose::Enrol, place),
+            Plan::ReEnrolFace if !built => self.watch_face(FacePurpose::Enrol, place),
+            // A built reference is no certification by itself (C6): the person is verified with fresh frames.
+            _ => self.watch_face(FacePurpose::Verify, place),
         }
     }
 
-    pub(super) fn watch_face(&mut self, purpose: FacePurpose, place: &Place) -> Vec<Effect> {
+    /// The next document of the plan that was neither taken nor found impossible to take.
+    fn next_document(&self, plan: Plan, place: &Place) -> Option<Picture> {
+        documents(&self.case, plan, place).into_iter().find(|p| !self.case.asked.contains(p))
+    }
+
+    pub(super) fn document_done(
+        &mut self,
+        picture: Picture,
+        now: Moment,
+        place: &Place,
+    ) -> Vec<Effect> {
+        self.case.asked.push(picture);
+        match self.case.plan {
+            Some(plan) => self.proceed(plan, now, place),
+            None => self.rest(Phase::Reviewing),
+        }
+    }
+
+    fn watch_face(&mut self, purpose: FacePurpose, place: &Place) -> Vec<Effect> {
         let prompt = Id::FaceLook;
         self.phase = Phase::Face { purpose, prompt, good: false, progress: 0.0 };
-        let (actions, action_s) = liveness(&self.case, place);
+        let (actions, action_s, passive) = liveness(&self.case, place);
         let sitting = self.case.next_sitting();
-        vec![Effect::WatchFace { sitting, purpose, actions, action_s }, Effect::Speak(Id::FaceLook)]
+        let watch = Effect::WatchFace { sitting, purpose, actions, action_s, passive };
+        vec![watch, Effect::Speak(Id::FaceLook)]
     }
 
     fn scan_finger(&mut self, purpose: FingerPurpose, finger: u8) -> Vec<Effect> {
@@ -105,7 +122,10 @@ impl Visit {
         now: Moment,
         place: &Place,
     ) -> Vec<Effect> {
-        let Some((best, judgement)) = decision::judge_best(seen) else {
+        let exempt = self.case.exempt.is_some();
+        let seen: Vec<Comparison> =
+            seen.iter().map(|c| if exempt { excused(c) } else { c.clone() }).collect();
+        let Some((best, judgement)) = decision::judge_best(&seen) else {
             self.case.note_not_taken("face", "no-reference");
             let reasons = vec![Id::WhyNoReference];
             return self.ask(Judgement { verdict: Verdict::Unsure, reasons });
@@ -115,32 +135,38 @@ impl Visit {
         if judgement.verdict != Verdict::Same {
             return self.ask(judgement);
         }
+        self.case.face_proved = true;
+        if purpose == FacePurpose::Verify && seen[best].liveness == Liveness::NotEvaluated {
+            return self.call_witness(Witnessed::Exempt);
+        }
         self.face_proved(purpose, now, place)
     }
 
     fn face_proved(&mut self, purpose: FacePurpose, now: Moment, place: &Place) -> Vec<Effect> {
-        self.case.face_proved = true;
         match (self.case.plan, purpose) {
-            // A built reference is no certification by itself (C6): the person is verified with fresh frames.
-            (_, FacePurpose::Enrol) => {
-                self.case.templates.push(Modality::Face);
-                self.watch_face(FacePurpose::Verify, place)
+            (Some(plan), FacePurpose::Enrol) => {
+                self.case.keep_template(Modality::Face);
+                self.proceed(plan, now, place)
             }
-            (Some(Plan::ReEnrolFinger), FacePurpose::Verify) => {
-                let placements = FingerPurpose::Enrol { placements: PLACEMENTS };
-                self.scan_finger(placements, FINGER_DEFAULT)
+            (Some(plan @ Plan::ReEnrolFinger), FacePurpose::Verify) => {
+                self.proceed(plan, now, place)
             }
+            (Some(Plan::HomeVisit), _) => self.call_witness(Witnessed::HomeVisit),
             (Some(Plan::ReEnrolFace), FacePurpose::Verify) => {
                 self.case.method = Some(Method::FaceModel);
                 self.seal(Outcome::ModelBuiltAndCertified, now, place)
             }
-            (_, FacePurpose::Verify) => {
-                let method = face_method(&self.case);
-                self.case.method = Some(method);
-                let outcome = self.case.proof(method);
-                self.seal(outcome, now, place)
+            _ => {
+                let method = self.case.face_method();
+                self.prove(method, now, place)
             }
         }
+    }
+
+    fn prove(&mut self, method: Method, now: Moment, place: &Place) -> Vec<Effect> {
+        self.case.method = Some(method);
+        let outcome = self.case.proof(method);
+        self.seal(outcome, now, place)
     }
 
     /// A finger was compared, or its last placement is good.
@@ -152,8 +178,8 @@ impl Visit {
         place: &Place,
     ) -> Vec<Effect> {
         if let FingerPurpose::Enrol { .. } = purpose {
-            self.case.templates.push(Modality::Finger);
-            self.case.method = Some(face_method(&self.case));
+            self.case.keep_template(Modality::Finger);
+            self.case.method = Some(self.case.face_method());
             return self.seal(Outcome::ModelBuiltAndCertified, now, place);
         }
         let Some((best, judgement)) = decision::judge_best(seen) else {
@@ -166,9 +192,7 @@ impl Visit {
         if judgement.verdict != Verdict::Same {
             return self.ask(judgement);
         }
-        self.case.method = Some(Method::FingerprintModel);
-        let outcome = self.case.proof(Method::FingerprintModel);
-        self.seal(outcome, now, place)
+        self.prove(Method::FingerprintModel, now, place)
     }
 
     /// A device failed: the person's tries are not spent on it.
@@ -203,50 +227,86 @@ impl Visit {
                 _ => self.rest(Phase::Judging(judgement)),
             };
         }
+        let plan = self.case.plan;
         match tap {
-            Tap::TryAgain if self.case.tries_left() > 0 => self.again(place),
+            Tap::TryAgain if self.case.tries_left() > 0 => match plan {
+                Some(plan) => self.proceed(plan, now, place),
+                None => self.rest(Phase::Reviewing),
+            },
             Tap::CertifyFinger if self.may(Plan::Finger) => self.propose(Plan::Finger),
             Tap::CertifyFace if self.may(Plan::Face) => self.propose(Plan::Face),
-            Tap::Appeal => self.rest(Phase::Appealing),
+            Tap::SendForReview if may_be_reviewed(&self.case) => {
+                let by = now.date().saturating_add(review_days(&self.case, place).days());
+                self.seal(Outcome::UnderReview(by), now, place)
+            }
+            Tap::Witness if may_be_witnessed(&self.case, &judgement) => {
+                self.call_witness(Witnessed::HomeVisit)
+            }
+            Tap::Appeal => self.rest(Phase::Choosing(Menu::Appeal)),
             Tap::HomeVisit => self.seal(Outcome::VisitRequested, now, place),
             Tap::Back => self.rest(Phase::Reviewing),
             _ => self.rest(Phase::Judging(judgement)),
         }
     }
 
-    fn again(&mut self, place: &Place) -> Vec<Effect> {
-        match self.case.plan {
-            Some(Plan::Finger) => {
-                let finger = self.case.finger_on_file().unwrap_or(FINGER_DEFAULT);
-                self.scan_finger(FingerPurpose::Verify, finger)
+    /// Somebody else has to confirm it with their PIN.
+    pub(super) fn call_witness(&mut self, cause: Witnessed) -> Vec<Effect> {
+        let pin = Pin::default();
+        let notice = (cause == Witnessed::Exempt).then(|| Say::from(Id::WhyExemptWitness));
+        self.phase = Phase::Witnessing { cause, picked: None, pin, notice };
+        vec![Effect::StopSensors, Effect::Speak(Id::WitnessTitle)]
+    }
+
+    pub(super) fn pick_witness(
+        &mut self,
+        cause: Witnessed,
+        id: String,
+        place: &Place,
+    ) -> Vec<Effect> {
+        let refusal = witness_refused(&self.case, cause, &id, place);
+        let picked = if refusal.is_none() { Some(id) } else { None };
+        let notice = refusal.map(Say::from);
+        self.rest(Phase::Witnessing { cause, picked, pin: Pin::default(), notice })
+    }
+
+    /// Two people stand for it.
+    pub(super) fn witnessed(
+        &mut self,
+        cause: Witnessed,
+        witness: String,
+        now: Moment,
+        place: &Place,
+    ) -> Vec<Effect> {
+        self.case.witness = Some(witness);
+        match cause {
+            Witnessed::Appeal(reason) => {
+                self.case.appeal = Some(Appeal { reason: reason.name().into(), statement: None });
+                self.seal(Outcome::AppealFiled, now, place)
             }
-            Some(Plan::ReEnrolFinger) if self.case.face_proved => {
-                let placements = FingerPurpose::Enrol { placements: PLACEMENTS };
-                self.scan_finger(placements, FINGER_DEFAULT)
+            Witnessed::Special(reason) => {
+                self.case.note_witness("special", reason);
+                self.seal(Outcome::SpecialRequested, now, place)
             }
-            Some(Plan::ReEnrolFace) if !self.case.face_proved => {
-                self.watch_face(FacePurpose::Enrol, place)
+            Witnessed::HomeVisit => {
+                self.case.note_witness("home-visit", Id::MethodHomeVisit);
+                self.prove(Method::HomeVisit, now, place)
             }
-            _ => self.watch_face(FacePurpose::Verify, place),
+            Witnessed::Exempt => {
+                self.case.note_witness("exempt", menus::exempt_id(self.case.exempt));
+                self.face_proved(FacePurpose::Verify, now, place)
+            }
         }
     }
 
-    pub(super) fn pick_witness(&mut self, reason: Id, id: String, place: &Place) -> Vec<Effect> {
-        let refusal = witness_refused(&self.case, &id, place);
-        let picked = if refusal.is_none() { Some(id) } else { None };
-        let notice = refusal.map(Say::from);
-        self.rest(Phase::Witnessing { reason, picked, pin: Pin::default(), notice })
-    }
-
     pub(super) fn seal(&mut self, outcome: Outcome, now: Moment, place: &Place) -> Vec<Effect> {
-        let order = self.case.seal_order(&outcome, now, place);
+        let order = paper::seal_order(&self.case, &outcome, now, place);
         self.phase = Phase::Sealing { outcome, failed: None };
         vec![Effect::StopSensors, Effect::Seal(Box::new(order))]
     }
 
     /// The record is durable: only now anybody is told so.
     pub(super) fn close(&mut self, outcome: Outcome, now: Moment, place: &Place) -> Vec<Effect> {
-        let slip = self.case.slip(&outcome, now, place);
+        let slip = paper::slip(&self.case, &outcome, now, place);
         let spoken = slip.headline;
         let delivery = Delivery::SavedHere;
         self.phase = Phase::Closed { outcome, delivery, slip: SlipState::Printing };
@@ -257,24 +317,63 @@ impl Visit {
 /// Whether a plan is open to this person now. Tries are counted over the whole visit: going back gives no new ones.
 pub(super) fn may(case: &Case, plan: Plan) -> bool {
     let known = case.lookup.beneficiary.is_some();
-    let face = !case.face_refused && case.tries_left_of(Modality::Face) > 0;
-    let finger = case.tries_left_of(Modality::Finger) > 0;
+    let here = case.proxy.is_none();
+    let face = here && !case.face_refused && case.tries_left_of(Modality::Face) > 0;
+    let finger = here && case.tries_left_of(Modality::Finger) > 0;
     match plan {
         Plan::Face => case.anything_due() && case.face_on_file() && face,
         Plan::Finger => case.anything_due() && case.finger_on_file().is_some() && finger,
         Plan::ReEnrolFace => known && face,
         Plan::ReEnrolFinger => known && case.face_on_file() && face && finger,
+        Plan::HomeVisit => case.anything_due() && case.knows(Method::HomeVisit) && here,
+        Plan::Paper => case.anything_due() && case.knows(Method::PaperStatement),
     }
 }
 
-/// Nobody approves their own; the second person is a supervisor of this site.
-pub(super) fn witness_refused(case: &Case, id: &str, place: &Place) -> Option<Id> {
-    if case.operators.first().is_some_and(|first| first == id) {
+/// The documents of a plan in their order: for a re-enrolment what any pack of this person asks for (R72).
+pub(super) fn documents(case: &Case, plan: Plan, place: &Place) -> Vec<Picture> {
+    match plan {
+        Plan::HomeVisit => vec![Picture::Door],
+        Plan::Paper => vec![Picture::Paper],
+        Plan::ReEnrolFace => {
+            let wanted = |name: &str| {
+                case.packs(place).any(|pack| pack.model.steps.iter().any(|step| step.id() == name))
+            };
+            let asked = ENROLMENT_DOCUMENTS.iter().filter(|(_, name)| wanted(name));
+            asked.map(|(picture, _)| *picture).collect()
+        }
+        Plan::Face | Plan::Finger | Plan::ReEnrolFinger => Vec::new(),
+    }
+}
+
+/// Pictures that made no reference after all tries are looked at by a person (R75).
+pub(super) fn may_be_reviewed(case: &Case) -> bool {
+    case.plan == Some(Plan::ReEnrolFace) && case.tries_left() == 0
+}
+
+/// At a bedside two people may confirm whom the machine could not recognise, but not whom it takes for another.
+pub(super) fn may_be_witnessed(case: &Case, judgement: &Judgement) -> bool {
+    case.plan == Some(Plan::HomeVisit) && judgement.verdict == Verdict::Unsure
+}
+
+fn review_days(case: &Case, place: &Place) -> i64 {
+    let days = case.packs(place).filter_map(|pack| pack.model.review_days).max();
+    i64::from(days.unwrap_or(REVIEW_DAYS))
+}
+
+/// Nobody approves their own; for what overrides the machine the second person is a supervisor of this site.
+pub(super) fn witness_refused(
+    case: &Case,
+    cause: Witnessed,
+    id: &str,
+    place: &Place,
+) -> Option<Id> {
+    if case.served.iter().any(|served| served == id) {
         return Some(Id::WitnessIsOperator);
     }
-    let witness = place.operators.iter().find(|operator| operator.id == id);
-    match witness {
+    match place.operators.iter().find(|operator| operator.id == id) {
         Some(operator) if operator.role == Role::Supervisor => None,
+        Some(_) if !cause.wants_a_supervisor() => None,
         _ => Some(Id::WitnessMayNot),
     }
 }
@@ -288,39 +387,28 @@ pub(crate) fn pin_notice(check: PinCheck) -> Say {
     }
 }
 
-fn nothing_due(case: &Case) -> Outcome {
-    let done = case.assessments.iter().find_map(|a| match &a.state {
-        DueState::Done(success) => Some(*success),
-        _ => None,
-    });
-    if let Some(success) = done {
-        return Outcome::AlreadyDone { on: success.on, method: success.method.id().into() };
-    }
-    let reviewed = case.assessments.iter().any(|a| a.state == DueState::UnderReview);
-    match case.assessments.first() {
-        None if case.is_without_policy() => Outcome::Referred(Id::ErrPolicyMissing.name().into()),
-        None => Outcome::DataFixNeeded(Id::NotOnRoster.name().into()),
-        Some(first) if reviewed => first.due.map_or(Outcome::AppealFiled, Outcome::UnderReview),
-        Some(first) => Outcome::NotRequired(super::case::state_id(&first.state).name().into()),
-    }
+/// Of somebody who cannot act, a missing sign of life is not held against them: a second person confirms it instead.
+fn excused(comparison: &Comparison) -> Comparison {
+    let liveness = match comparison.liveness {
+        Liveness::NotShown(_) => Liveness::NotEvaluated,
+        shown => shown,
+    };
+    Comparison { liveness, ..comparison.clone() }
 }
 
-/// The photo on the chip and an enrolled reference are different methods in a policy pack.
-fn face_method(case: &Case) -> Method {
-    let by_model = case.evidence.last().is_some_and(|e| e.reference.starts_with("enrolled"));
-    if by_model { Method::FaceModel } else { Method::FaceIdPhoto }
-}
-
-/// The actions that every pack of this person allows, and the seconds for each (R58, C20).
-fn liveness(case: &Case, place: &Place) -> (Vec<Action>, u8) {
-    let mut packs = case.assessments.iter().filter_map(|a| place.packs.get(&a.pack));
-    let Some(pack) = packs.next() else {
-        return (vec![Action::Blink], ACTION_S);
+/// The actions that every pack of this person allows, the seconds for each, and whether a passive check is enough
+/// (R58, C20).
+fn liveness(case: &Case, place: &Place) -> (Vec<Action>, u8, bool) {
+    if case.exempt.is_some() {
+        return (Vec::new(), ACTION_S, true);
+    }
+    let Some(pack) = case.packs(place).next() else {
+        return (vec![Action::Blink], ACTION_S, true);
     };
     let named = |action: &policy::Action| match action.id() {
         "blink" => Some(Action::Blink),
         "open_mouth" => Some(Action::OpenMouth),
-        "shake_head" | "turn" => Some(Action::Turn),
+        "shake_head" | "turn_head" => Some(Action::Turn),
         _ => None,
     };
     let mut actions: Vec<Action> = pack.liveness.actions.iter().filter_map(named).collect();
@@ -328,8 +416,17 @@ fn liveness(case: &Case, place: &Place) -> (Vec<Action>, u8) {
     if actions.is_empty() {
         actions.push(Action::Blink);
     }
-    (actions, u8::try_from(pack.liveness.timeout_s).unwrap_or(ACTION_S))
+    let action_s = u8::try_from(pack.liveness.timeout_s).unwrap_or(ACTION_S);
+    (actions, action_s, pack.liveness.passive)
 }
 
+/// The documents of a re-enrolment in the order of the notices (R72), with the step's name in a policy pack.
+const ENROLMENT_DOCUMENTS: [(Picture, &str); 3] = [
+    (Picture::IdFront, "id_front"),
+    (Picture::IdBack, "id_back"),
+    (Picture::IdInHand, "id_in_hand"),
+];
 /// The finger asked for when none is on file: the right thumb, as the identity card registers it.
 const FINGER_DEFAULT: u8 = 1;
+/// Days of a review where the pack names none: the week of R76.
+const REVIEW_DAYS: u16 = 7;

@@ -1,14 +1,16 @@
-//! What a visit has gathered so far, and the record and slip that are made of it.
+//! What a visit has gathered so far: who, what is due, what was found, who was there.
 
-use crate::benefit::{Method, Success};
+use crate::benefit::{Entitlement, Method};
 use crate::decision::{Comparison, Judgement, Modality};
-use crate::event::{Lookup, Picture, SealOrder, Sitting, Slip};
+use crate::decoder::Decoded;
+use crate::draft::Draft;
+use crate::event::{Lookup, Picture, Sitting};
 use crate::identity::{CardIdentity, CardWarning};
-use crate::message::{Arg, Id, Say};
+use crate::message::Id;
 use crate::moment::Moment;
 use crate::outcome::Outcome;
-use crate::policy::{Assessment, DueState};
-use crate::record::{Appeal, BenefitResult, Consent, Evidence, Record, RecordId};
+use crate::policy::{Assessment, Condition, DueState, Pack};
+use crate::record::{Appeal, Consent, Evidence, RecordId};
 
 use super::{Place, Plan, TRIES_MAX};
 
@@ -17,24 +19,39 @@ use super::{Place, Plan, TRIES_MAX};
 pub struct Case {
     pub(super) visit: [u8; 16],
     pub(super) record: RecordId,
+    pub(super) begun_ms: i64,
     pub(super) sitting: Sitting,
     pub(super) card: Option<CardIdentity>,
     pub(super) lookup: Lookup,
     pub(super) warnings: Vec<CardWarning>,
+    /// As the roster has them, with what was recorded here since.
+    pub(super) entitlements: Vec<Entitlement>,
     pub(super) assessments: Vec<Assessment>,
     pub(super) plan: Option<Plan>,
-    pub(super) operators: Vec<String>,
+    /// Who served, one after another.
+    pub(super) served: Vec<String>,
+    /// Who confirmed what the machine cannot.
+    pub(super) witness: Option<String>,
+    /// Who acts for the person (`proxy-…`): the person is not here.
+    pub(super) proxy: Option<Id>,
+    /// Why no action is asked for.
+    pub(super) exempt: Option<Condition>,
+    pub(super) supersedes: Option<RecordId>,
     pub(super) consent: Option<Consent>,
     pub(super) evidence: Vec<Evidence>,
+    /// Documents that were taken, or that cannot be.
+    pub(super) asked: Vec<Picture>,
     pub(super) pictures: Vec<Picture>,
     pub(super) templates: Vec<Modality>,
     pub(super) appeal: Option<Appeal>,
     pub(super) face_refused: bool,
     pub(super) face_proved: bool,
     pub(super) method: Option<Method>,
-    pub(super) attempts: u32,
+    /// What was behind the phone's message, once somebody asked.
+    pub(super) decoded: Option<Box<Decoded>>,
     pub(super) face_tries: u8,
     pub(super) finger_tries: u8,
+    pub(super) tries_max: u8,
 }
 
 impl Case {
@@ -42,31 +59,90 @@ impl Case {
         Self {
             visit: [0; 16],
             record: RecordId([0; 16]),
+            begun_ms: 0,
             sitting: Sitting::default(),
             card: None,
             lookup: Lookup::default(),
             warnings: Vec::new(),
+            entitlements: Vec::new(),
             assessments: Vec::new(),
             plan: None,
-            operators: vec![operator],
+            served: vec![operator],
+            witness: None,
+            proxy: None,
+            exempt: None,
+            supersedes: None,
             consent: None,
             evidence: Vec::new(),
+            asked: Vec::new(),
             pictures: Vec::new(),
             templates: Vec::new(),
             appeal: None,
             face_refused: false,
             face_proved: false,
             method: None,
-            attempts: 0,
+            decoded: None,
             face_tries: 0,
             finger_tries: 0,
+            tries_max: TRIES_MAX,
         }
     }
 
-    pub(super) fn identify(&mut self, visit: [u8; 16], record: RecordId) {
+    pub(super) fn identify(&mut self, visit: [u8; 16], record: RecordId, now: Moment) {
         self.visit = visit;
         self.record = record;
+        self.begun_ms = now.wall_ms;
         self.sitting = Sitting { visit, number: 0 };
+    }
+
+    /// Takes a visit up that was begun before, maybe by a colleague, who then stands first among those who served.
+    pub(super) fn restore(draft: Draft, operator: String) -> Self {
+        let named = |id: &String| Id::named(id);
+        let mut served = draft.served;
+        if served.last() != Some(&operator) {
+            served.push(operator.clone());
+        }
+        let mut case = Self {
+            begun_ms: draft.begun_ms,
+            served,
+            proxy: draft.proxy.as_ref().and_then(named),
+            exempt: draft.exempt.as_deref().and_then(Condition::from_id),
+            supersedes: draft.supersedes.map(RecordId),
+            consent: draft.consent,
+            evidence: draft.evidence,
+            asked: draft.asked.iter().filter_map(|role| Picture::named(role)).collect(),
+            pictures: draft.pictures.iter().filter_map(|role| Picture::named(role)).collect(),
+            templates: draft.templates.iter().filter_map(|name| Modality::named(name)).collect(),
+            face_refused: draft.face_refused,
+            face_tries: draft.face_tries,
+            finger_tries: draft.finger_tries,
+            ..Self::new(operator)
+        };
+        case.visit = draft.visit;
+        case.record = RecordId(draft.record);
+        case.sitting = Sitting { visit: draft.visit, number: 0 };
+        case
+    }
+
+    /// The visit as it is kept on the disk; none before a card was read.
+    pub(super) fn draft(&self) -> Option<Draft> {
+        let card = self.card.as_ref()?;
+        let words = |pictures: &[Picture]| pictures.iter().map(|p| p.role().to_owned()).collect();
+        Some(Draft {
+            served: self.served.clone(),
+            proxy: self.proxy.map(|id| id.name().to_owned()),
+            exempt: self.exempt.map(|condition| condition.id().to_owned()),
+            supersedes: self.supersedes.map(|record| record.0),
+            consent: self.consent.clone(),
+            evidence: self.evidence.clone(),
+            asked: words(&self.asked),
+            pictures: words(&self.pictures),
+            templates: self.templates.iter().map(|m| m.name().to_owned()).collect(),
+            face_refused: self.face_refused,
+            face_tries: self.face_tries,
+            finger_tries: self.finger_tries,
+            ..Draft::of(card, self.visit, self.record, self.begun_ms)
+        })
     }
 
     /// A sensor is used anew; answers of the use before no longer count.
@@ -78,12 +154,47 @@ impl Case {
     /// Opens the file: card, roster, and what each benefit asks for today.
     pub(super) fn open(&mut self, card: CardIdentity, lookup: Lookup, now: Moment, place: &Place) {
         self.warnings = card.warnings(now.date());
-        self.assessments = assess(&card, &lookup, now, place);
         if card.has_photo {
-            self.pictures.push(Picture::ChipPhoto);
+            self.keep_picture(Picture::ChipPhoto);
         }
         self.card = Some(card);
         self.lookup = lookup;
+        self.assess(now, place);
+    }
+
+    /// What each benefit asks for today. What the corrected record achieved is as if it had not been.
+    pub(super) fn assess(&mut self, now: Moment, place: &Place) {
+        self.entitlements = self.entitlements_now();
+        let born = self.card.as_ref().map(|card| card.birth).unwrap_or_default();
+        let each = |entitlement: &Entitlement| {
+            let pack = place.packs.on(&entitlement.pack, now.date())?;
+            Some(pack.assess(entitlement, born, now.date(), now.doubt))
+        };
+        self.assessments = self.entitlements.iter().filter_map(each).collect();
+        let tries = self.packs(place).map(|pack| pack.limits.tries).max();
+        self.tries_max = tries.filter(|tries| *tries > 0).unwrap_or(TRIES_MAX);
+    }
+
+    fn entitlements_now(&self) -> Vec<Entitlement> {
+        let corrected = self.lookup.latest.filter(|l| Some(l.record) == self.supersedes);
+        let mut entitlements =
+            self.lookup.beneficiary.as_ref().map(|b| b.entitlements.clone()).unwrap_or_default();
+        for entitlement in &mut entitlements {
+            for (pack, success) in &self.lookup.recent {
+                let newer = entitlement.last.as_ref().is_none_or(|last| last.on <= success.on);
+                let stands = corrected.is_none_or(|latest| latest.on != success.on);
+                if *pack == entitlement.pack && newer && stands {
+                    entitlement.last = Some(*success);
+                    entitlement.suspended = false;
+                }
+            }
+        }
+        entitlements
+    }
+
+    /// The packs of this person's benefits.
+    pub(super) fn packs<'p>(&self, place: &'p Place) -> impl Iterator<Item = &'p Pack> {
+        self.assessments.iter().filter_map(|assessment| place.packs.get(&assessment.pack))
     }
 
     /// Whether the roster spells the name otherwise than the card does.
@@ -101,7 +212,12 @@ impl Case {
 
     /// Whether any benefit waits for a certification.
     pub(super) fn anything_due(&self) -> bool {
-        self.assessments.iter().any(|a| is_open(&a.state))
+        self.assessments.iter().any(|a| a.state.is_owed())
+    }
+
+    /// Whether any benefit of this person knows this way.
+    pub(super) fn knows(&self, method: Method) -> bool {
+        self.assessments.iter().flat_map(|a| &a.methods).any(|rule| rule.method == method)
     }
 
     /// Whether a finger can be compared with anything, and which one to ask for.
@@ -138,12 +254,13 @@ impl Case {
             Modality::Face => self.face_tries,
             Modality::Finger => self.finger_tries,
         };
-        TRIES_MAX.saturating_sub(spent)
+        self.tries_max.saturating_sub(spent)
     }
 
-    /// Two people may say yes once the machine was asked and did not.
+    /// Two people may say yes once the machine was asked and did not, and the unit's clerk may ask for it (R89).
     pub(super) fn may_appeal(&self) -> bool {
-        self.evidence.iter().any(|found| found.verdict != "same")
+        let asked = self.evidence.iter().any(|f| f.modality != WITNESS && f.verdict != "same");
+        asked || self.proxy == Some(Id::ProxyUnitClerk)
     }
 
     pub(super) fn spend_try(&mut self) {
@@ -155,15 +272,27 @@ impl Case {
     }
 
     pub(super) fn agree(&mut self, place: &Place) {
-        self.consent = Some(consent(place, "agreed"));
+        self.consent = Some(self.consent_given(place, "agreed"));
     }
 
     pub(super) fn decline(&mut self, plan: Plan, place: &Place) {
-        if plan != Plan::Finger {
+        if plan.takes_a_face() {
             self.face_refused = true;
         }
         let choice = if plan == Plan::Finger { "declined-finger" } else { "declined-face" };
-        self.consent = Some(consent(place, choice));
+        self.consent = Some(self.consent_given(place, choice));
+    }
+
+    fn consent_given(&self, place: &Place, choice: &str) -> Consent {
+        Consent {
+            notice: place.notice.clone(),
+            notice_digest: place.notice_digest,
+            choice: choice.into(),
+            who: if self.proxy.is_some() { "proxy" } else { "self" }.into(),
+            alternatives: ["face", "finger", "staff-check", "paper", "home-visit"]
+                .map(String::from)
+                .into(),
+        }
     }
 
     pub(super) fn keep_picture(&mut self, picture: Picture) {
@@ -172,222 +301,95 @@ impl Case {
         }
     }
 
+    pub(super) fn keep_template(&mut self, modality: Modality) {
+        if !self.templates.contains(&modality) {
+            self.templates.push(modality);
+        }
+    }
+
+    fn attempt(&self) -> u32 {
+        u32::try_from(self.evidence.len()).unwrap_or(u32::MAX).saturating_add(1)
+    }
+
     pub(super) fn note(&mut self, comparison: &Comparison, judgement: &Judgement) {
-        self.attempts += 1;
-        self.evidence.push(crate::decision::evidence(comparison, judgement, self.attempts));
+        self.evidence.push(crate::decision::evidence(comparison, judgement, self.attempt()));
     }
 
     /// "Cannot be taken" is a recorded fact, not a failure.
     pub(super) fn note_not_taken(&mut self, modality: &str, reason: &str) {
-        self.attempts += 1;
+        self.note_fact(modality, "not-taken", "", reason);
+    }
+
+    /// Something that a person said or confirmed, and why.
+    pub(super) fn note_witness(&mut self, what: &str, reason: Id) {
+        self.note_fact(WITNESS, "captured", what, reason.name());
+    }
+
+    fn note_fact(&mut self, modality: &str, verdict: &str, reference: &str, reason: &str) {
         self.evidence.push(Evidence {
             modality: modality.into(),
-            verdict: "not-taken".into(),
+            verdict: verdict.into(),
             score: None,
             quality: None,
             pad: None,
             model: String::new(),
             threshold_set: String::new(),
             accept: None,
-            reference: String::new(),
+            reference: reference.into(),
             reasons: vec![reason.into()],
-            attempts: self.attempts,
+            attempts: self.attempt(),
         });
     }
 
-    /// How a proof by this method ends: it may be evidence that only the agency's own report makes count (R85).
+    /// The photo on the chip and an enrolled reference are different methods in a policy pack.
+    pub(super) fn face_method(&self) -> Method {
+        let face = self.evidence.iter().rfind(|found| found.modality == Modality::Face.name());
+        let by_model = face.is_some_and(|found| found.reference.starts_with("enrolled"));
+        if by_model { Method::FaceModel } else { Method::FaceIdPhoto }
+    }
+
+    /// How a proof by this method ends: where no rule counts it, or only after the agency's own report (R85), it is
+    /// evidence.
     pub(super) fn proof(&self, method: Method) -> Outcome {
-        let rules =
-            || self.assessments.iter().flat_map(|a| &a.methods).filter(move |r| r.method == method);
-        if rules().next().is_some() && rules().all(|rule| rule.report_required) {
-            Outcome::EvidenceOnly
-        } else {
+        let mut rules =
+            self.assessments.iter().flat_map(|a| &a.methods).filter(|r| r.method == method);
+        if rules.any(|rule| !rule.report_required) {
             Outcome::Certified
+        } else {
+            Outcome::EvidenceOnly
         }
     }
 
-    pub(super) fn seal_order(&self, outcome: &Outcome, now: Moment, place: &Place) -> SealOrder {
-        let card = self.card.clone().expect("a visit is sealed only after a card was read");
-        let successes = self.successes(outcome, now, place);
-        let record = Record {
-            id: self.record,
-            visit: self.visit,
-            device: place.device.clone(),
-            site: place.site.clone(),
-            captured: now,
-            subject: card,
-            outcome: outcome.clone(),
-            benefits: self.benefit_results(&successes, now, place),
-            evidence: self.evidence.clone(),
-            operators: self.operators.clone(),
-            consent: self.consent.clone(),
-            pictures: Vec::new(),
-            templates: Vec::new(),
-            appeal: self.appeal.clone(),
-            supersedes: None,
-            legal_basis: LEGAL_BASIS.into(),
-        };
-        let agreed = self.consent.as_ref().is_some_and(|c| c.choice == "agreed");
-        SealOrder {
-            record,
-            pictures: if agreed { self.pictures.clone() } else { Vec::new() },
-            templates: if agreed { self.templates.clone() } else { Vec::new() },
-            successes,
+    /// How a visit ends in which nothing is owed.
+    pub(super) fn nothing_due(&self) -> Outcome {
+        let done = self.assessments.iter().find_map(|a| match &a.state {
+            DueState::Done(success) => Some(*success),
+            _ => None,
+        });
+        if let Some(success) = done {
+            return Outcome::AlreadyDone { on: success.on, method: success.method.id().into() };
         }
-    }
-
-    fn successes(&self, outcome: &Outcome, now: Moment, place: &Place) -> Vec<(String, Success)> {
-        // Evidence that must be reported counts when the centre says so, not here (R85).
-        let Some(method) = self.method.filter(|_| outcome.certifies()) else {
-            return Vec::new();
-        };
-        let counts = |a: &&Assessment| {
-            let pack = place.packs.on(&a.pack, now.date());
-            pack.is_some_and(|pack| pack.counts(method))
-                && !matches!(a.state, DueState::NotRequired(_))
-        };
-        let success = |a: &Assessment| (a.pack.clone(), Success { on: now.date(), method });
-        self.assessments.iter().filter(counts).map(success).collect()
-    }
-
-    fn benefit_results(
-        &self,
-        successes: &[(String, Success)],
-        now: Moment,
-        place: &Place,
-    ) -> Vec<BenefitResult> {
-        let result = |a: &Assessment| {
-            let success = successes.iter().find(|(pack, _)| *pack == a.pack);
-            BenefitResult {
-                pack: a.pack.clone(),
-                pack_version: a.pack_version,
-                state: state_id(&a.state).name().into(),
-                counted: success.is_some(),
-                next_due: success.and_then(|(pack, s)| self.next_due(pack, s, now, place)),
+        let reviewed = self.assessments.iter().find(|a| a.state == DueState::UnderReview);
+        match self.assessments.first() {
+            None if self.is_without_policy() => {
+                Outcome::Referred(Id::ErrPolicyMissing.name().into())
             }
-        };
-        self.assessments.iter().map(result).collect()
-    }
-
-    fn next_due(
-        &self,
-        pack: &str,
-        success: &Success,
-        now: Moment,
-        place: &Place,
-    ) -> Option<String> {
-        let entitlement = self.entitlement(pack)?;
-        let born = self.card.as_ref()?.birth;
-        let pack = place.packs.on(pack, now.date())?;
-        let due = pack.next_due_after(entitlement, born, success.on, success.method)?;
-        Some(due.to_string())
-    }
-
-    fn entitlement(&self, pack: &str) -> Option<&crate::benefit::Entitlement> {
-        let known = self.lookup.beneficiary.as_ref()?;
-        known.entitlements.iter().find(|e| e.pack == pack)
-    }
-
-    /// What the outcome means and what comes next, a sentence a line. The same words on screen and slip.
-    pub(super) fn closing_lines(&self, outcome: &Outcome, now: Moment, place: &Place) -> Vec<Say> {
-        let mut lines: Vec<Say> = Vec::new();
-        for (pack, success) in self.successes(outcome, now, place) {
-            let title = place.packs.get(&pack).map_or(pack.clone(), |p| p.title.clone());
-            if let Some(due) = self.next_due(&pack, &success, now, place)
-                && let Ok(due) = due.parse()
-            {
-                lines.push(Id::NextDue.with([Arg::Text(title), Arg::Day(due)]));
-            }
-        }
-        match outcome {
-            Outcome::AlreadyDone { .. } | Outcome::NotRequired(_) => {
-                lines.extend(self.nothing_due_lines())
-            }
-            Outcome::EvidenceOnly => lines.push(Id::NextPhoneCheck.into()),
-            Outcome::AppealFiled => lines.push(Id::NextAppealAnswer.into()),
-            Outcome::ModelBuilt => lines.push(Id::NextCertify.into()),
-            Outcome::StoppedSuspectedFake => lines.push(Id::NextSupervisor.into()),
-            _ => {}
-        }
-        // More than three sentences nobody remembers; whom to call is on the slip anyway.
-        if lines.len() < 3 {
-            lines.push(Id::NextCall.into());
-        }
-        lines
-    }
-
-    /// Until when nobody has to come, and by when the next certification is due.
-    pub(super) fn nothing_due_lines(&self) -> Vec<Say> {
-        let mut lines = Vec::new();
-        for a in &self.assessments {
-            if !matches!(a.state, DueState::Done(_) | DueState::NotOpen) {
-                continue;
-            }
-            let title = || Arg::Text(a.title.clone());
-            lines.extend(
-                a.opens.or(a.due).map(|day| Id::NothingDueUntil.with([title(), Arg::Day(day)])),
-            );
-            if a.opens.is_some() {
-                lines.extend(a.due.map(|day| Id::NextDue.with([title(), Arg::Day(day)])));
-            }
-        }
-        lines
-    }
-
-    pub(super) fn slip(&self, outcome: &Outcome, now: Moment, place: &Place) -> Slip {
-        let card = self.card.as_ref().expect("a slip is printed only after a card was read");
-        Slip {
-            site: place.site_name.clone(),
-            captured: now,
-            name: card.name.masked(),
-            number: card.number.masked(),
-            headline: outcome_id(outcome),
-            tone: outcome.tone(),
-            lines: self.closing_lines(outcome, now, place),
-            method: self.method.filter(|_| proves_life(outcome)),
-            record: self.record,
+            None => Outcome::DataFixNeeded(Id::NotOnRoster.name().into()),
+            Some(_) if reviewed.is_some() => self.review_end(),
+            Some(first) => match first.state {
+                DueState::NotRequired(reason) if reason.needs_the_window() => {
+                    Outcome::DataFixNeeded(reason.id().into())
+                }
+                DueState::NotRequired(reason) => Outcome::NotRequired(reason.id().into()),
+                _ => Outcome::NotRequired(state_id(&first.state).name().into()),
+            },
         }
     }
-}
 
-fn proves_life(outcome: &Outcome) -> bool {
-    outcome.certifies() || *outcome == Outcome::EvidenceOnly
-}
-
-fn assess(card: &CardIdentity, lookup: &Lookup, now: Moment, place: &Place) -> Vec<Assessment> {
-    let Some(known) = &lookup.beneficiary else {
-        return Vec::new();
-    };
-    let each = |entitlement: &crate::benefit::Entitlement| {
-        let pack = place.packs.on(&entitlement.pack, now.date())?;
-        let mut entitlement = entitlement.clone();
-        for (pack, success) in &lookup.recent {
-            let newer = entitlement.last.as_ref().is_none_or(|last| last.on <= success.on);
-            if *pack == entitlement.pack && newer {
-                entitlement.last = Some(*success);
-                entitlement.suspended = false;
-            }
-        }
-        Some(pack.assess(&entitlement, card.birth, now.date(), now.doubt))
-    };
-    known.entitlements.iter().filter_map(each).collect()
-}
-
-fn consent(place: &Place, choice: &str) -> Consent {
-    Consent {
-        notice: place.notice.clone(),
-        notice_digest: place.notice_digest,
-        choice: choice.into(),
-        who: "self".into(),
-        alternatives: ["face", "finger", "staff-check", "paper", "home-visit"]
-            .map(String::from)
-            .into(),
+    fn review_end(&self) -> Outcome {
+        let answer = self.entitlements.iter().find_map(|entitlement| entitlement.under_review);
+        answer.map_or(Outcome::AppealFiled, Outcome::UnderReview)
     }
-}
-
-/// Whether a benefit in this state waits for a certification.
-pub(super) fn is_open(state: &DueState) -> bool {
-    matches!(state, DueState::Due | DueState::DueSoon | DueState::Overdue | DueState::Suspended)
 }
 
 pub(super) fn state_id(state: &DueState) -> Id {
@@ -403,12 +405,7 @@ pub(super) fn state_id(state: &DueState) -> Id {
     }
 }
 
-pub(super) fn outcome_id(outcome: &Outcome) -> Id {
-    let name = format!("outcome-{}", outcome.code().to_ascii_lowercase().replace('_', "-"));
-    Id::named(&name).expect("a test walks the vocabulary")
-}
-
+/// The modality of evidence that people gave.
+const WITNESS: &str = "witness";
 /// ISO 19794-2 position of the right thumb: the finger that the identity card registers first.
 const RIGHT_THUMB: u8 = 1;
-/// 社会保险法 and 人社厅发〔2018〕54号: certification is the agency's duty; biometrics rest on the separate consent.
-const LEGAL_BASIS: &str = "人社厅发〔2018〕54号; separate consent (PIPL art. 29)";

@@ -1,15 +1,14 @@
 //! From phase and case to what is seen. No decision is made here that is not asked of `actions` or `case`.
 
-use super::actions::{may, witness_refused};
-use super::case::{is_open, outcome_id, state_id};
+use super::actions::{documents, may_be_reviewed, may_be_witnessed, witness_refused};
+use super::case::state_id;
 use super::*;
 use crate::identity::CardWarning;
 use crate::message::Arg;
 use crate::outcome::Tone;
 use crate::policy::{Assessment, DueState};
 use crate::view::{
-    self, BenefitLine, Button, Consent, Document, Ending, Face, Finger, Judge, Person, SignIn,
-    Waiting,
+    BenefitLine, Button, Consent, Document, Ending, Face, Finger, Judge, Person, SignIn, Waiting,
 };
 
 pub(super) fn page(phase: &Phase, case: &Case, now: Moment, place: &Place) -> Page {
@@ -27,7 +26,10 @@ pub(super) fn page(phase: &Phase, case: &Case, now: Moment, place: &Place) -> Pa
         }
         Phase::Reviewing => Page::Person(person(case, now)),
         Phase::Consenting(plan) => Page::Consent(consent(*plan)),
-        Phase::Documents { step, coaching } => Page::Document(document(*step, *coaching)),
+        Phase::Choosing(menu) => Page::Choice(menus::page(menu, case, now, place)),
+        Phase::Document { picture, coaching } => {
+            Page::Document(document(case, *picture, *coaching, place))
+        }
         Phase::Face { purpose, prompt, good, progress, .. } => Page::Face(Face {
             title: if *purpose == FacePurpose::Enrol { Id::FaceEnrolTitle } else { Id::FaceTitle },
             prompt: Say::from(*prompt),
@@ -60,13 +62,9 @@ pub(super) fn page(phase: &Phase, case: &Case, now: Moment, place: &Place) -> Pa
             })
         }
         Phase::Judging(judgement) => Page::Judge(judge(case, judgement)),
-        Phase::Appealing => Page::Appeal(view::Appeal {
-            reasons: APPEAL_REASONS.map(|id| button(id, Tap::AppealReason(id))).into(),
-            buttons: vec![button(Id::TapBack, Tap::Back)],
-        }),
-        Phase::Witnessing { picked, pin, notice, .. } => Page::Witness(SignIn {
+        Phase::Witnessing { cause, picked, pin, notice } => Page::Witness(SignIn {
             title: Some(Id::WitnessTitle),
-            operators: witnesses(case, place),
+            operators: witnesses(case, *cause, place),
             picked: picked.clone(),
             n_digits: pin.n_digits(),
             notice: notice.clone(),
@@ -79,9 +77,9 @@ pub(super) fn page(phase: &Phase, case: &Case, now: Moment, place: &Place) -> Pa
             buttons: vec![primary(Id::TapTryAgain, Tap::TryAgain)],
         }),
         Phase::Closed { outcome, delivery, slip } => Page::Result(Ending {
-            headline: outcome_id(outcome),
+            headline: outcome.message(),
             tone: outcome.tone(),
-            lines: case.closing_lines(outcome, now, place),
+            lines: paper::closing_lines(case, outcome, now, place),
             delivery: *delivery,
             slip: *slip,
             buttons: vec![
@@ -94,13 +92,14 @@ pub(super) fn page(phase: &Phase, case: &Case, now: Moment, place: &Place) -> Pa
 
 fn person(case: &Case, now: Moment) -> Person {
     let card = case.card.as_ref().expect("a person is reviewed only after a card was read");
-    let mut warnings: Vec<Id> = case.warnings.iter().map(|w| warning_id(*w)).collect();
+    let mut warnings: Vec<Say> = case.warnings.iter().map(|w| warning_id(*w).into()).collect();
     if case.name_differs() {
-        warnings.push(Id::WarnNameDiffers);
+        warnings.push(Id::WarnNameDiffers.into());
     }
     if now.doubt != crate::moment::Doubt::None {
-        warnings.push(Id::DateDoubtful);
+        warnings.push(Id::DateDoubtful.into());
     }
+    warnings.extend(notes(case));
     Person {
         name: card.name.0.clone(),
         number: card.number.masked(),
@@ -111,6 +110,16 @@ fn person(case: &Case, now: Moment) -> Person {
         headline: headline(case),
         buttons: person_buttons(case),
     }
+}
+
+/// What is out of the ordinary about this visit.
+fn notes(case: &Case) -> Vec<Say> {
+    let mut notes = Vec::new();
+    notes.extend(case.proxy.map(|relation| Id::ProxyNote.with([Arg::Term(relation)])));
+    let exempt = case.exempt.map(|condition| menus::exempt_id(Some(condition)));
+    notes.extend(exempt.map(|condition| Id::ExemptNote.with([Arg::Term(condition)])));
+    notes.extend(case.supersedes.map(|_| Say::from(Id::CorrectNote)));
+    notes
 }
 
 /// What has to be done comes first: certify when something is due, close when nothing is.
@@ -131,8 +140,7 @@ fn person_buttons(case: &Case) -> Vec<Button> {
     if case.may_appeal() {
         buttons.push(button(Id::TapAppeal, Tap::Appeal));
     }
-    buttons.push(button(Id::TapHomeVisit, Tap::HomeVisit));
-    buttons.push(button(Id::TapRefused, Tap::Refused));
+    buttons.push(button(Id::TapOtherWays, Tap::OtherWays));
     buttons.push(button(Id::TapNotTheirCard, Tap::NotTheirCard));
     buttons
 }
@@ -144,12 +152,14 @@ fn headline(case: &Case) -> Say {
     if case.is_without_policy() {
         return Id::ErrPolicyMissing.into();
     }
-    let soonest = case.assessments.iter().filter(|a| is_open(&a.state)).min_by_key(|a| a.due);
+    let soonest = case.assessments.iter().filter(|a| a.state.is_owed()).min_by_key(|a| a.due);
     match soonest.map(|a| (&a.state, a.due)) {
         Some((DueState::Overdue | DueState::Suspended, _)) => Id::OverdueStillOpen.into(),
         Some((_, Some(due))) => Id::DueBy.with([Arg::Day(due)]),
         Some((_, None)) => Id::StateDue.into(),
-        None => case.nothing_due_lines().into_iter().next().unwrap_or(Id::StateNotRequired.into()),
+        None => {
+            paper::nothing_due_lines(case).into_iter().next().unwrap_or(Id::StateNotRequired.into())
+        }
     }
 }
 
@@ -174,6 +184,8 @@ fn consent(plan: Plan) -> Consent {
             Plan::Face => Id::MethodFacePhoto,
             Plan::ReEnrolFace => Id::FaceEnrolTitle,
             Plan::ReEnrolFinger => Id::FingerEnrolTitle,
+            Plan::HomeVisit => Id::MethodHomeVisit,
+            Plan::Paper => Id::MethodPaper,
         },
         body: vec![Id::ConsentBody.into(), Id::ConsentAlternatives.into()],
         buttons: vec![
@@ -184,20 +196,24 @@ fn consent(plan: Plan) -> Consent {
     }
 }
 
-fn document(step: usize, coaching: Option<Id>) -> Document {
-    let which = [Id::DocumentFront, Id::DocumentBack, Id::DocumentInHand][step];
-    let n_steps = u8::try_from(DOCUMENTS.len()).expect("three documents");
-    let step = u8::try_from(step + 1).expect("three documents");
-    Document {
-        which,
-        prompt: coaching.unwrap_or(which).into(),
-        step: (step, n_steps),
-        buttons: vec![
-            primary(Id::TapTakePicture, Tap::TakePicture),
-            button(Id::TapCannotTake, Tap::CannotTake),
-            button(Id::TapBack, Tap::Back),
-        ],
+fn document(case: &Case, picture: Picture, coaching: Option<Id>, place: &Place) -> Document {
+    let which = match picture {
+        Picture::IdBack => Id::DocumentBack,
+        Picture::IdInHand => Id::DocumentInHand,
+        Picture::Door => Id::DocumentDoor,
+        Picture::Paper => Id::DocumentPaper,
+        _ => Id::DocumentFront,
+    };
+    let all = case.plan.map(|plan| documents(case, plan, place)).unwrap_or_default();
+    let count = |n: usize| u8::try_from(n).unwrap_or(u8::MAX);
+    let step = all.iter().position(|p| *p == picture).unwrap_or(0) + 1;
+    let mut buttons = vec![primary(Id::TapTakePicture, Tap::TakePicture)];
+    if picture != Picture::Paper {
+        buttons.push(button(Id::TapCannotTake, Tap::CannotTake));
     }
+    buttons.push(button(Id::TapBack, Tap::Back));
+    let prompt = coaching.unwrap_or(which).into();
+    Document { which, prompt, step: (count(step), count(all.len().max(1))), buttons }
 }
 
 /// Why the machine does not say yes, and every way that is still open. There always is one.
@@ -222,9 +238,15 @@ fn judge(case: &Case, judgement: &Judgement) -> Judge {
         if may(case, Plan::Face) && case.plan == Some(Plan::Finger) {
             buttons.push(button(Id::TapCertifyFace, Tap::CertifyFace));
         }
+        if may_be_reviewed(case) {
+            buttons.push(button(Id::TapSendForReview, Tap::SendForReview));
+        }
+        if may_be_witnessed(case, judgement) {
+            buttons.push(button(Id::TapWitness, Tap::Witness));
+        }
         buttons.push(button(Id::TapAppeal, Tap::Appeal));
-        buttons.push(button(Id::TapBack, Tap::Back));
         buttons.push(button(Id::TapHomeVisit, Tap::HomeVisit));
+        buttons.push(button(Id::TapBack, Tap::Back));
     }
     Judge { headline: judge_headline(judgement.verdict), reasons, buttons }
 }
@@ -242,8 +264,8 @@ pub(super) fn judge_headline(verdict: Verdict) -> Id {
     }
 }
 
-fn witnesses(case: &Case, place: &Place) -> Vec<(String, String)> {
-    let may = |o: &&Operator| witness_refused(case, &o.id, place).is_none();
+fn witnesses(case: &Case, cause: Witnessed, place: &Place) -> Vec<(String, String)> {
+    let may = |o: &&Operator| witness_refused(case, cause, &o.id, place).is_none();
     place.operators.iter().filter(may).map(|o| (o.id.clone(), o.name.clone())).collect()
 }
 
@@ -280,6 +302,3 @@ pub(crate) fn button(label: Id, tap: Tap) -> Button {
 pub(crate) fn primary(label: Id, tap: Tap) -> Button {
     Button { primary: true, ..button(label, tap) }
 }
-
-const APPEAL_REASONS: [Id; 4] =
-    [Id::AppealReasonAged, Id::AppealReasonIll, Id::AppealReasonPhotoBad, Id::AppealReasonOther];

@@ -89,7 +89,7 @@ impl Clerk {
                 };
                 ways.into_iter().find(offered)
             }
-            Page::Appeal(_) => Some(Tap::AppealReason(Id::AppealReasonAged)),
+            Page::Choice(_) => Some(Tap::Reason(Id::AppealReasonAged)),
             Page::Witness(page) => sign_in(page, SUPERVISOR.0, SUPERVISOR.1),
             Page::Result(_) if self.leaving => None,
             Page::Result(page) => {

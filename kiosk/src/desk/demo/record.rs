@@ -183,7 +183,7 @@ impl Inner {
 /// The word for an event. Events that tell how fast a device was, not what happened, have none.
 fn name(event: &Event) -> Option<String> {
     Some(match event {
-        Event::Status(_) | Event::Outbox(_) => return None,
+        Event::Status(_) | Event::Outbox(_) | Event::Drafts(_) => return None,
         Event::Tapped(tap) => format!("tapped {tap:?}"),
         Event::PinChecked(_, check) => format!("pin-checked {check:?}"),
         Event::Card(CardEvent::HoldStill) => return None,
@@ -238,7 +238,7 @@ pub fn page_key(view: &View) -> String {
         Page::Finger(page) => page.prompt.id.name().into(),
         Page::Document(page) => page.which.name().into(),
         Page::Judge(page) => page.headline.name().into(),
-        Page::Appeal(_) => "appeal".into(),
+        Page::Choice(page) => page.title.name().trim_end_matches("-title").into(),
         Page::Witness(_) => "witness".into(),
         Page::Saving => "saving".into(),
         Page::Result(page) => match page.delivery {

@@ -10,6 +10,7 @@ use models::face::{Coaching, Face, FaceEngine, FaceTemplate, compare};
 use models::liveness::{self, ActionWatch, Neutral, Progress, Signals};
 use models::{Manifest, ModelError, ThresholdSet};
 
+use super::LivenessRule;
 use crate::tray::SharedTray;
 
 /// A reference with its name in the record and the kind of thresholds that fit it.
@@ -42,8 +43,7 @@ pub struct Taken {
 /// See the module's head.
 pub struct Session {
     purpose: FacePurpose,
-    actions: Vec<Action>,
-    action_time: Duration,
+    rule: LivenessRule,
     references: Vec<FaceReference>,
     sets: Vec<(&'static str, ThresholdSet)>,
     model: String,
@@ -74,8 +74,7 @@ impl Session {
     /// A sitting that starts now.
     pub fn new(
         purpose: FacePurpose,
-        actions: Vec<Action>,
-        action_time: Duration,
+        rule: LivenessRule,
         references: Vec<FaceReference>,
         manifest: &Manifest,
         engine: &FaceEngine,
@@ -84,8 +83,7 @@ impl Session {
         let set = |kind| Some((kind, manifest.thresholds("face", &id.name, kind)?.clone()));
         Self {
             purpose,
-            actions,
-            action_time,
+            rule,
             references,
             sets: ["chip", "live"].into_iter().filter_map(set).collect(),
             model: format!("{} {}", id.name, id.sha16),
@@ -100,10 +98,14 @@ impl Session {
     /// Looks at the next frame.
     pub fn see(&mut self, engine: &FaceEngine, frame: &RgbImage) -> Result<Step, ModelError> {
         let late = Instant::now() >= self.until;
-        match &mut self.stage {
+        match &self.stage {
             Stage::Passive if late && self.good.is_empty() => Ok(Step::TimedOut(self.last_hint)),
             Stage::Passive if late => self.passive_end(engine),
             Stage::Passive => self.collect(engine, frame),
+            // Who looks alive but did not act in time is no suspect: they may try again.
+            Stage::Asking { index, .. } if late && self.pad() >= self.pad_min() => {
+                Ok(Step::TimedOut(self.rule.actions.get(*index).map(|action| prompt(*action))))
+            }
             Stage::Asking { .. } if late => self.finish(engine, false),
             Stage::Asking { .. } => self.watch_action(engine, frame),
         }
@@ -145,14 +147,14 @@ impl Session {
 
     /// Enough neutral frames: convinced, or an action is asked for.
     fn passive_end(&mut self, engine: &FaceEngine) -> Result<Step, ModelError> {
-        if self.pad() >= self.pad_min() {
+        if self.rule.passive && self.pad() >= self.pad_min() {
             return self.finish(engine, true);
         }
         self.ask(0, engine)
     }
 
     fn ask(&mut self, index: usize, engine: &FaceEngine) -> Result<Step, ModelError> {
-        let Some(action) = self.actions.get(index) else {
+        let Some(action) = self.rule.actions.get(index) else {
             return self.finish(engine, index > 0);
         };
         let signals: Vec<Signals> =
@@ -163,7 +165,7 @@ impl Session {
         let watch = Box::new(ActionWatch::new(neutral, watched(*action)));
         let prompt = prompt(*action);
         self.stage = Stage::Asking { index, watch };
-        self.until = Instant::now() + self.action_time;
+        self.until = Instant::now() + self.rule.time;
         Ok(Step::More { coaching: Some(prompt), progress: 1.0 })
     }
 
@@ -178,7 +180,7 @@ impl Session {
         {
             return self.ask(index + 1, engine);
         }
-        Ok(Step::More { coaching: Some(prompt(self.actions[index])), progress: 1.0 })
+        Ok(Step::More { coaching: Some(prompt(self.rule.actions[index])), progress: 1.0 })
     }
 
     /// Compares the best frames with every reference.

@@ -59,6 +59,7 @@ pub(crate) fn commit(n: u8) -> Commit {
         },
         subject: key().subject(&number(n % 5)),
         visit: [n ^ 0xff; 16],
+        supersedes: None,
         audit: line("visit-sealed", n),
         references: (0..n % 2).map(|_| reference(n)).collect(),
         successes: vec![success(n)],

@@ -1,0 +1,233 @@
+//! What a visit leaves behind: the record that is sealed and the slip that is taken home.
+
+use jiff::civil::Date;
+
+use crate::decoder::Decoded;
+use crate::event::{SealOrder, Slip};
+use crate::message::{Arg, Id, Say};
+use crate::moment::Moment;
+use crate::outcome::Outcome;
+use crate::policy::{Advice, DueState, RecordKind, Settled, Words};
+use crate::record::{BenefitResult, Record};
+
+use super::Place;
+use super::case::{Case, state_id};
+
+pub(super) fn seal_order(case: &Case, outcome: &Outcome, now: Moment, place: &Place) -> SealOrder {
+    let card = case.card.clone().expect("a visit is sealed only after a card was read");
+    let settled = settled(case, outcome, now, place);
+    let record = Record {
+        id: case.record,
+        visit: case.visit,
+        device: place.device.clone(),
+        site: place.site.clone(),
+        captured: now,
+        subject: card,
+        outcome: outcome.clone(),
+        benefits: benefit_results(case, &settled),
+        evidence: case.evidence.clone(),
+        operators: case.served.iter().chain(&case.witness).cloned().collect(),
+        consent: case.consent.clone(),
+        pictures: Vec::new(),
+        templates: Vec::new(),
+        appeal: case.appeal.clone(),
+        supersedes: case.supersedes,
+        legal_basis: LEGAL_BASIS.into(),
+    };
+    let agreed = case.consent.as_ref().is_some_and(|c| c.choice == "agreed");
+    let successes = settled.into_iter().filter(counts).filter_map(|line| {
+        let success = crate::benefit::Success { on: now.date(), method: case.method? };
+        Some((line.pack, success))
+    });
+    SealOrder {
+        record,
+        pictures: if agreed { case.pictures.clone() } else { Vec::new() },
+        templates: if agreed { case.templates.clone() } else { Vec::new() },
+        successes: successes.collect(),
+    }
+}
+
+/// What the visit means for each benefit; nothing where nothing was proved.
+fn settled(case: &Case, outcome: &Outcome, now: Moment, place: &Place) -> Vec<Settled> {
+    let (Some(method), Some(card)) = (case.method, &case.card) else {
+        return Vec::new();
+    };
+    if !proves_life(outcome) {
+        return Vec::new();
+    }
+    place.packs.settle(&case.entitlements, card.birth, now.date(), method).lines
+}
+
+/// Evidence that must be reported counts when the centre says so, not here (R85).
+fn counts(line: &Settled) -> bool {
+    line.counted && !line.report_required
+}
+
+fn benefit_results(case: &Case, settled: &[Settled]) -> Vec<BenefitResult> {
+    let each = case.assessments.iter().map(|assessment| {
+        let line = settled.iter().find(|line| line.pack == assessment.pack);
+        let early = line.is_some_and(|line| line.kind == RecordKind::PreApprovalIdentity);
+        let counted = line.filter(|line| counts(line));
+        BenefitResult {
+            pack: assessment.pack.clone(),
+            pack_version: assessment.pack_version,
+            state: match early {
+                true => RecordKind::PreApprovalIdentity.id().into(),
+                false => state_id(&assessment.state).name().into(),
+            },
+            counted: counted.is_some(),
+            next_due: counted.and_then(|line| line.next).map(|day| day.to_string()),
+        }
+    });
+    each.collect()
+}
+
+/// What the outcome means and what comes next, a sentence a line. The same words on screen and slip.
+pub(super) fn closing_lines(
+    case: &Case,
+    outcome: &Outcome,
+    now: Moment,
+    place: &Place,
+) -> Vec<Say> {
+    let settled = settled(case, outcome, now, place);
+    let mut lines: Vec<Say> = Vec::new();
+    let mut counted: Vec<&Settled> = settled.iter().filter(|line| counts(line)).collect();
+    // The earliest date is the one to remember (R122).
+    counted.sort_by_key(|line| line.next);
+    for line in &counted {
+        let due = |day| Id::NextDue.with([Arg::Text(line.title.clone()), Arg::Day(day)]);
+        lines.extend(line.next.map(due));
+    }
+    lines.extend(counted.iter().find_map(|line| line.resume.clone()).map(sentence));
+    lines.extend(outcome_line(case, outcome));
+    lines.extend(advice(&settled));
+    if let Some(decoded) = &case.decoded {
+        lines.extend(way_out(decoded));
+    }
+    lines.dedup();
+    // More than a few sentences nobody remembers; whom to call is on the slip anyway.
+    if lines.len() < LINES_FEW {
+        lines.push(Id::NextCall.into());
+    }
+    lines
+}
+
+fn outcome_line(case: &Case, outcome: &Outcome) -> Vec<Say> {
+    match outcome {
+        Outcome::AlreadyDone { .. } | Outcome::NotRequired(_) => nothing_due_lines(case),
+        Outcome::EvidenceOnly if case.method == Some(crate::benefit::Method::PaperStatement) => {
+            vec![Id::NextPaper.into()]
+        }
+        Outcome::EvidenceOnly => vec![Id::NextPhoneCheck.into()],
+        Outcome::AppealFiled => vec![Id::NextAppealAnswer.into()],
+        Outcome::ModelBuilt => vec![Id::NextCertify.into()],
+        Outcome::StoppedSuspectedFake => vec![Id::NextSupervisor.into()],
+        Outcome::UnderReview(by) => vec![Id::NextReview.with([Arg::Day(*by)])],
+        Outcome::SpecialRequested => vec![Id::NextSpecial.into()],
+        Outcome::VisitRequested => vec![Id::NextHomeVisit.into()],
+        Outcome::NotPresent(why) => match again_on(why) {
+            Some(day) => vec![Id::VisitAgainOn.with([Arg::Day(day)])],
+            None => vec![Id::NextNotHere.into()],
+        },
+        _ => Vec::new(),
+    }
+}
+
+fn advice(settled: &[Settled]) -> Option<Say> {
+    settled.iter().find_map(|line| line.advice).map(|advice| match advice {
+        Advice::OnePhoneCheck => Id::NextPhoneCheck.into(),
+        Advice::ModelWhenBack => Id::NextModelWhenBack.into(),
+    })
+}
+
+/// The reason of a visit in vain and the day of the next one, as the record's detail.
+pub(super) fn in_vain(reason: Id, again: Date) -> String {
+    format!("{} {again}", reason.name())
+}
+
+fn again_on(detail: &str) -> Option<Date> {
+    detail.split_once(' ').and_then(|(_, day)| day.parse().ok())
+}
+
+/// Until when nobody has to come, and by when the next certification is due.
+pub(super) fn nothing_due_lines(case: &Case) -> Vec<Say> {
+    let mut lines = Vec::new();
+    for a in &case.assessments {
+        if !matches!(a.state, DueState::Done(_) | DueState::NotOpen) {
+            continue;
+        }
+        let title = || Arg::Text(a.title.clone());
+        lines.extend(
+            a.opens.or(a.due).map(|day| Id::NothingDueUntil.with([title(), Arg::Day(day)])),
+        );
+        if a.opens.is_some() {
+            lines.extend(a.due.map(|day| Id::NextDue.with([title(), Arg::Day(day)])));
+        }
+    }
+    lines
+}
+
+/// The way out of what the phone said: what to bring, in how many copies, where, and from when on it works.
+pub(super) fn way_out(decoded: &Decoded) -> Vec<Say> {
+    let remedy = &decoded.remedy;
+    let mut lines = vec![sentence(remedy.words.clone())];
+    for form in &remedy.forms {
+        let papers = [Arg::Number(form.id_copies.into())];
+        lines.push(match &form.name {
+            Some(name) => Id::DecodedForm.with(
+                [Arg::Text(name.clone()), Arg::Number(form.copies.into())]
+                    .into_iter()
+                    .chain(papers),
+            ),
+            None if form.id_copies > 0 => Id::DecodedPapers.with(papers),
+            None => continue,
+        });
+        if !form.also.is_empty() {
+            lines.push(Id::DecodedBring.with([Arg::Text(form.also.join("、"))]));
+        }
+    }
+    let places = remedy.places.iter().map(|place| Words::new(place.zh(), place.en()));
+    lines.extend(places.map(|words| Id::DecodedPlace.with([Arg::Words(words)])));
+    for site in remedy.sites.iter().take(SITES_MAX) {
+        let facts =
+            [Some(&site.name), site.address.as_ref(), site.phone.as_ref(), site.hours.as_ref()];
+        let facts: Vec<&str> = facts.into_iter().flatten().map(String::as_str).collect();
+        lines.push(Id::DecodedSite.with([Arg::Text(facts.join("　"))]));
+    }
+    if !remedy.hotlines.is_empty() {
+        lines.push(Id::DecodedCall.with([Arg::Text(remedy.hotlines.join("、"))]));
+    }
+    lines.extend(remedy.effective_on.map(|day| Id::DecodedEffective.with([Arg::Day(day)])));
+    lines
+}
+
+pub(super) fn slip(case: &Case, outcome: &Outcome, now: Moment, place: &Place) -> Slip {
+    let card = case.card.as_ref().expect("a slip is printed only after a card was read");
+    Slip {
+        site: place.site_name.clone(),
+        captured: now,
+        name: card.name.masked(),
+        number: card.number.masked(),
+        headline: outcome.message(),
+        tone: outcome.tone(),
+        lines: closing_lines(case, outcome, now, place),
+        method: case.method.filter(|_| proves_life(outcome)),
+        record: case.record,
+        forms: case.decoded.as_ref().map(|d| d.remedy.forms.clone()).unwrap_or_default(),
+    }
+}
+
+pub(super) fn sentence(words: Words) -> Say {
+    Id::Plain.with([Arg::Words(words)])
+}
+
+fn proves_life(outcome: &Outcome) -> bool {
+    outcome.certifies() || *outcome == Outcome::EvidenceOnly
+}
+
+/// With fewer sentences than this there is room to say whom to call.
+const LINES_FEW: usize = 3;
+/// Of all the offices of a city the slip names the first ones.
+const SITES_MAX: usize = 2;
+/// 社会保险法 and 人社厅发〔2018〕54号: certification is the agency's duty; biometrics rest on the separate consent.
+const LEGAL_BASIS: &str = "人社厅发〔2018〕54号; separate consent (PIPL art. 29)";
