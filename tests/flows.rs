@@ -131,10 +131,10 @@ fn what_does_not_fit_is_told_with_its_line() {
 /// Nothing that money or privacy hangs on happens unnoticed.
 #[test]
 fn a_record_that_a_story_does_not_tell_is_a_mistake() {
-    let story = "老人 张桂兰 11010519491231002X\n经办 李经办\n放证件\n点 本人不愿办理\n";
+    let story = "老人 张桂兰 11010519491231002X\n经办 李经办\n放证件\n点 其他方式\n点 本人不在或不愿办理\n点 本人不愿意\n";
     let told = Told::of(story);
     assert_eq!(told.wrong.len(), 3, "{:?}", told.wrong);
-    assert!(told.wrong[0].starts_with("4: 没有写到：封存 NOT_PRESENT"), "{}", told.wrong[0]);
+    assert!(told.wrong[0].starts_with("6: 没有写到：封存 NOT_PRESENT"), "{}", told.wrong[0]);
 }
 
 #[track_caller]

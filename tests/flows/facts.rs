@@ -2,11 +2,13 @@
 
 use kiosk_core::benefit::Method;
 use kiosk_core::decision::Modality;
+use kiosk_core::decoder::CauseKind;
 use kiosk_core::event::{Action, Effect, FacePurpose, FingerPurpose, Picture, SealOrder, Slip};
 use kiosk_core::moment::{Doubt, Moment};
 use kiosk_core::outcome::Outcome;
+use kiosk_core::policy::NotRequiredReason;
 use kiosk_core::record::{BenefitResult, Evidence};
-use kiosk_core::view::{Button, Delivery, Page, SignIn, SlipState, Tap, View};
+use kiosk_core::view::{Button, Choice, Delivery, Page, SignIn, SlipState, Tap, View};
 
 use crate::script::{Line, Word, written};
 use crate::words;
@@ -125,7 +127,7 @@ pub fn buttons(page: &Page) -> Vec<Seen> {
         Page::Finger(page) => seen(&page.buttons).collect(),
         Page::Document(page) => seen(&page.buttons).collect(),
         Page::Judge(page) => seen(&page.buttons).collect(),
-        Page::Appeal(page) => seen(&page.reasons).chain(seen(&page.buttons)).collect(),
+        Page::Choice(page) => picks(page).chain(seen(&page.buttons)).collect(),
         Page::Result(page) => seen(&page.buttons).collect(),
         Page::Outbox(page) => seen(&page.buttons).collect(),
         _ => Vec::new(),
@@ -137,6 +139,14 @@ fn seen(buttons: &[Button]) -> impl Iterator<Item = Seen> {
         label: words::id(button.label),
         tap: button.tap.clone(),
         enabled: button.enabled,
+    })
+}
+
+fn picks(page: &Choice) -> impl Iterator<Item = Seen> {
+    page.options.iter().map(|pick| Seen {
+        label: words::say(&pick.words),
+        tap: pick.tap.clone(),
+        enabled: true,
     })
 }
 
@@ -161,7 +171,7 @@ fn page(page: &Page) -> (&'static str, Vec<String>, Vec<String>) {
         }
         Page::Person(page) => {
             let mut shown = vec![words::say(&page.headline)];
-            shown.extend(page.warnings.iter().map(|id| words::id(*id)));
+            shown.extend(page.warnings.iter().map(words::say));
             let line =
                 |b: &kiosk_core::view::BenefitLine| format!("{}：{}", b.title, words::id(b.state));
             shown.extend(page.benefits.iter().map(line));
@@ -192,7 +202,10 @@ fn page(page: &Page) -> (&'static str, Vec<String>, Vec<String>) {
             let reasons = page.reasons.iter().map(words::say);
             ("判断页", std::iter::once(words::id(page.headline)).chain(reasons).collect(), none())
         }
-        Page::Appeal(_) => ("申诉页", none(), none()),
+        Page::Choice(page) => {
+            let lines = page.lines.iter().map(words::say);
+            ("选择页", std::iter::once(words::id(page.title)).chain(lines).collect(), none())
+        }
         Page::Result(page) => {
             let mut shown = vec![words::id(page.headline)];
             shown.extend(page.lines.iter().map(words::say));
@@ -289,8 +302,15 @@ fn detail(outcome: &Outcome) -> Option<String> {
             Some(format!("{} {method}", words::day(*on)))
         }
         Outcome::UnderReview(by) => Some(words::day(*by)),
-        outcome => outcome.detail().map(|detail| words::named(&detail)),
+        outcome => outcome.detail().map(|detail| reason(&detail)),
     }
+}
+
+/// A reason is a message, or a word of one of core's lists.
+fn reason(name: &str) -> String {
+    let not_required = NotRequiredReason::from_id(name).map(NotRequiredReason::zh);
+    let cause = CauseKind::from_id(name).map(CauseKind::zh);
+    not_required.or(cause).map_or_else(|| words::named(name), str::to_owned)
 }
 
 fn benefit(result: &BenefitResult) -> Fact {
@@ -368,6 +388,8 @@ fn picture_name(picture: Picture) -> &'static str {
         "id-back" => "证件背面",
         "id-in-hand" => "手持证件",
         "finger" => "指纹图像",
+        "door" => "门牌",
+        "paper" => "书面证明",
         other => other,
     }
 }

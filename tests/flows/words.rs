@@ -51,6 +51,7 @@ fn value(arg: &Arg) -> String {
         Arg::Day(date) => day(*date),
         Arg::Number(number) => number.to_string(),
         Arg::Term(term) => id(*term),
+        Arg::Words(words) => words.zh.clone(),
     }
 }
 

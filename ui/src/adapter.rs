@@ -368,9 +368,14 @@ fn choices(page: &Page, choice_page: usize, compact: bool) -> Vec<ButtonItem> {
     }
 }
 
+/// A text that has no English is not said twice.
+fn said_once(words: Words) -> Words {
+    if words.en == words.zh { Words { en: "".into(), ..words } } else { words }
+}
+
 fn picks(page: &Choice) -> Vec<ButtonItem> {
     let item = |(id, pick): (i32, &kiosk_core::view::Pick)| ButtonItem {
-        words: words(&pick.words),
+        words: said_once(words(&pick.words)),
         id,
         enabled: true,
         primary: false,
@@ -509,8 +514,8 @@ const CHOICES_PER_ROW: usize = 2;
 /// Operators that fit beside the pad at 1280x800.
 const OPERATORS: usize = 8;
 /// Lines of a list that fit at 1280x800, and at 800x480.
-const PICKS: usize = 10;
-const PICKS_COMPACT: usize = 6;
+const PICKS: usize = 8;
+const PICKS_COMPACT: usize = 4;
 /// Operators that fit beside the pad at 800x480.
 const OPERATORS_COMPACT: usize = 6;
 

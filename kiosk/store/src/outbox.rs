@@ -8,6 +8,7 @@ use kiosk_core::record::{Lane, Receipt, RecordId};
 use crate::audit::{self, AuditLine};
 use crate::commit;
 use crate::error::StoreError;
+use crate::key::SubjectRef;
 use crate::rows;
 use crate::store::Store;
 

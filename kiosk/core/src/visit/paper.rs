@@ -114,7 +114,9 @@ pub(super) fn closing_lines(
 
 fn outcome_line(case: &Case, outcome: &Outcome) -> Vec<Say> {
     match outcome {
-        Outcome::AlreadyDone { .. } | Outcome::NotRequired(_) => nothing_due_lines(case),
+        Outcome::AlreadyDone { .. } | Outcome::NotRequired(_) | Outcome::DataFixNeeded(_) => {
+            nothing_due_lines(case)
+        }
         Outcome::EvidenceOnly if case.method == Some(crate::benefit::Method::PaperStatement) => {
             vec![Id::NextPaper.into()]
         }
@@ -153,8 +155,13 @@ fn again_on(detail: &str) -> Option<Date> {
 pub(super) fn nothing_due_lines(case: &Case) -> Vec<Say> {
     let mut lines = Vec::new();
     for a in &case.assessments {
-        if !matches!(a.state, DueState::Done(_) | DueState::NotOpen) {
-            continue;
+        match a.state {
+            DueState::NotRequired(reason) => {
+                lines.push(sentence(Words::new(format!("{}。", reason.zh()), reason.en())));
+                continue;
+            }
+            DueState::Done(_) | DueState::NotOpen => {}
+            _ => continue,
         }
         let title = || Arg::Text(a.title.clone());
         lines.extend(

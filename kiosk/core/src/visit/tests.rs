@@ -602,7 +602,9 @@ fn at_home_two_people_may_stand_for_a_face_that_cannot_be_taken_but_not_for_anot
 
 #[test]
 fn a_visit_in_vain_names_the_reason_and_the_next_day() {
-    check("card overdue ways in-vain nobody next-week sealed", expect![[r#"
+    check(
+        "card overdue ways in-vain nobody next-week sealed",
+        expect![[r#"
         card         -> Waiting reading-card, [Find]
         overdue      -> Person overdue-still-open, []
         ways         -> Choice ways-title, []
@@ -610,7 +612,8 @@ fn a_visit_in_vain_names_the_reason_and_the_next_day() {
         nobody       -> Choice visit-again-title, []
         next-week    -> Saving, [StopSensors, Seal NOT_PRESENT evidence=0 pictures=0 counted=0]
         sealed       -> Result outcome-not-present SavedHere, [Print, Send]
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -640,7 +643,9 @@ fn who_cannot_act_is_certified_when_a_second_person_confirms() {
 
 #[test]
 fn somebody_who_acts_for_a_person_can_report_and_ask_but_not_certify() {
-    check("card overdue ways proxy child by-face ways not-here deceased sealed", expect![[r#"
+    check(
+        "card overdue ways proxy child by-face ways not-here deceased sealed",
+        expect![[r#"
         card         -> Waiting reading-card, [Find]
         overdue      -> Person overdue-still-open, []
         ways         -> Choice ways-title, []
@@ -651,7 +656,8 @@ fn somebody_who_acts_for_a_person_can_report_and_ask_but_not_certify() {
         not-here     -> Choice not-here-title, []
         deceased     -> Saving, [StopSensors, Seal NOT_PRESENT evidence=1 pictures=0 counted=0]
         sealed       -> Result outcome-not-present SavedHere, [Print, Send]
-    "#]]);
+    "#]],
+    );
     check(
         "card overdue ways proxy unit-clerk appeal aged pick-sv 1 1 1 1 enter pin-right sealed",
         expect![[r#"
@@ -723,7 +729,9 @@ fn pictures_that_make_no_reference_go_to_a_person_after_the_last_try() {
 
 #[test]
 fn what_the_phone_said_is_explained_and_settled() {
-    check("card certified-today ways message first-message settle sealed", expect![[r#"
+    check(
+        "card certified-today ways message first-message settle sealed",
+        expect![[r#"
         card         -> Waiting reading-card, [Find]
         certified-today -> Person nothing-due-until, []
         ways         -> Choice ways-title, []
@@ -731,7 +739,8 @@ fn what_the_phone_said_is_explained_and_settled() {
         first-message -> Choice decoded-title, []
         settle       -> Saving, [StopSensors, Seal REFERRED evidence=0 pictures=0 counted=0]
         sealed       -> Result outcome-referred SavedHere, [Print, Send]
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
