@@ -14,7 +14,7 @@ use kiosk_core::operator::PinCheck;
 use kiosk_core::outcome::Outcome;
 use kiosk_core::policy::Repeat;
 use kiosk_core::record::RecordId;
-use kiosk_core::view::{Button, Delivery, Page, SlipState, Tap};
+use kiosk_core::view::{Button, Delivery, Page, SlipState, Tap, Way};
 
 use crate::chance::Chance;
 use crate::counter::{Counter, SUPERVISOR};
@@ -186,7 +186,7 @@ impl Visit<'_> {
     fn next(&mut self, course: &mut Course, pending: &mut VecDeque<Pending>) -> Option<Event> {
         let page = self.counter.terminal.view().page;
         let buttons = buttons(&page);
-        let may_press = buttons.iter().any(|button| button.enabled);
+        let may_press = !buttons.is_empty();
         let picks = matches!(page, Page::Witness(_));
         let has_way_on = may_press || picks || !pending.is_empty();
         self.watch.hold(Invariant::APageHasAWayOn, has_way_on, || format!("{page:?}"));
@@ -198,7 +198,7 @@ impl Visit<'_> {
         }
         let tap = match &page {
             Page::Witness(page) => self.witness(page.picked.as_deref(), page.n_digits),
-            page => self.press(page, buttons, course),
+            page => self.press(page, &buttons, course),
         };
         let way_on = tap.is_some() || !pending.is_empty();
         self.watch.hold(Invariant::APageHasAWayOn, way_on, || {
@@ -237,15 +237,11 @@ impl Visit<'_> {
     }
 
     /// What a clerk would press, by weight. A button that is new to this file is never pressed.
-    fn press(&mut self, page: &Page, buttons: &[Button], course: &Course) -> Option<Tap> {
+    fn press(&mut self, page: &Page, taps: &[Tap], course: &Course) -> Option<Tap> {
         let hurries = course.n_steps > HURRY_AFTER;
-        let weight = |button: &Button| match button.enabled {
-            true => self.weight(page, &button.tap, hurries),
-            false => 0,
-        };
-        let weights: Vec<u32> = buttons.iter().map(weight).collect();
+        let weights: Vec<u32> = taps.iter().map(|tap| self.weight(page, tap, hurries)).collect();
         let index = self.chance.weighted(weights.iter().copied())?;
-        Some(buttons[index].tap.clone())
+        Some(taps[index].clone())
     }
 
     fn weight(&self, page: &Page, tap: &Tap, hurries: bool) -> u32 {
@@ -269,7 +265,12 @@ impl Visit<'_> {
                     25
                 }
             }
-            Tap::AppealReason(_) => 50,
+            Tap::Reason(_) | Tap::Message(_) | Tap::Day(_) => 50,
+            Tap::Settle | Tap::Witness => 40,
+            Tap::SendForReview => 30,
+            Tap::OtherWays if self.refuses || self.person.is_bedridden || hurries => 400,
+            Tap::OtherWays => 10,
+            Tap::Way(way) => self.way_weight(*way, hurries),
             Tap::Back => {
                 if hurries {
                     0
@@ -279,10 +280,21 @@ impl Visit<'_> {
             }
             Tap::HomeVisit if self.person.is_bedridden || hurries => 400,
             Tap::HomeVisit => 2,
-            Tap::Refused if self.refuses || hurries => 400,
             Tap::NotTheirCard if self.is_impostor => 40,
             Tap::PrintAgain => 10,
             _ => 0,
+        }
+    }
+
+    /// How often somebody needs one of the ways that are seldom needed.
+    fn way_weight(&self, way: Way, hurries: bool) -> u32 {
+        match way {
+            Way::NotHere if self.refuses || hurries => 400,
+            Way::VisitHere if self.person.is_bedridden => 100,
+            Way::Exempt if self.person.is_bedridden => 40,
+            Way::VisitHere | Way::Exempt if self.is_impostor => 0,
+            Way::Correct | Way::Park | Way::Discard => 0,
+            _ => 3,
         }
     }
 
@@ -449,9 +461,13 @@ impl Visit<'_> {
         watch.hold(Invariant::OnlyAProofCertifies, counts, || format!("{code} counts"));
         let two = record.operators.len() == 2 && record.operators[0] != record.operators[1];
         let appeals = record.outcome == Outcome::AppealFiled;
+        let is_confirmed = |found: &kiosk_core::record::Evidence| {
+            ["special", "home-visit", "exempt"].contains(&found.reference.as_str())
+        };
+        let confirmed = record.evidence.iter().any(is_confirmed);
         watch.hold(
             Invariant::AnAppealHasTwoPeople,
-            two == appeals && record.appeal.is_some() == appeals,
+            two == (appeals || confirmed) && record.appeal.is_some() == appeals,
             || format!("{code} by {:?}", record.operators),
         );
         let today = record.captured.date();
@@ -508,20 +524,28 @@ impl Pending {
     }
 }
 
-fn buttons(page: &Page) -> &[Button] {
+/// What can be pressed on a page now.
+fn buttons(page: &Page) -> Vec<Tap> {
+    let enabled = |buttons: &[Button]| {
+        buttons.iter().filter(|button| button.enabled).map(|button| button.tap.clone()).collect()
+    };
     match page {
-        Page::SignIn(page) | Page::Witness(page) => &page.buttons,
-        Page::Waiting(page) => &page.buttons,
-        Page::Person(page) => &page.buttons,
-        Page::Consent(page) => &page.buttons,
-        Page::Face(page) => &page.buttons,
-        Page::Finger(page) => &page.buttons,
-        Page::Document(page) => &page.buttons,
-        Page::Judge(page) => &page.buttons,
-        Page::Appeal(page) => &page.reasons,
-        Page::Result(page) => &page.buttons,
-        Page::Outbox(page) => &page.buttons,
-        _ => &[],
+        Page::SignIn(page) | Page::Witness(page) => enabled(&page.buttons),
+        Page::Waiting(page) => enabled(&page.buttons),
+        Page::Person(page) => enabled(&page.buttons),
+        Page::Consent(page) => enabled(&page.buttons),
+        Page::Face(page) => enabled(&page.buttons),
+        Page::Finger(page) => enabled(&page.buttons),
+        Page::Document(page) => enabled(&page.buttons),
+        Page::Judge(page) => enabled(&page.buttons),
+        Page::Choice(page) => {
+            let mut taps: Vec<Tap> = enabled(&page.buttons);
+            taps.extend(page.options.iter().map(|pick| pick.tap.clone()));
+            taps
+        }
+        Page::Result(page) => enabled(&page.buttons),
+        Page::Outbox(page) => enabled(&page.buttons),
+        _ => Vec::new(),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::draft::Draft;
 use crate::event::{Lookup, Picture, Sitting};
 use crate::identity::{CardIdentity, CardWarning};
 use crate::message::Id;
-use crate::moment::Moment;
+use crate::moment::{Doubt, Moment};
 use crate::outcome::Outcome;
 use crate::policy::{Assessment, Condition, DueState, Pack};
 use crate::record::{Appeal, Consent, Evidence, RecordId};
@@ -210,9 +210,10 @@ impl Case {
         self.lookup.beneficiary.is_some() && self.assessments.is_empty()
     }
 
-    /// Whether any benefit waits for a certification.
+    /// Whether any benefit waits for a certification. By a clock that may be wrong nobody is told to be done.
     pub(super) fn anything_due(&self) -> bool {
-        self.assessments.iter().any(|a| a.state.is_owed())
+        let doubtful = |a: &Assessment| a.doubt != Doubt::None && a.may_certify;
+        self.assessments.iter().any(|a| a.state.is_owed() || doubtful(a))
     }
 
     /// Whether any benefit of this person knows this way.
