@@ -13,6 +13,7 @@ use kiosk_core::event::{Effect, Event, SealOrder, Slip};
 use kiosk_core::message::Id;
 use kiosk_core::moment::Doubt;
 use kiosk_core::outcome::Outcome;
+use kiosk_core::people::Ask;
 use kiosk_core::policy::{Pack, PackSet};
 use kiosk_core::terminal::Terminal;
 use kiosk_core::view::{Delivery, Header, OutboxLine, Page, Trouble, View};
@@ -29,6 +30,7 @@ use crate::happening::{Happening, Teller};
 use crate::ids::Ids;
 use crate::operators;
 use crate::rooms::face::OpenCamera;
+use crate::rooms::roster::lists::{Kind, Lists};
 use crate::rooms::{card, face, finger, keep, paper, roster, send};
 use crate::tray::SharedTray;
 use crate::vault::{Provisioned, Vault, VaultError};
@@ -293,11 +295,42 @@ impl Shell {
             Effect::ListDrafts => {
                 self.teller.event(Event::Drafts(drafts::list(&self.vault)));
             }
+            Effect::ListPeople { ask, page } => self.list_people(&ask, page),
+            Effect::ListVillages => self.list_villages(),
             Effect::Forget => self.tray.clear(),
             Effect::Print(slip) => order(Some(&self.orders.paper), slip),
             Effect::Speak(prompt) => info!(prompt = prompt.name(), "speak"),
             Effect::Send => order(Some(&self.orders.send), send::Order::Send),
             Effect::ListOutbox => self.list_outbox(),
+        }
+    }
+
+    fn lists(&self) -> Lists<'_> {
+        Lists { vault: &self.vault, packs: &self.terminal.place().packs, now: self.clock.now() }
+    }
+
+    fn list_people(&self, ask: &Ask, page: u16) {
+        let (lists, page) = (self.lists(), page.into());
+        let found = match ask {
+            Ask::Due | Ask::Villages => lists.list(&Kind::Due, page),
+            Ask::Suspended => lists.list(&Kind::Suspended, page),
+            Ask::Village(village) => lists.list(&Kind::Village(village.clone()), page),
+            Ask::Letters(typed) => lists.search(typed, page),
+        };
+        match found {
+            Ok(lines) => self.teller.event(Event::People(lines)),
+            Err(problem) => warn!(code = problem.code(), "list of people"),
+        }
+    }
+
+    fn list_villages(&self) {
+        match self.lists().villages() {
+            Ok(villages) => {
+                let due = villages.into_iter().filter(|village| village.n_due > 0);
+                let lines = due.map(|village| (village.village, village.n_due)).collect();
+                self.teller.event(Event::Villages(lines));
+            }
+            Err(problem) => warn!(code = problem.code(), "villages"),
         }
     }
 

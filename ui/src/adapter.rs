@@ -9,7 +9,7 @@ use kiosk_core::message::{Arg, Id, Say};
 use kiosk_core::outcome;
 use kiosk_core::view::{
     BenefitLine, Button, Choice, Delivery, Ending, Header, Outbox, OutboxLine, Page, Person,
-    SignIn, SlipState, Trouble, View,
+    PersonLine, SignIn, SlipState, Trouble, View,
 };
 use slint::{ComponentHandle, Image, Model, ModelRc, VecModel};
 
@@ -88,7 +88,8 @@ impl Painter {
         if replace(&mut self.buttons, buttons) {
             api.set_buttons(nested(&self.buttons));
         }
-        let choices = rows(choices(&view.page, choice_page, compact), CHOICES_PER_ROW);
+        let choices =
+            rows(choices(&view.page, choice_page, compact), choices_per_row(&view.page, compact));
         if replace(&mut self.choices, choices) {
             api.set_choices(nested(&self.choices));
         }
@@ -185,6 +186,9 @@ fn page_item(page: &Page) -> (PageKind, PageItem) {
             (PageKind::Saving, PageItem { title: plain(Id::Saving), ..PageItem::default() })
         }
         Page::Result(page) => (PageKind::Result, ending(page)),
+        Page::People(page) => {
+            (PageKind::People, PageItem { title: words(&page.headline), ..PageItem::default() })
+        }
         Page::Outbox(page) => {
             let title = plain(Id::OutboxTitle);
             (
@@ -313,6 +317,7 @@ fn benefit(line: &BenefitLine) -> BenefitItem {
 fn records(page: &Page) -> Vec<RecordItem> {
     match page {
         Page::Outbox(Outbox { lines, .. }) => lines.iter().map(record).collect(),
+        Page::People(page) => page.lines.iter().map(listed).collect(),
         _ => Vec::new(),
     }
 }
@@ -325,6 +330,17 @@ fn record(line: &OutboxLine) -> RecordItem {
         day: shown(catalogue::day(line.day)),
         delivery,
         tone,
+    }
+}
+
+fn listed(line: &PersonLine) -> RecordItem {
+    let village = Words { zh: line.village.as_str().into(), en: "".into() };
+    RecordItem {
+        seq: format!("{}　{}", line.name, line.number).into(),
+        outcome: plain(line.state),
+        day: line.due.map(|due| shown(catalogue::day(due))).unwrap_or_default(),
+        delivery: village,
+        tone: tone(line.tone),
     }
 }
 
@@ -364,7 +380,28 @@ fn choices(page: &Page, choice_page: usize, compact: bool) -> Vec<ButtonItem> {
             let room = if compact { PICKS_COMPACT } else { PICKS };
             screenful(picks(page), choice_page, room)
         }
+        Page::People(page) if page.typed.is_some() => letters(),
         _ => Vec::new(),
+    }
+}
+
+/// A pad of letters; it has no second screenful.
+fn letters() -> Vec<ButtonItem> {
+    let item = |(id, letter): (i32, char)| ButtonItem {
+        words: Words { zh: letter.to_ascii_uppercase().to_string().into(), en: "".into() },
+        id,
+        enabled: true,
+        primary: false,
+        chosen: false,
+    };
+    (CHOICES..).zip('a'..='z').map(item).collect()
+}
+
+fn choices_per_row(page: &Page, compact: bool) -> usize {
+    match (page, compact) {
+        (Page::People(_), true) => LETTERS_PER_ROW_COMPACT,
+        (Page::People(_), false) => LETTERS_PER_ROW,
+        _ => CHOICES_PER_ROW,
     }
 }
 
@@ -511,6 +548,9 @@ fn shown(words: catalogue::Words) -> Words {
 
 const BUTTONS_PER_ROW: usize = 4;
 const CHOICES_PER_ROW: usize = 2;
+/// Letters that fit side by side and are still large enough for a finger.
+const LETTERS_PER_ROW: usize = 13;
+const LETTERS_PER_ROW_COMPACT: usize = 9;
 /// Operators that fit beside the pad at 1280x800.
 const OPERATORS: usize = 8;
 /// Lines of a list that fit at 1280x800, and at 800x480.

@@ -3,6 +3,7 @@
 use jiff::civil::{Date, date};
 use kiosk_core::message::{Arg, Id, Say};
 use kiosk_core::outcome::Tone;
+use kiosk_core::people::Ask;
 use kiosk_core::view::*;
 
 /// Every sample with its name.
@@ -43,6 +44,8 @@ pub(crate) fn all() -> Vec<(&'static str, View)> {
         ("result-stopped", result_fake()),
         ("result-worst", result_worst()),
         ("outbox", outbox()),
+        ("people", people(None)),
+        ("people-letters", people(Some("lxy"))),
     ]
 }
 
@@ -505,5 +508,38 @@ fn outbox() -> View {
             line(1035, Id::OutcomeCertified, date(2026, 11, 19), Delivery::CentreHasIt(40208)),
         ],
         buttons: vec![button(Id::TapBack, Tap::Back)],
+    }))
+}
+
+fn people(typed: Option<&str>) -> View {
+    let line = |name: &str, village: &str, state, tone, due| PersonLine {
+        name: name.into(),
+        number: "110105********002X".into(),
+        village: village.into(),
+        state,
+        tone,
+        due: Some(due),
+    };
+    let headline = match typed {
+        Some(typed) => Id::PeopleTyped.with([Arg::Text(typed.into())]),
+        None => Id::PeopleDue.into(),
+    };
+    let buttons = vec![
+        button(Id::TapByLetters, Tap::People(Ask::Letters(String::new()))),
+        button(Id::TapSuspended, Tap::People(Ask::Suspended)),
+        button(Id::TapByVillage, Tap::People(Ask::Villages)),
+        button(Id::TapNextPage, Tap::NextPage),
+        button(Id::TapBack, Tap::Back),
+    ];
+    with(Page::People(People {
+        headline,
+        typed: typed.map(Into::into),
+        lines: vec![
+            line("林**", "桂花坪村", Id::StateSuspended, Tone::Stopped, date(2026, 6, 30)),
+            line("陈*", "上湾村", Id::StateOverdue, Tone::Stopped, date(2026, 10, 31)),
+            line("阿**", "赛里木乡阔纳夏尔村", Id::StateDueSoon, Tone::Waiting, date(2026, 12, 1)),
+            line("李**", "桂花坪村", Id::StateDone, Tone::Good, date(2027, 10, 31)),
+        ],
+        buttons,
     }))
 }

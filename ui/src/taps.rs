@@ -56,6 +56,7 @@ pub(crate) fn buttons(view: &View) -> &[Button] {
         Page::Choice(page) => &page.buttons,
         Page::Result(page) => &page.buttons,
         Page::Outbox(page) => &page.buttons,
+        Page::People(page) => &page.buttons,
         Page::Saving => &[],
     }
 }
@@ -83,6 +84,10 @@ fn chosen(view: &View, index: usize) -> Option<Tap> {
             page.operators.get(index).map(|(id, _)| Tap::PickOperator(id.clone()))
         }
         Page::Choice(page) => page.options.get(index).map(|pick| pick.tap.clone()),
+        Page::People(page) => {
+            let letter = page.typed.as_ref().and_then(|_| ('a'..='z').nth(index));
+            letter.map(Tap::Letter)
+        }
         _ => None,
     }
 }
@@ -91,6 +96,7 @@ fn n_choices(view: &View) -> usize {
     match &view.page {
         Page::SignIn(page) | Page::Witness(page) => page.operators.len(),
         Page::Choice(page) => page.options.len(),
+        Page::People(page) if page.typed.is_some() => ('a'..='z').count(),
         _ => 0,
     }
 }

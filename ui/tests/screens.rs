@@ -300,6 +300,7 @@ fn buttons_of(page: &Page) -> Vec<kiosk_core::view::Button> {
         Page::Saving => Vec::new(),
         Page::Result(p) => p.buttons.clone(),
         Page::Outbox(p) => p.buttons.clone(),
+        Page::People(p) => p.buttons.clone(),
     }
 }
 

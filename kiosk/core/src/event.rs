@@ -8,8 +8,9 @@ use crate::identity::{CardIdentity, IdNumber};
 use crate::message::{Id, Say};
 use crate::operator::{Pin, PinCheck};
 use crate::outcome::Tone;
+use crate::people::Ask;
 use crate::record::{Record, RecordId};
-use crate::roster::Beneficiary;
+use crate::roster::{Beneficiary, Line};
 use crate::view::{Delivery, Header, OutboxLine, SlipState, Tap};
 
 /// Something that happened.
@@ -43,6 +44,10 @@ pub enum Event {
     Outbox(Vec<OutboxLine>),
     /// The answer to [`Effect::ListDrafts`]: visits that were begun here and not ended.
     Drafts(Vec<Draft>),
+    /// The answer to [`Effect::ListPeople`].
+    People(Vec<Line>),
+    /// The answer to [`Effect::ListVillages`]: each with how many owe something soon.
+    Villages(Vec<(String, u64)>),
 }
 
 /// One use of camera or finger reader. Its answers name it, so that what was seen of one person, or of one try, is
@@ -280,6 +285,15 @@ pub enum Effect {
     },
     /// Answered by [`Event::Drafts`].
     ListDrafts,
+    /// Answered by [`Event::People`].
+    ListPeople {
+        /// Whom.
+        ask: Ask,
+        /// From 0.
+        page: u16,
+    },
+    /// Answered by [`Event::Villages`].
+    ListVillages,
     /// Forget everything about the person that was held in memory.
     Forget,
     /// Print.

@@ -319,6 +319,8 @@ pub enum CardWarning {
     Expired,
     /// The validity ends before it begins.
     ValidityReversed,
+    /// The number names a county that is in no list.
+    UnknownCounty,
 }
 
 impl CardIdentity {
@@ -331,6 +333,9 @@ impl CardIdentity {
         let inside = self.number.sex();
         if self.sex != Sex::Unstated && inside != Sex::Unstated && inside != self.sex {
             found.push(CardWarning::SexDiffers);
+        }
+        if self.number.area() == crate::area::Area::UnknownCounty {
+            found.push(CardWarning::UnknownCounty);
         }
         if let ValidTo::Day(last) = self.valid_to {
             if last < today {

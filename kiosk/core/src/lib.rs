@@ -16,6 +16,7 @@ pub mod message;
 pub mod moment;
 pub mod operator;
 pub mod outcome;
+pub mod people;
 pub mod pinyin;
 pub mod policy;
 pub mod record;

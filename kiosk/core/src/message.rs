@@ -95,6 +95,7 @@ ids! {
     WarnSexDiffers = "warn-sex-differs",
     WarnExpired = "warn-expired",
     WarnValidityReversed = "warn-validity-reversed",
+    WarnUnknownCounty = "warn-unknown-county",
     WarnNameDiffers = "warn-name-differs",
     // consent
     ConsentTitle = "consent-title",
@@ -318,6 +319,19 @@ ids! {
     TapPark = "tap-park",
     TapDiscard = "tap-discard",
     TapDrafts = "tap-drafts",
+    // lists of people
+    TapPeople = "tap-people",
+    TapByLetters = "tap-by-letters",
+    TapByDue = "tap-by-due",
+    TapSuspended = "tap-suspended",
+    TapByVillage = "tap-by-village",
+    TapNextPage = "tap-next-page",
+    TapEraseLetter = "tap-erase-letter",
+    PeopleDue = "people-due",
+    PeopleSuspended = "people-suspended",
+    PeopleVillage = "people-village",
+    PeopleTyped = "people-typed",
+    VillageLine = "village-line",
     // outbox
     OutboxTitle = "outbox-title",
     OutboxAllDelivered = "outbox-all-delivered",

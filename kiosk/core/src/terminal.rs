@@ -5,6 +5,7 @@ use crate::event::{Effect, Event};
 use crate::message::{Arg, Id, Say};
 use crate::moment::Moment;
 use crate::operator::{Pin, PinCheck};
+use crate::people::Desk;
 use crate::view::{Choice, Header, Outbox, OutboxLine, Page, Pick, SignIn, Tap, View};
 use crate::visit::{Place, Visit, button, pin_notice};
 
@@ -38,6 +39,7 @@ struct Serving {
 enum Aside {
     Outbox(Vec<OutboxLine>),
     Drafts,
+    People(Desk),
 }
 
 impl Terminal {
@@ -122,6 +124,11 @@ impl Terminal {
                 serving.drafts = drafts;
                 Vec::new()
             }
+            Event::Tapped(Tap::ShowPeople) if is_idle => {
+                let (desk, effects) = Desk::open();
+                serving.aside = Some(Aside::People(desk));
+                effects
+            }
             Event::Tapped(Tap::ShowDrafts) if is_idle => {
                 serving.aside = Some(Aside::Drafts);
                 Vec::new()
@@ -135,6 +142,10 @@ impl Terminal {
             }
             // A card that is laid on ends the reading of lists.
             event => {
+                if let Some(effects) = serving.read_on(&event) {
+                    self.state = State::Serving(serving);
+                    return effects;
+                }
                 let effects = serving.visit.handle(event, now, &self.place);
                 if serving.visit.end().is_some() {
                     return effects.into_iter().chain(self.serve(serving.operator)).collect();
@@ -147,6 +158,11 @@ impl Terminal {
         };
         self.state = State::Serving(serving);
         effects
+    }
+
+    /// Where it stands, and the rules in force.
+    pub fn place(&self) -> &Place {
+        &self.place
     }
 
     /// What is on the screen now.
@@ -163,6 +179,7 @@ impl Terminal {
             State::Serving(serving) => match &serving.aside {
                 Some(Aside::Outbox(lines)) => Page::Outbox(self.outbox_page(lines)),
                 Some(Aside::Drafts) => Page::Choice(drafts_page(&serving.drafts)),
+                Some(Aside::People(desk)) => desk.page(),
                 None => serving.page(self.now, &self.place),
             },
         };
@@ -219,6 +236,22 @@ impl Serving {
         self.visit = visit;
         self.aside = None;
         effects
+    }
+
+    /// What the lists of people do with an event; none when it is not about them.
+    fn read_on(&mut self, event: &Event) -> Option<Vec<Effect>> {
+        let Some(Aside::People(desk)) = &mut self.aside else {
+            return None;
+        };
+        match event {
+            Event::Tapped(tap) => desk.tapped(tap),
+            Event::People(lines) => Some(desk.show(lines.clone())),
+            Event::Villages(villages) => {
+                desk.show_villages(villages.clone());
+                Some(Vec::new())
+            }
+            _ => None,
+        }
     }
 
     fn page(&self, now: Moment, place: &Place) -> Page {

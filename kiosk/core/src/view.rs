@@ -6,6 +6,7 @@ use jiff::civil::Date;
 
 use crate::message::{Id, Say};
 use crate::outcome::Tone;
+use crate::people::Ask;
 
 /// All that is on the screen now.
 #[derive(Clone, Debug, PartialEq)]
@@ -134,6 +135,16 @@ pub enum Tap {
     PrintAgain,
     /// Show the list of records and receipts.
     ShowOutbox,
+    /// Show the lists of people.
+    ShowPeople,
+    /// Another list of them.
+    People(Ask),
+    /// A letter of somebody's name in pinyin.
+    Letter(char),
+    /// Takes back the last letter.
+    EraseLetter,
+    /// The next page of the list, the first behind the last.
+    NextPage,
 }
 
 /// A way that is seldom needed.
@@ -211,6 +222,8 @@ pub enum Page {
     Result(Ending),
     /// The list of records and receipts.
     Outbox(Outbox),
+    /// People of the roster, masked.
+    People(People),
 }
 
 /// See [`Page::SignIn`].
@@ -431,4 +444,34 @@ pub struct OutboxLine {
     pub day: Date,
     /// Where it is.
     pub delivery: Delivery,
+}
+
+/// See [`Page::People`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct People {
+    /// Which list this is.
+    pub headline: Say,
+    /// Letters typed so far; none where no letters are asked for.
+    pub typed: Option<String>,
+    /// Most urgent first.
+    pub lines: Vec<PersonLine>,
+    /// Other lists, the next page, back.
+    pub buttons: Vec<Button>,
+}
+
+/// One person in a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PersonLine {
+    /// Masked name.
+    pub name: String,
+    /// Masked number.
+    pub number: String,
+    /// Village or neighbourhood.
+    pub village: String,
+    /// The most urgent state of their benefits (`state-…`).
+    pub state: Id,
+    /// Sign beside it.
+    pub tone: Tone,
+    /// By when.
+    pub due: Option<Date>,
 }

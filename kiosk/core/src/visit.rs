@@ -29,6 +29,7 @@ use menus::{Menu, Witnessed};
 use pages::primary;
 
 pub(crate) use actions::pin_notice;
+pub(crate) use case::state_id;
 pub(crate) use pages::button;
 
 /// What a visit needs to know about the place it happens in.

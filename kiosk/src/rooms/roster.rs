@@ -23,7 +23,6 @@ use tracing::{info, warn};
 use crate::tray::{SharedTray, Tray};
 use crate::vault::{Provisioned, Vault, VaultError};
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the pages that show lists do not ask yet"))]
 pub mod lists;
 #[cfg(test)]
 mod tests;

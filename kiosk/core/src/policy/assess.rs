@@ -139,13 +139,7 @@ pub struct Stand {
 
 impl Pack {
     /// What [`Pack::assess`] finds, for whoever asks about many people and shows nothing.
-    pub fn stand(
-        &self,
-        entitlement: &Entitlement,
-        born: Date,
-        today: Date,
-        doubt: Doubt,
-    ) -> Stand {
+    pub fn stand(&self, entitlement: &Entitlement, born: Date, today: Date, doubt: Doubt) -> Stand {
         self.stand_of(&Case::new(entitlement, born, today, doubt)).0
     }
 

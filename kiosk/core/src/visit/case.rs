@@ -11,6 +11,7 @@ use crate::moment::{Doubt, Moment};
 use crate::outcome::Outcome;
 use crate::policy::{Assessment, Condition, DueState, Pack};
 use crate::record::{Appeal, Consent, Evidence, RecordId};
+use crate::roster::with_recent;
 
 use super::{Place, Plan, TRIES_MAX};
 
@@ -177,19 +178,10 @@ impl Case {
 
     fn entitlements_now(&self) -> Vec<Entitlement> {
         let corrected = self.lookup.latest.filter(|l| Some(l.record) == self.supersedes);
-        let mut entitlements =
-            self.lookup.beneficiary.as_ref().map(|b| b.entitlements.clone()).unwrap_or_default();
-        for entitlement in &mut entitlements {
-            for (pack, success) in &self.lookup.recent {
-                let newer = entitlement.last.as_ref().is_none_or(|last| last.on <= success.on);
-                let stands = corrected.is_none_or(|latest| latest.on != success.on);
-                if *pack == entitlement.pack && newer && stands {
-                    entitlement.last = Some(*success);
-                    entitlement.suspended = false;
-                }
-            }
-        }
-        entitlements
+        let mut recent = self.lookup.recent.clone();
+        recent.retain(|(_, success)| corrected.is_none_or(|latest| latest.on != success.on));
+        let known = self.lookup.beneficiary.iter().flat_map(|known| &known.entitlements);
+        known.map(|entitlement| with_recent(entitlement, &recent)).collect()
     }
 
     /// The packs of this person's benefits.
@@ -393,7 +385,7 @@ impl Case {
     }
 }
 
-pub(super) fn state_id(state: &DueState) -> Id {
+pub(crate) fn state_id(state: &DueState) -> Id {
     match state {
         DueState::NotRequired(_) => Id::StateNotRequired,
         DueState::UnderReview => Id::StateUnderReview,

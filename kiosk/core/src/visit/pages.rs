@@ -17,6 +17,7 @@ pub(super) fn page(phase: &Phase, case: &Case, now: Moment, place: &Place) -> Pa
             prompt: *prompt,
             trouble: *trouble,
             buttons: vec![
+                button(Id::TapPeople, Tap::ShowPeople),
                 button(Id::TapOutbox, Tap::ShowOutbox),
                 button(Id::TapSignOut, Tap::SignOut),
             ],
@@ -282,6 +283,7 @@ fn warning_id(warning: CardWarning) -> Id {
         CardWarning::SexDiffers => Id::WarnSexDiffers,
         CardWarning::Expired => Id::WarnExpired,
         CardWarning::ValidityReversed => Id::WarnValidityReversed,
+        CardWarning::UnknownCounty => Id::WarnUnknownCounty,
     }
 }
 

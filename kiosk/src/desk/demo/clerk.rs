@@ -102,7 +102,7 @@ impl Clerk {
                 self.leaving = true;
                 Some(Tap::Done)
             }
-            Page::Document(_) | Page::Saving | Page::Outbox(_) => None,
+            Page::Document(_) | Page::Saving | Page::Outbox(_) | Page::People(_) => None,
         })
     }
 

@@ -184,6 +184,7 @@ impl Inner {
 fn name(event: &Event) -> Option<String> {
     Some(match event {
         Event::Status(_) | Event::Outbox(_) | Event::Drafts(_) => return None,
+        Event::People(_) | Event::Villages(_) => return None,
         Event::Tapped(tap) => format!("tapped {tap:?}"),
         Event::PinChecked(_, check) => format!("pin-checked {check:?}"),
         Event::Card(CardEvent::HoldStill) => return None,
@@ -247,6 +248,7 @@ pub fn page_key(view: &View) -> String {
             Delivery::Held => "result-held".into(),
         },
         Page::Outbox(_) => "outbox".into(),
+        Page::People(_) => "people".into(),
     }
 }
 

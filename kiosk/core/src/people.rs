@@ -1,0 +1,172 @@
+//! Looking somebody up between visits: by the letters of their name, by what is due, by village.
+
+use jiff::civil::Date;
+
+use crate::event::Effect;
+use crate::message::{Arg, Id};
+use crate::outcome::Tone;
+use crate::policy::DueState;
+use crate::roster::Line;
+use crate::view::{Button, Choice, Page, People, PersonLine, Pick, Tap};
+use crate::visit::{button, state_id};
+
+/// Which people are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Who is about to lose their payment, then who owes something soon.
+    Due,
+    /// Whose payment was stopped.
+    Suspended,
+    /// The villages, to choose one.
+    Villages,
+    /// Who is to be visited in this village.
+    Village(String),
+    /// Whose name begins with these letters of pinyin.
+    Letters(String),
+}
+
+/// The lists on the screen.
+#[derive(Clone, Debug)]
+pub(crate) struct Desk {
+    ask: Ask,
+    page: u16,
+    lines: Vec<Line>,
+    villages: Vec<(String, u64)>,
+}
+
+impl Desk {
+    /// Begins with whoever is most urgent.
+    pub(crate) fn open() -> (Self, Vec<Effect>) {
+        let mut desk = Self { ask: Ask::Due, page: 0, lines: Vec::new(), villages: Vec::new() };
+        let effects = desk.ask(Ask::Due);
+        (desk, effects)
+    }
+
+    /// What a tap leads to; none when it is not about these lists.
+    pub(crate) fn tapped(&mut self, tap: &Tap) -> Option<Vec<Effect>> {
+        Some(match (tap, &self.ask) {
+            (Tap::People(ask), _) => self.ask(ask.clone()),
+            (Tap::Letter(letter), Ask::Letters(typed)) if typed.len() < LETTERS_MAX => {
+                self.ask(Ask::Letters(format!("{typed}{letter}")))
+            }
+            (Tap::EraseLetter, Ask::Letters(typed)) => {
+                let mut typed = typed.clone();
+                typed.pop();
+                self.ask(Ask::Letters(typed))
+            }
+            (Tap::NextPage, ask) if *ask != Ask::Villages => {
+                self.page = self.page.saturating_add(1);
+                vec![self.list()]
+            }
+            _ => return None,
+        })
+    }
+
+    /// People came; an empty page behind the last one leads back to the first.
+    pub(crate) fn show(&mut self, lines: Vec<Line>) -> Vec<Effect> {
+        if lines.is_empty() && self.page > 0 {
+            self.page = 0;
+            return vec![self.list()];
+        }
+        self.lines = lines;
+        Vec::new()
+    }
+
+    pub(crate) fn show_villages(&mut self, villages: Vec<(String, u64)>) {
+        self.villages = villages;
+    }
+
+    fn ask(&mut self, ask: Ask) -> Vec<Effect> {
+        self.ask = ask;
+        self.page = 0;
+        self.lines.clear();
+        match &self.ask {
+            Ask::Villages => vec![Effect::ListVillages],
+            Ask::Letters(typed) if typed.is_empty() => Vec::new(),
+            _ => vec![self.list()],
+        }
+    }
+
+    fn list(&self) -> Effect {
+        Effect::ListPeople { ask: self.ask.clone(), page: self.page }
+    }
+
+    pub(crate) fn page(&self) -> Page {
+        if self.ask == Ask::Villages {
+            return Page::Choice(self.village_page());
+        }
+        let typed = match &self.ask {
+            Ask::Letters(typed) => Some(typed.clone()),
+            _ => None,
+        };
+        let headline = match &self.ask {
+            Ask::Suspended => Id::PeopleSuspended.into(),
+            Ask::Village(village) => Id::PeopleVillage.with([Arg::Text(village.clone())]),
+            Ask::Letters(typed) => Id::PeopleTyped.with([Arg::Text(typed.clone())]),
+            Ask::Due | Ask::Villages => Id::PeopleDue.into(),
+        };
+        let lines = self.lines.iter().map(line).collect();
+        Page::People(People { headline, typed, lines, buttons: self.buttons() })
+    }
+
+    fn buttons(&self) -> Vec<Button> {
+        let other = |label, ask: Ask| button(label, Tap::People(ask));
+        let mut buttons = Vec::new();
+        if !matches!(self.ask, Ask::Letters(_)) {
+            buttons.push(other(Id::TapByLetters, Ask::Letters(String::new())));
+        } else {
+            buttons.push(button(Id::TapEraseLetter, Tap::EraseLetter));
+        }
+        if self.ask != Ask::Due {
+            buttons.push(other(Id::TapByDue, Ask::Due));
+        }
+        if self.ask != Ask::Suspended {
+            buttons.push(other(Id::TapSuspended, Ask::Suspended));
+        }
+        buttons.push(other(Id::TapByVillage, Ask::Villages));
+        buttons.push(Button {
+            enabled: !self.lines.is_empty(),
+            ..button(Id::TapNextPage, Tap::NextPage)
+        });
+        buttons.push(button(Id::TapBack, Tap::Back));
+        buttons
+    }
+
+    fn village_page(&self) -> Choice {
+        let pick = |(village, n_due): &(String, u64)| Pick {
+            words: Id::VillageLine.with([
+                Arg::Text(village.clone()),
+                Arg::Number(i64::try_from(*n_due).unwrap_or(i64::MAX)),
+            ]),
+            tap: Tap::People(Ask::Village(village.clone())),
+        };
+        Choice {
+            title: Id::TapByVillage,
+            lines: Vec::new(),
+            options: self.villages.iter().map(pick).collect(),
+            buttons: vec![
+                button(Id::TapByDue, Tap::People(Ask::Due)),
+                button(Id::TapBack, Tap::Back),
+            ],
+        }
+    }
+}
+
+fn line(line: &Line) -> PersonLine {
+    let state = line.state.as_ref();
+    PersonLine {
+        name: line.name.clone(),
+        number: line.masked.clone(),
+        village: line.village.clone(),
+        state: state.map_or(Id::ErrPolicyMissing, state_id),
+        tone: match state {
+            Some(DueState::Overdue | DueState::Suspended) | None => Tone::Stopped,
+            Some(DueState::Due | DueState::DueSoon | DueState::UnderReview) => Tone::Waiting,
+            Some(_) => Tone::Good,
+        },
+        due: line.due.filter(|due| *due > Date::ZERO),
+    }
+}
+
+/// More letters than any name has syllables.
+const LETTERS_MAX: usize = 12;
