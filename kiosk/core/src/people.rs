@@ -170,3 +170,49 @@ fn line(line: &Line) -> PersonLine {
 
 /// More letters than any name has syllables.
 const LETTERS_MAX: usize = 12;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_are_typed_and_taken_back_and_asked_for_each_time() {
+        let (mut desk, effects) = Desk::open();
+        assert_eq!(effects, [Effect::ListPeople { ask: Ask::Due, page: 0 }]);
+        assert_eq!(desk.tapped(&Tap::Letter('l')), None, "no letters are asked for");
+        assert_eq!(desk.tapped(&Tap::People(Ask::Letters(String::new()))), Some(Vec::new()));
+        let typed =
+            |text: &str| Some(vec![Effect::ListPeople { ask: Ask::Letters(text.into()), page: 0 }]);
+        assert_eq!(desk.tapped(&Tap::Letter('l')), typed("l"));
+        assert_eq!(desk.tapped(&Tap::Letter('x')), typed("lx"));
+        assert_eq!(desk.tapped(&Tap::EraseLetter), typed("l"));
+        assert_eq!(desk.tapped(&Tap::EraseLetter), Some(Vec::new()));
+    }
+
+    #[test]
+    fn behind_the_last_page_comes_the_first() {
+        let (mut desk, _) = Desk::open();
+        assert_eq!(
+            desk.tapped(&Tap::NextPage),
+            Some(vec![Effect::ListPeople { ask: Ask::Due, page: 1 }])
+        );
+        assert_eq!(desk.show(Vec::new()), [Effect::ListPeople { ask: Ask::Due, page: 0 }]);
+        assert_eq!(desk.show(Vec::new()), [], "an empty list is shown as it is");
+    }
+
+    #[test]
+    fn a_village_leads_to_its_people() {
+        let (mut desk, _) = Desk::open();
+        assert_eq!(desk.tapped(&Tap::People(Ask::Villages)), Some(vec![Effect::ListVillages]));
+        desk.show_villages(vec![("上湾村".into(), 3)]);
+        let Page::Choice(page) = desk.page() else {
+            panic!("the villages are a list to choose from")
+        };
+        let ask = Ask::Village("上湾村".into());
+        assert_eq!(page.options[0].tap, Tap::People(ask.clone()));
+        assert_eq!(
+            desk.tapped(&page.options[0].tap),
+            Some(vec![Effect::ListPeople { ask, page: 0 }])
+        );
+    }
+}

@@ -935,6 +935,7 @@ fn buttons(page: &Page) -> Option<Vec<Button>> {
         Page::Choice(page) => page.buttons.clone(),
         Page::Result(page) => page.buttons.clone(),
         Page::Outbox(page) => page.buttons.clone(),
+        Page::People(page) => page.buttons.clone(),
         Page::Saving => return None,
     })
 }
