@@ -524,13 +524,19 @@ fn people(typed: Option<&str>) -> View {
         Some(typed) => Id::PeopleTyped.with([Arg::Text(typed.into())]),
         None => Id::PeopleDue.into(),
     };
-    let buttons = vec![
-        button(Id::TapByLetters, Tap::People(Ask::Letters(String::new()))),
-        button(Id::TapSuspended, Tap::People(Ask::Suspended)),
-        button(Id::TapByVillage, Tap::People(Ask::Villages)),
-        button(Id::TapNextPage, Tap::NextPage),
-        button(Id::TapBack, Tap::Back),
-    ];
+    let first = match typed {
+        Some(_) => vec![
+            button(Id::TapEraseLetter, Tap::EraseLetter),
+            button(Id::TapByDue, Tap::People(Ask::Due)),
+        ],
+        None => vec![
+            button(Id::TapByLetters, Tap::People(Ask::Letters(String::new()))),
+            button(Id::TapSuspended, Tap::People(Ask::Suspended)),
+            button(Id::TapByVillage, Tap::People(Ask::Villages)),
+        ],
+    };
+    let last = [button(Id::TapNextPage, Tap::NextPage), button(Id::TapBack, Tap::Back)];
+    let buttons = first.into_iter().chain(last).collect();
     with(Page::People(People {
         headline,
         typed: typed.map(Into::into),

@@ -109,25 +109,23 @@ impl Desk {
         Page::People(People { headline, typed, lines, buttons: self.buttons() })
     }
 
+    /// Beside a pad of letters there is room for one row.
     fn buttons(&self) -> Vec<Button> {
         let other = |label, ask: Ask| button(label, Tap::People(ask));
         let mut buttons = Vec::new();
-        if !matches!(self.ask, Ask::Letters(_)) {
-            buttons.push(other(Id::TapByLetters, Ask::Letters(String::new())));
-        } else {
+        if let Ask::Letters(_) = self.ask {
             buttons.push(button(Id::TapEraseLetter, Tap::EraseLetter));
-        }
-        if self.ask != Ask::Due {
             buttons.push(other(Id::TapByDue, Ask::Due));
+        } else {
+            buttons.push(other(Id::TapByLetters, Ask::Letters(String::new())));
+            buttons.push(match self.ask {
+                Ask::Suspended => other(Id::TapByDue, Ask::Due),
+                _ => other(Id::TapSuspended, Ask::Suspended),
+            });
+            buttons.push(other(Id::TapByVillage, Ask::Villages));
         }
-        if self.ask != Ask::Suspended {
-            buttons.push(other(Id::TapSuspended, Ask::Suspended));
-        }
-        buttons.push(other(Id::TapByVillage, Ask::Villages));
-        buttons.push(Button {
-            enabled: !self.lines.is_empty(),
-            ..button(Id::TapNextPage, Tap::NextPage)
-        });
+        let enabled = !self.lines.is_empty();
+        buttons.push(Button { enabled, ..button(Id::TapNextPage, Tap::NextPage) });
         buttons.push(button(Id::TapBack, Tap::Back));
         buttons
     }
