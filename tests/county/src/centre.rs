@@ -19,12 +19,17 @@ pub struct Centre {
     received: HashMap<RecordId, u64>,
     visits: HashSet<[u8; 16]>,
     /// Person, benefit, due date of the period that was filled.
-    filled: HashSet<(u32, u8, Day)>,
+    filled: HashSet<Filled>,
+    /// What each record that counted has changed, so that a correction can take it back.
+    changed: HashMap<RecordId, Vec<(usize, Filled, Known)>>,
     /// Breaks an invariant on purpose: a record that arrives again is taken again.
     pub takes_twice: bool,
     /// Breaks an invariant on purpose: appeals protect nobody.
     pub ignores_appeals: bool,
 }
+
+/// A period of a benefit of a person that a success has filled.
+type Filled = (u32, u8, Day);
 
 /// What has to be done after a record was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +82,13 @@ impl Centre {
         }
         let first = self.visits.insert(record.visit);
         watch.hold(Invariant::NobodyIsCountedTwice, first, || format!("{} twice", record.id));
+        if let Some(corrected) = record.supersedes {
+            let known = self.received.contains_key(&corrected);
+            watch
+                .hold(Invariant::NobodyIsLost, known, || format!("{corrected} is corrected first"));
+            self.take_back(corrected, person, today);
+            watch.count("corrections");
+        }
         let on = evidence_day(kept, today, last_contact);
         self.count(kept, person, on, today, packs, watch);
         Some(match record.outcome {
@@ -84,7 +96,7 @@ impl Centre {
                 self.review(person, on, today);
                 Next::Answer
             }
-            Outcome::VisitRequested => {
+            Outcome::VisitRequested | Outcome::SpecialRequested => {
                 person.awaits_visit = true;
                 Next::VisitHome
             }
@@ -131,7 +143,15 @@ impl Centre {
         }
     }
 
-    /// A success that the rules accept, whichever way it was reached.
+    /// What a record achieved is as if it had not been.
+    fn take_back(&mut self, record: RecordId, person: &mut Person, today: Day) {
+        for (at, filled, before) in self.changed.remove(&record).unwrap_or_default() {
+            self.filled.remove(&filled);
+            learn(&mut person.benefits[at], today, before);
+        }
+    }
+
+    /// A success that the rules accept, whichever way it was reached. The period that it filled.
     pub fn succeed(
         &mut self,
         person: &mut Person,
@@ -140,35 +160,35 @@ impl Centre {
         today: Day,
         packs: &PackSet,
         watch: &mut Watch,
-    ) {
+    ) -> Option<Filled> {
         let (index, born) = (person.index, person.born);
         let drawn = &mut person.benefits[at];
-        let Some((before, pack)) = stand(drawn, born, days::day(success.on), packs) else {
-            return;
-        };
+        let (before, pack) = stand(drawn, born, days::day(success.on), packs)?;
         let done = matches!(before.state, DueState::Done(_));
         if done && pack.repeat_by(success.method) != Repeat::AllowExtend {
             watch.count("second successes that changed nothing");
-            return;
+            return None;
         }
         if before.state == DueState::NotOpen {
             watch.count("successes before the period opened");
-            return;
+            return None;
         }
         let known = drawn.now();
         if !pack.counts_for(&drawn.entitlement(&known), success.method) {
-            return;
+            return None;
         }
         if known.last.is_some_and(|last| last.on >= success.on) {
             watch.count("successes older than one that is known");
-            return;
+            return None;
         }
         let filled = before.due.map_or(i32::MIN, days::day);
-        let first = self.filled.insert((index, drawn.pack, filled));
+        let filled = (index, drawn.pack, filled);
+        let first = self.filled.insert(filled);
         watch.hold(Invariant::NobodyIsCountedTwice, first, || {
             format!("{}: the period until {:?} was filled before", pack.id, before.due)
         });
         learn(drawn, today, Known { last: Some(success), is_suspended: false, ..known });
+        Some(filled)
     }
 
     /// An appeal protects from the day on which it is known (R125).
@@ -272,11 +292,16 @@ fn evidence_day(kept: &Kept, today: Day, last_contact: Day) -> Day {
 }
 
 fn method_of(kept: &Kept) -> Method {
-    let proof = kept.record.evidence.iter().rev().find(|found| found.verdict == "same");
+    let evidence = &kept.record.evidence;
+    if evidence.iter().any(|found| found.modality == "witness" && found.reference == "home-visit") {
+        return Method::HomeVisit;
+    }
+    let proof = evidence.iter().rev().find(|found| found.verdict == "same");
     match proof {
         Some(found) if found.modality == "finger" => Method::FingerprintModel,
         Some(found) if found.reference.starts_with("enrolled") => Method::FaceModel,
-        _ => Method::FaceIdPhoto,
+        Some(_) => Method::FaceIdPhoto,
+        None => Method::PaperStatement,
     }
 }
 

@@ -14,10 +14,10 @@ use kiosk_core::operator::PinCheck;
 use kiosk_core::outcome::Outcome;
 use kiosk_core::policy::Repeat;
 use kiosk_core::record::RecordId;
-use kiosk_core::view::{Button, Delivery, Page, SlipState, Tap, Way};
+use kiosk_core::view::{Button, Delivery, Page, Pick, SignIn, SlipState, Tap, Way};
 
 use crate::chance::Chance;
-use crate::counter::{Counter, SUPERVISOR};
+use crate::counter::{COLLEAGUE, Counter, OPERATOR, SUPERVISOR};
 use crate::population::Person;
 use crate::watch::{Invariant, VOCABULARY, Watch};
 
@@ -30,6 +30,8 @@ pub enum End {
     NothingDurable,
     /// The power went after the record was durable, before the person was told.
     DurableUntold,
+    /// The two people undid it.
+    Undone,
 }
 
 /// A visit under way.
@@ -73,9 +75,12 @@ struct Course {
     is_durable: bool,
     is_over: bool,
     n_steps: u32,
+    is_opened: bool,
     was_offered_certification: bool,
     /// The sitting whose answer counts.
     asked: Option<Sitting>,
+    is_parked: bool,
+    is_discarded: bool,
 }
 
 impl Visit<'_> {
@@ -86,30 +91,76 @@ impl Visit<'_> {
         let mut pending = VecDeque::new();
         let card = self.card(&mut course);
         self.happens(card, &mut course, &mut pending);
-        while !course.is_over {
+        loop {
+            if course.is_over && course.is_parked && !course.is_durable {
+                self.take_up(COLLEAGUE, &mut course, &mut pending);
+            }
+            if course.is_over {
+                return self.ended(&course);
+            }
             course.n_steps += 1;
-            if self.chance.is(POWER_CUT) {
-                self.counter.restart();
-                self.watch.count("power cuts in a visit");
-                return if course.is_durable { End::DurableUntold } else { End::NothingDurable };
+            if self.chance.is(POWER_CUT) && !self.survives(&mut course, &mut pending) {
+                return interrupted(&course);
             }
-            if course.n_steps > STEPS_MAX {
-                let page = self.counter.terminal.view().page;
-                let case = || format!("no end after {STEPS_MAX} steps, at {page:?}");
-                self.watch.hold(Invariant::EveryVisitEndsInTheVocabulary, false, case);
-                self.counter.restart();
-                return if course.is_durable { End::DurableUntold } else { End::NothingDurable };
-            }
-            let Some(event) = self.next(&mut course, &mut pending) else {
-                self.counter.restart();
-                return if course.is_durable { End::DurableUntold } else { End::NothingDurable };
+            let ends = course.n_steps <= STEPS_MAX;
+            self.watch.hold(Invariant::EveryVisitEndsInTheVocabulary, ends, || {
+                format!(
+                    "no end after {STEPS_MAX} steps, at {:?}",
+                    self.counter.terminal.view().page
+                )
+            });
+            let next = self.next(&mut course, &mut pending).filter(|_| ends);
+            let Some(event) = next else {
+                self.counter.restart(OPERATOR);
+                return interrupted(&course);
             };
             self.happens(event, &mut course, &mut pending);
         }
-        self.watch.hold(Invariant::EveryVisitEndsInTheVocabulary, course.is_durable, || {
+    }
+
+    fn ended(&mut self, course: &Course) -> End {
+        let holds = course.is_durable || course.is_discarded;
+        self.watch.hold(Invariant::EveryVisitEndsInTheVocabulary, holds, || {
             "a visit ended without a record".into()
         });
-        End::Recorded
+        if course.is_durable { End::Recorded } else { End::Undone }
+    }
+
+    /// The power goes and comes back. True when the visit was kept and goes on.
+    fn survives(&mut self, course: &mut Course, pending: &mut VecDeque<Pending>) -> bool {
+        self.watch.count("power cuts in a visit");
+        let kept = self.counter.keeps(course.visit);
+        let begun = course.is_opened && !course.is_durable;
+        self.watch.hold(Invariant::NobodyIsLost, kept == begun, || {
+            format!("opened {}, durable {}, kept {kept}", course.is_opened, course.is_durable)
+        });
+        let operator = if self.chance.is(0.5) { OPERATOR } else { COLLEAGUE };
+        self.counter.restart(operator);
+        if !kept || self.chance.is(0.3) {
+            return false;
+        }
+        course.is_over = true;
+        self.go_on(course, pending);
+        true
+    }
+
+    /// A visit that was put aside goes on with somebody else.
+    fn take_up(&mut self, operator: &str, course: &mut Course, pending: &mut VecDeque<Pending>) {
+        self.watch.count("visits handed over");
+        self.counter.hand_over(operator);
+        self.go_on(course, pending);
+    }
+
+    fn go_on(&mut self, course: &mut Course, pending: &mut VecDeque<Pending>) {
+        self.watch.count("visits taken up again");
+        pending.clear();
+        (course.is_over, course.is_parked, course.is_proved) = (false, false, false);
+        course.asked = None;
+        self.happens(Event::Tapped(Tap::ShowDrafts), course, pending);
+        self.happens(Event::Tapped(Tap::Resume(course.visit)), course, pending);
+        self.watch.hold(Invariant::NobodyIsLost, !pending.is_empty(), || {
+            "a visit that was kept cannot be taken up".into()
+        });
     }
 
     fn card(&mut self, course: &mut Course) -> Event {
@@ -185,8 +236,8 @@ impl Visit<'_> {
     /// The machine's answer if it owes one, else a tap.
     fn next(&mut self, course: &mut Course, pending: &mut VecDeque<Pending>) -> Option<Event> {
         let page = self.counter.terminal.view().page;
-        let buttons = buttons(&page);
-        let may_press = !buttons.is_empty();
+        let taps = taps(&page);
+        let may_press = !taps.is_empty();
         let picks = matches!(page, Page::Witness(_));
         let has_way_on = may_press || picks || !pending.is_empty();
         self.watch.hold(Invariant::APageHasAWayOn, has_way_on, || format!("{page:?}"));
@@ -197,8 +248,8 @@ impl Visit<'_> {
             return Some(self.answer(waiting, course, pending));
         }
         let tap = match &page {
-            Page::Witness(page) => self.witness(page.picked.as_deref(), page.n_digits),
-            page => self.press(page, &buttons, course),
+            Page::Witness(page) => self.witness(page),
+            page => self.press(page, &taps, course),
         };
         let way_on = tap.is_some() || !pending.is_empty();
         self.watch.hold(Invariant::APageHasAWayOn, way_on, || {
@@ -207,6 +258,8 @@ impl Visit<'_> {
         match tap {
             Some(tap) => {
                 course.is_agreed |= tap == Tap::Agree;
+                course.is_parked |= tap == Tap::Park;
+                course.is_discarded |= tap == Tap::Discard;
                 Some(Event::Tapped(tap))
             }
             None => pending.pop_front().map(|waiting| self.answer(waiting, course, pending)),
@@ -237,7 +290,7 @@ impl Visit<'_> {
     }
 
     /// What a clerk would press, by weight. A button that is new to this file is never pressed.
-    fn press(&mut self, page: &Page, taps: &[Tap], course: &Course) -> Option<Tap> {
+    fn press(&mut self, page: &Page, taps: &[&Tap], course: &Course) -> Option<Tap> {
         let hurries = course.n_steps > HURRY_AFTER;
         let weights: Vec<u32> = taps.iter().map(|tap| self.weight(page, tap, hurries)).collect();
         let index = self.chance.weighted(weights.iter().copied())?;
@@ -247,6 +300,7 @@ impl Visit<'_> {
     fn weight(&self, page: &Page, tap: &Tap, hurries: bool) -> u32 {
         let wants = u32::from(!self.refuses && !self.person.is_bedridden);
         let is_judge = matches!(page, Page::Judge(_));
+        let leaves = self.refuses || hurries;
         match tap {
             Tap::Done => 1_000,
             Tap::Agree => 970,
@@ -258,54 +312,52 @@ impl Visit<'_> {
             Tap::CertifyFinger => wants * if is_judge { 25 } else { 30 },
             Tap::ReEnrolFace => wants * 6,
             Tap::ReEnrolFinger => wants * 4,
-            Tap::Appeal => {
-                if self.is_impostor {
-                    0
-                } else {
-                    25
-                }
-            }
+            Tap::Appeal if self.is_impostor => 0,
+            Tap::Appeal => 25,
             Tap::Reason(_) | Tap::Message(_) | Tap::Day(_) => 50,
-            Tap::Settle | Tap::Witness => 40,
             Tap::SendForReview => 30,
-            Tap::OtherWays if self.refuses || self.person.is_bedridden || hurries => 400,
-            Tap::OtherWays => 10,
-            Tap::Way(way) => self.way_weight(*way, hurries),
-            Tap::Back => {
-                if hurries {
-                    0
-                } else {
-                    8
-                }
-            }
+            Tap::Witness => 60,
+            Tap::Settle => 30,
+            Tap::Park | Tap::Discard => 50,
+            Tap::OtherWays if leaves || self.person.is_bedridden => 300,
+            Tap::OtherWays => 12,
+            Tap::Way(way) => self.weight_of(*way, leaves),
             Tap::HomeVisit if self.person.is_bedridden || hurries => 400,
-            Tap::HomeVisit => 2,
+            Tap::HomeVisit => 4,
             Tap::NotTheirCard if self.is_impostor => 40,
             Tap::PrintAgain => 10,
+            Tap::Back if hurries => 1,
+            Tap::Back => 8,
             _ => 0,
         }
     }
 
-    /// How often somebody needs one of the ways that are seldom needed.
-    fn way_weight(&self, way: Way, hurries: bool) -> u32 {
+    fn weight_of(&self, way: Way, leaves: bool) -> u32 {
         match way {
-            Way::NotHere if self.refuses || hurries => 400,
-            Way::VisitHere if self.person.is_bedridden => 100,
-            Way::Exempt if self.person.is_bedridden => 40,
-            Way::VisitHere | Way::Exempt if self.is_impostor => 0,
-            Way::Correct | Way::Park | Way::Discard => 0,
-            _ => 3,
+            Way::NotHere if leaves => 2_000,
+            Way::VisitHere if self.person.is_bedridden => 300,
+            Way::Exempt if self.person.is_bedridden => 50,
+            Way::Correct => 30,
+            Way::Message => 20,
+            Way::Proxy | Way::NotHere | Way::Special | Way::Paper => 8,
+            Way::VisitHere | Way::VisitFailed | Way::Exempt => 8,
+            Way::Park => 6,
+            Way::Discard => 2,
         }
     }
 
-    /// A supervisor signs.
-    fn witness(&mut self, picked: Option<&str>, n_digits: u8) -> Option<Tap> {
-        Some(match (picked, n_digits) {
-            (None, _) if self.chance.is(0.03) => Tap::Back,
-            (None, _) => Tap::PickOperator(SUPERVISOR.into()),
-            (Some(_), ..4) => Tap::Digit(3),
-            (Some(_), _) => Tap::EnterPin,
-        })
+    /// Somebody of those who may signs.
+    fn witness(&mut self, page: &SignIn) -> Option<Tap> {
+        match (&page.picked, page.n_digits) {
+            (None, _) if self.chance.is(0.03) => Some(Tap::Back),
+            (None, _) => {
+                let weights = page.operators.iter().map(|_| 1);
+                let index = self.chance.weighted(weights)?;
+                Some(Tap::PickOperator(page.operators[index].0.clone()))
+            }
+            (Some(_), ..4) => Some(Tap::Digit(3)),
+            (Some(_), _) => Some(Tap::EnterPin),
+        }
     }
 
     fn answer(
@@ -315,7 +367,10 @@ impl Visit<'_> {
         pending: &mut VecDeque<Pending>,
     ) -> Event {
         match waiting {
-            Pending::Find => Event::Found(Box::new(self.counter.lookup(self.person))),
+            Pending::Find => {
+                course.is_opened = true;
+                Event::Found(Box::new(self.counter.lookup(self.person)))
+            }
             Pending::Pin(operator) => {
                 let right = self.chance.is(0.95);
                 let check = if right { PinCheck::Right } else { PinCheck::Wrong { tries_left: 2 } };
@@ -453,21 +508,22 @@ impl Visit<'_> {
                 || (order.pictures.is_empty() && order.templates.is_empty()),
             || format!("{:?} of {code}", order.pictures),
         );
-        watch.hold(Invariant::OnlyAProofCertifies, !certifies || course.is_proved, || {
+        // At a bedside two people may say yes where the machine is unsure.
+        let several = record.operators.iter().any(|who| Some(who) != record.operators.first());
+        let by_two = several && record.evidence.iter().any(|found| found.modality == "witness");
+        let proved = course.is_proved || by_two;
+        watch.hold(Invariant::OnlyAProofCertifies, !certifies || proved, || {
             format!("{code} without a comparison that said yes")
         });
         let counted = || record.benefits.iter().filter(|benefit| benefit.counted);
         let counts = certifies || counted().next().is_none();
         watch.hold(Invariant::OnlyAProofCertifies, counts, || format!("{code} counts"));
-        let two = record.operators.len() == 2 && record.operators[0] != record.operators[1];
         let appeals = record.outcome == Outcome::AppealFiled;
-        let is_confirmed = |found: &kiosk_core::record::Evidence| {
-            ["special", "home-visit", "exempt"].contains(&found.reference.as_str())
-        };
-        let confirmed = record.evidence.iter().any(is_confirmed);
+        let signed = record.operators.last().is_some_and(|last| last == SUPERVISOR);
+        let two = record.appeal.is_some() && several && signed;
         watch.hold(
             Invariant::AnAppealHasTwoPeople,
-            two == (appeals || confirmed) && record.appeal.is_some() == appeals,
+            if appeals { two } else { record.appeal.is_none() },
             || format!("{code} by {:?}", record.operators),
         );
         let today = record.captured.date();
@@ -524,32 +580,32 @@ impl Pending {
     }
 }
 
-/// What can be pressed on a page now.
-fn buttons(page: &Page) -> Vec<Tap> {
-    let enabled = |buttons: &[Button]| {
-        buttons.iter().filter(|button| button.enabled).map(|button| button.tap.clone()).collect()
-    };
-    match page {
-        Page::SignIn(page) | Page::Witness(page) => enabled(&page.buttons),
-        Page::Waiting(page) => enabled(&page.buttons),
-        Page::Person(page) => enabled(&page.buttons),
-        Page::Consent(page) => enabled(&page.buttons),
-        Page::Face(page) => enabled(&page.buttons),
-        Page::Finger(page) => enabled(&page.buttons),
-        Page::Document(page) => enabled(&page.buttons),
-        Page::Judge(page) => enabled(&page.buttons),
-        Page::Choice(page) => {
-            let mut taps: Vec<Tap> = enabled(&page.buttons);
-            taps.extend(page.options.iter().map(|pick| pick.tap.clone()));
-            taps
-        }
-        Page::Result(page) => enabled(&page.buttons),
-        Page::Outbox(page) => enabled(&page.buttons),
-        _ => Vec::new(),
-    }
+fn interrupted(course: &Course) -> End {
+    if course.is_durable { End::DurableUntold } else { End::NothingDurable }
 }
 
-const POWER_CUT: f64 = 0.000_3;
+/// All that may be pressed on a page.
+fn taps(page: &Page) -> Vec<&Tap> {
+    let none: &[Pick] = &[];
+    let (options, buttons): (&[Pick], &[Button]) = match page {
+        Page::SignIn(page) | Page::Witness(page) => (none, &page.buttons),
+        Page::Waiting(page) => (none, &page.buttons),
+        Page::Person(page) => (none, &page.buttons),
+        Page::Consent(page) => (none, &page.buttons),
+        Page::Face(page) => (none, &page.buttons),
+        Page::Finger(page) => (none, &page.buttons),
+        Page::Document(page) => (none, &page.buttons),
+        Page::Judge(page) => (none, &page.buttons),
+        Page::Choice(page) => (&page.options, &page.buttons),
+        Page::Result(page) => (none, &page.buttons),
+        Page::Outbox(page) => (none, &page.buttons),
+        _ => (none, &[]),
+    };
+    let pressed = buttons.iter().filter(|button| button.enabled).map(|button| &button.tap);
+    options.iter().map(|pick| &pick.tap).chain(pressed).collect()
+}
+
+const POWER_CUT: f64 = 0.001;
 const DISK_FAULT: f64 = 0.003;
 const STEPS_MAX: u32 = 400;
 const HURRY_AFTER: u32 = 60;

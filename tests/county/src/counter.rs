@@ -1,10 +1,11 @@
 //! One terminal with what is durable in it: records, outbox, what it knows of successes and references, its clock.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use kiosk_core::benefit::Success;
 use kiosk_core::decision::Modality;
-use kiosk_core::event::{Effect, Event, Lookup, SealOrder};
+use kiosk_core::draft::Draft;
+use kiosk_core::event::{Effect, Event, Latest, Lookup, SealOrder};
 use kiosk_core::moment::{Doubt, Moment};
 use kiosk_core::operator::{Operator, PinCheck, Role};
 use kiosk_core::policy::PackSet;
@@ -44,6 +45,8 @@ pub struct Counter {
     n_identities: u64,
     recent: HashMap<u32, Vec<(String, Success)>>,
     references: HashMap<u32, Vec<(Modality, Option<u8>)>>,
+    latest: HashMap<u32, Latest>,
+    drafts: BTreeMap<[u8; 16], Draft>,
 }
 
 /// A record that is durable on a terminal.
@@ -81,6 +84,8 @@ impl Counter {
             n_identities: 0,
             recent: HashMap::new(),
             references: HashMap::new(),
+            latest: HashMap::new(),
+            drafts: BTreeMap::new(),
         }
     }
 
@@ -90,7 +95,9 @@ impl Counter {
         if day >= self.clock_wrong_until {
             (self.offset_ms, self.doubt) = (0, Doubt::None);
         }
-        self.sign_in();
+        // What somebody left unfinished yesterday is begun anew.
+        self.drafts.clear();
+        self.sign_in(OPERATOR);
     }
 
     /// The clock jumps, and whoever looks after it may notice.
@@ -110,23 +117,50 @@ impl Counter {
     pub fn adopt(&mut self, n_editions: usize, packs: &PackSet) {
         self.n_editions = n_editions;
         self.place.packs = packs.clone();
-        self.restart();
+        self.restart(OPERATOR);
     }
 
     /// The power went: what is not durable is gone.
-    pub fn restart(&mut self) {
+    pub fn restart(&mut self, operator: &str) {
         self.boot += 1;
         self.mono_ms = 0;
         self.terminal = Terminal::new(self.place.clone());
-        self.sign_in();
+        self.sign_in(operator);
     }
 
-    /// Something happens now.
+    /// Somebody else sits down.
+    pub fn hand_over(&mut self, operator: &str) {
+        self.handle(Event::Tapped(Tap::SignOut));
+        self.sign_in(operator);
+    }
+
+    /// Whether a visit is kept unfinished.
+    pub fn keeps(&self, visit: [u8; 16]) -> bool {
+        self.drafts.contains_key(&visit)
+    }
+
+    /// Something happens now. What only the disk is asked for is done at once; the rest is to be done by the caller.
     pub fn handle(&mut self, event: Event) -> Vec<Effect> {
         self.ms_of_day += 2_000;
         self.mono_ms += 2_000;
         let now = self.now();
-        self.terminal.handle(event, now)
+        let mut left = Vec::new();
+        for effect in self.terminal.handle(event, now) {
+            match effect {
+                Effect::SaveDraft(draft) => {
+                    self.drafts.insert(draft.visit, *draft);
+                }
+                Effect::Discard { visit, .. } => {
+                    self.drafts.remove(&visit);
+                }
+                Effect::ListDrafts => {
+                    let drafts = self.drafts.values().cloned().collect();
+                    left.extend(self.handle(Event::Drafts(drafts)));
+                }
+                effect => left.push(effect),
+            }
+        }
+        left
     }
 
     /// The time that it claims.
@@ -165,7 +199,7 @@ impl Counter {
             beneficiary: is_known.then(|| beneficiary(person, self.roster_day)),
             recent,
             references,
-            ..Lookup::default()
+            latest: self.latest.get(&person.index).copied(),
         }
     }
 
@@ -176,6 +210,10 @@ impl Counter {
         if !order.successes.is_empty() {
             self.recent.entry(person).or_default().extend(order.successes);
         }
+        let (record, on) = (order.record.id, order.record.captured.date());
+        let outcome = order.record.outcome.message();
+        self.latest.insert(person, Latest { record, on, outcome });
+        self.drafts.remove(&order.record.visit);
         let digest = digest(&order.record);
         self.outbox.push_back(Kept { person, day: self.day, record: order.record, digest });
         self.outbox.back().expect("it was pushed just now")
@@ -191,14 +229,14 @@ impl Counter {
         &self.place.packs
     }
 
-    fn sign_in(&mut self) {
-        let mut taps = vec![Tap::PickOperator(OPERATOR.into())];
+    fn sign_in(&mut self, operator: &str) {
+        let mut taps = vec![Tap::PickOperator(operator.into())];
         taps.extend((1..=4).map(Tap::Digit));
         taps.push(Tap::EnterPin);
         for tap in taps {
             self.handle(Event::Tapped(tap));
         }
-        self.handle(Event::PinChecked(OPERATOR.into(), PinCheck::Right));
+        self.handle(Event::PinChecked(operator.into(), PinCheck::Right));
     }
 }
 
@@ -231,7 +269,11 @@ fn place(number: u16, packs: &PackSet) -> Place {
         site: format!("site-{number:04}"),
         site_name: format!("第{number}服务站"),
         packs: packs.clone(),
-        operators: vec![operator(OPERATOR, Role::Operator), operator(SUPERVISOR, Role::Supervisor)],
+        operators: vec![
+            operator(OPERATOR, Role::Operator),
+            operator(COLLEAGUE, Role::Operator),
+            operator(SUPERVISOR, Role::Supervisor),
+        ],
         notice: "2026-01".into(),
         notice_digest: [7; 32],
     }
@@ -239,6 +281,8 @@ fn place(number: u16, packs: &PackSet) -> Place {
 
 /// Who signs in.
 pub const OPERATOR: &str = "op-1";
-/// The second person.
+/// Who takes over.
+pub const COLLEAGUE: &str = "op-2";
+/// Who has to agree to what overrides the machine.
 pub const SUPERVISOR: &str = "sv-1";
 const OPENS_MS: i64 = 9 * 3_600_000;

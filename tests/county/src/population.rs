@@ -7,7 +7,7 @@ use std::cell::OnceCell;
 
 use jiff::ToSpan;
 use jiff::civil::Date;
-use kiosk_core::benefit::{Entitlement, Method, Success};
+use kiosk_core::benefit::{Abode, Entitlement, Method, Success};
 use kiosk_core::identity::IdNumber;
 
 use crate::chance::Chance;
@@ -78,6 +78,8 @@ pub struct Drawn {
     pub group: &'static str,
     /// First day of the entitlement.
     pub since: Date,
+    /// Where the person lives, as far as the rules care.
+    pub abode: Abode,
     /// What the centre knew, by the day from which rosters have it. Never empty.
     pub history: Vec<Known>,
 }
@@ -116,6 +118,7 @@ impl Drawn {
             suspended: known.is_suspended,
             under_review: known.under_review,
             retired_on: Some(self.since),
+            abode: self.abode,
             ..Entitlement::default()
         }
     }
@@ -247,7 +250,13 @@ fn benefit(chance: &mut Chance, pack: u8, group: &'static str, born: Date) -> Dr
         method: Method::Phone,
     });
     let first = Known { from: DAY_LONG_AGO, last, is_suspended: false, under_review: None };
-    Drawn { pack, group, since, history: vec![first] }
+    let abode = match chance.within(0, 199) {
+        0..=3 => Abode::Elsewhere,
+        4 => Abode::Overseas,
+        5 => Abode::HkMoTw,
+        _ => Abode::Local,
+    };
+    Drawn { pack, group, since, abode, history: vec![first] }
 }
 
 const FAMILY: [&str; 10] = ["王", "李", "张", "刘", "陈", "杨", "赵", "黄", "周", "吴"];

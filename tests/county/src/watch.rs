@@ -21,7 +21,7 @@ pub enum Invariant {
     NothingIsPromisedBeforeItIsDurable,
     /// Only a comparison that says yes, or two people, certify.
     OnlyAProofCertifies,
-    /// An appeal has two different people, and nothing else has.
+    /// An appeal has two different people, the second a supervisor.
     AnAppealHasTwoPeople,
     /// A record names the edition that was in force on the terminal.
     TheEditionInForceIsApplied,
