@@ -208,7 +208,15 @@ impl Pack {
 
     /// Whether a success by this method is a certification for this person.
     pub fn counts_for(&self, entitlement: &Entitlement, method: Method) -> bool {
-        self.rules_for(entitlement).any(|rule| rule.method == method)
+        self.rule_for(entitlement, method).is_some()
+    }
+
+    pub(super) fn rule_for(
+        &self,
+        entitlement: &Entitlement,
+        method: Method,
+    ) -> Option<&MethodRule> {
+        self.rules_for(entitlement).find(|rule| rule.method == method)
     }
 
     fn methods_for(&self, entitlement: &Entitlement) -> Vec<MethodRule> {

@@ -73,8 +73,8 @@ impl PackSet {
         method: Method,
     ) -> Option<Settled> {
         let pack = self.on(&entitlement.pack, on)?;
-        let before = pack.assess(entitlement, born, on, Doubt::None);
-        let rule = before.methods.iter().find(|rule| rule.method == method);
+        let before = pack.stand(entitlement, born, on, Doubt::None);
+        let rule = pack.rule_for(entitlement, method);
         let possible = match before.state {
             DueState::NotRequired(_) => false,
             DueState::Done(_) => pack.repeat_by(method) != Repeat::Block,
