@@ -36,14 +36,18 @@ stories! {
     fn again_on_the_same_day();
     fn appeal_by_two_people();
     fn appeal_protects_until_it_is_answered();
+    fn away_from_home_on_paper();
     fn below_the_age();
     fn camera_is_dead();
+    fn cannot_act_a_second_person_confirms();
+    fn cannot_be_reached();
     fn card_cannot_be_verified();
     fn card_with_warnings();
     fn card_without_photo();
     fn centre_returns_a_record();
     fn clock_behind_the_last_success();
     fn clock_in_doubt_refuses_nobody();
+    fn corrected_the_same_day();
     fn deadline_first_minute_after();
     fn deadline_last_minute();
     fn declines_the_face();
@@ -52,7 +56,13 @@ stories! {
     fn face_cannot_be_taken_then_finger();
     fn face_certifies();
     fn finger_counts_when_the_centre_has_it();
+    fn handed_over_to_a_colleague();
+    fn home_visit_confirmed_by_two();
+    fn home_visit_in_vain();
+    fn home_visit_performed();
     fn home_visit_requested();
+    fn hong_kong_macau_taiwan_with_a_mainland_card();
+    fn in_hospital();
     fn late_answer_of_the_try_before();
     fn leap_day_of_a_rolling_year();
     fn name_differs();
@@ -65,21 +75,30 @@ stories! {
     fn one_action_in_ten_seconds();
     fn paper_has_run_out();
     fn power_cut_before_saving();
+    fn proxy_of_a_child();
     fn re_enrolment_builds_a_reference_and_certifies();
     fn re_enrolment_of_a_changed_face();
     fn re_enrolment_of_a_finger();
     fn re_enrolment_without_the_back_of_the_card();
     fn refused();
+    fn reported_dead();
     fn residents_twice_a_year();
     fn several_benefits_at_once();
     fn shake_the_head_or_open_the_mouth();
+    fn special_certification_requested();
+    fn statement_from_overseas();
     fn survivor_like_a_retiree();
     fn survivor_who_was_not_added_yet();
     fn suspected_fake_stops_the_session();
     fn suspended_and_paid_again();
+    fn the_phone_s_message_done_already();
+    fn the_phone_s_message_name_differs();
+    fn three_failed_pictures_are_reviewed();
     fn three_tries_then_other_ways();
+    fn undone_before_sealing();
     fn unemployed_on_the_twenty_first();
     fn unemployed_until_the_twentieth();
+    fn unit_clerk_appeals();
     fn unknown_person();
     fn window_of_an_enterprise_pension();
     fn work_injury_in_the_same_window();
@@ -275,7 +294,7 @@ fn folder() -> PathBuf {
 }
 
 /// Keywords of lines that expect something.
-const EXPECTATIONS: [&str; 20] = [
+const EXPECTATIONS: [&str; 21] = [
     "看到",
     "含有",
     "可点",
@@ -295,6 +314,7 @@ const EXPECTATIONS: [&str; 20] = [
     "申诉原因",
     "采集于",
     "发送",
+    "撤销",
     "清除",
 ];
 /// Expectations that stay as they are when a story is rewritten.

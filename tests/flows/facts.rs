@@ -98,6 +98,9 @@ pub fn of_effect(effect: &Effect) -> Vec<Fact> {
             vec![Fact::new("启用", [plain("摄像头"), plain(picture_name(*picture))])]
         }
         Effect::Seal(order) => sealed(order),
+        Effect::Discard { operator, .. } => {
+            vec![Fact::new("撤销", [plain(&operator_name(operator))])]
+        }
         Effect::Send => vec![Fact::new("发送", [])],
         Effect::Forget => vec![Fact::new("清除", [])],
         _ => Vec::new(),
@@ -247,6 +250,7 @@ fn printed(slip: &Slip) -> Fact {
     let lines = headline.chain(slip.lines.iter().map(words::say)).map(Word::Quoted);
     let mut fact = Fact::new("打印", lines);
     fact.beside = vec![slip.name.clone(), slip.number.clone(), slip.site.clone()];
+    fact.beside.extend(slip.forms.iter().filter_map(|form| form.name.clone()));
     fact.beside.extend(slip.method.map(|method| method.zh().to_owned()));
     fact
 }
@@ -254,9 +258,10 @@ fn printed(slip: &Slip) -> Fact {
 /// The record, line by line, and what is kept beside it.
 fn sealed(order: &SealOrder) -> Vec<Fact> {
     let record = &order.record;
+    let corrects = record.supersedes.map(|_| plain("更正前一条"));
     let detail = detail(&record.outcome).map(Word::Quoted);
-    let mut facts =
-        vec![Fact::new("封存", [plain(record.outcome.code())].into_iter().chain(detail))];
+    let said = [plain(record.outcome.code())].into_iter().chain(detail).chain(corrects);
+    let mut facts = vec![Fact::new("封存", said)];
     facts.push(captured(record.captured));
     facts.extend(record.benefits.iter().map(benefit));
     facts.extend(record.evidence.iter().map(evidence));
@@ -414,7 +419,7 @@ pub const FINGERS: [&str; 10] = [
 ];
 
 /// Keywords of what a story has to tell when it happens.
-const MUST_BE_TOLD: [&str; 3] = ["启用", "打印", "封存"];
+const MUST_BE_TOLD: [&str; 4] = ["启用", "打印", "封存", "撤销"];
 /// Keywords of the record that is sealed; they follow 封存.
 const OF_A_RECORD: [&str; 9] =
     ["采集于", "计入", "不计", "证据", "经办人", "意愿", "图片", "新特征", "申诉原因"];

@@ -6,8 +6,9 @@ use std::sync::LazyLock;
 use jiff::civil::Date;
 use kiosk_core::benefit::{Abode, Entitlement, Group, Method, Stage as LifeStage, Success};
 use kiosk_core::decision::{Comparison, Liveness, Modality, Thresholds};
+use kiosk_core::draft::Draft;
 use kiosk_core::event::{
-    CardEvent, Effect, Event, FaceEvent, FingerEvent, Lookup, SealOrder, Sitting,
+    CardEvent, Effect, Event, FaceEvent, FingerEvent, Latest, Lookup, SealOrder, Sitting,
 };
 use kiosk_core::identity::{CardIdentity, IdNumber, IdentitySource, PersonName, Sex, ValidTo};
 use kiosk_core::message::Id;
@@ -43,7 +44,11 @@ pub struct Stage {
     sitting: Sitting,
     sitting_before: Sitting,
     n_records: u8,
+    /// The record of the visit on the screen.
+    record: RecordId,
     sealing: Option<SealOrder>,
+    /// Visits that are kept unfinished on the disk.
+    drafts: BTreeMap<[u8; 16], Draft>,
 }
 
 struct Person {
@@ -67,7 +72,9 @@ impl Stage {
             sitting: Sitting::default(),
             sitting_before: Sitting::default(),
             n_records: 0,
+            record: RecordId([0; 16]),
             sealing: None,
+            drafts: BTreeMap::new(),
         };
         stage.set_day(Date::constant(2026, 11, 16), 10 * 60);
         stage
@@ -138,9 +145,9 @@ impl Stage {
             ("存盘", [answer]) => vec![self.stored(answer)?],
             ("回执", [number]) => {
                 let number = number.parse().map_err(|_| "回执要有号码")?;
-                vec![Event::Delivery(self.record(), Delivery::CentreHasIt(number))]
+                vec![Event::Delivery(self.record, Delivery::CentreHasIt(number))]
             }
-            ("退回", []) => vec![Event::Delivery(self.record(), Delivery::Held)],
+            ("退回", []) => vec![Event::Delivery(self.record, Delivery::Held)],
             ("凭条", ["已打印"]) => vec![Event::Slip(SlipState::Printed)],
             ("凭条", [why]) => vec![Event::Slip(SlipState::NotPrinted(fault(why)?))],
             ("断电", []) => {
@@ -183,9 +190,19 @@ impl Stage {
                 None
             }
             Effect::Seal(order) => {
+                self.record = order.record.id;
                 self.sealing = Some(*order);
                 None
             }
+            Effect::SaveDraft(draft) => {
+                self.drafts.insert(draft.visit, *draft);
+                None
+            }
+            Effect::Discard { visit, .. } => {
+                self.drafts.remove(&visit);
+                None
+            }
+            Effect::ListDrafts => Some(Event::Drafts(self.drafts.values().cloned().collect())),
             _ => None,
         }
     }
@@ -234,13 +251,9 @@ impl Stage {
 
     fn card_laid(&mut self) -> Result<Event, Misunderstood> {
         self.n_records += 1;
-        let (visit, record) = ([self.n_records; 16], self.record());
+        let (visit, record) = ([self.n_records; 16], RecordId([self.n_records; 16]));
         let card = Box::new(self.person()?.card.clone());
         Ok(Event::Card(CardEvent::Read { card, visit, record }))
-    }
-
-    fn record(&self) -> RecordId {
-        RecordId([self.n_records; 16])
     }
 
     fn stored(&mut self, answer: &str) -> Result<Event, Misunderstood> {
@@ -248,7 +261,13 @@ impl Stage {
             return Ok(Event::SealFailed(fault(answer)?));
         }
         let order = self.sealing.take().ok_or("没有要存的记录")?;
+        self.drafts.remove(&order.record.visit);
         let lookup = &mut self.person()?.lookup;
+        lookup.latest = Some(Latest {
+            record: order.record.id,
+            on: order.record.captured.date(),
+            outcome: order.record.outcome.message(),
+        });
         lookup.recent.extend(order.successes);
         lookup.references.extend(order.templates.into_iter().map(|modality| (modality, None)));
         Ok(Event::Sealed(order.record.id))
