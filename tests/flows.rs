@@ -75,6 +75,7 @@ stories! {
     fn one_action_in_ten_seconds();
     fn paper_has_run_out();
     fn power_cut_before_saving();
+    fn power_cut_in_the_middle();
     fn proxy_of_a_child();
     fn re_enrolment_builds_a_reference_and_certifies();
     fn re_enrolment_of_a_changed_face();
