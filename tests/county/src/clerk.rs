@@ -517,7 +517,9 @@ impl Visit<'_> {
         });
         let counted = || record.benefits.iter().filter(|benefit| benefit.counted);
         let counts = certifies || counted().next().is_none();
-        watch.hold(Invariant::OnlyAProofCertifies, counts, || format!("{code} counts"));
+        watch.hold(Invariant::NothingCountsBeforeTheCentreSaysSo, counts, || {
+            format!("{code} counts")
+        });
         let appeals = record.outcome == Outcome::AppealFiled;
         let signed = record.operators.last().is_some_and(|last| last == SUPERVISOR);
         let two = record.appeal.is_some() && several && signed;
