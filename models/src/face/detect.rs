@@ -1,5 +1,6 @@
 //! Finding faces: the whole frame first, then with a wider border (a face that
-//! fills the picture), then turned by quarters (a person who lies down).
+//! fills the picture), or turned by quarters (a person who lies down, a card that is
+//! held upside down).
 
 use std::borrow::Cow;
 
@@ -19,10 +20,9 @@ pub(super) struct Detection {
     pub(super) score: f32,
 }
 
-/// All faces of a frame, largest first, in the orientation they were found in.
+/// All faces of a frame in one orientation, largest first.
 pub(super) struct Found {
     pub(super) detections: Vec<Detection>,
-    pub(super) turn: Turn,
 }
 
 /// By how many quarters, clockwise, a frame is turned to stand upright.
@@ -34,21 +34,18 @@ pub(super) enum Turn {
     ThreeQuarters,
 }
 
-/// Looks in all orientations; the first one with a face wins.
-pub(super) fn find(network: &Network, frame: &RgbImage) -> Result<Found, ModelError> {
-    for turn in [Turn::None, Turn::Quarter, Turn::ThreeQuarters, Turn::Half] {
-        let upright = turn.upright(frame);
-        for border in BORDERS {
-            let detections = look(network, &upright, border)?;
-            if !detections.is_empty() {
-                return Ok(Found { detections, turn });
-            }
-            if turn != Turn::None {
-                break;
-            }
+/// Looks in one orientation; with a wider border only upright, where a face may fill
+/// the picture.
+pub(super) fn find(network: &Network, frame: &RgbImage, turn: Turn) -> Result<Found, ModelError> {
+    let upright = turn.upright(frame);
+    let n_borders = if turn == Turn::None { BORDERS.len() } else { 1 };
+    let mut detections = Vec::new();
+    for border in &BORDERS[..n_borders] {
+        if detections.is_empty() {
+            detections = look(network, &upright, *border)?;
         }
     }
-    Ok(Found { detections: Vec::new(), turn: Turn::None })
+    Ok(Found { detections })
 }
 
 impl Found {

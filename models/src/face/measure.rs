@@ -3,7 +3,7 @@
 
 use image::RgbImage;
 
-use super::{BBox, Face, landmarks};
+use super::{BBox, Face, cover::Cover, landmarks};
 use crate::pixels;
 
 /// What was measured on the face and its light.
@@ -23,6 +23,8 @@ pub struct FaceQuality {
     pub backlight: f32,
     /// Share of the face that is burnt out, 0..1.
     pub burnt: f32,
+    /// What covers the face.
+    pub cover: Cover,
 }
 
 /// One short sentence to say to the person. The most useful one comes first.
@@ -44,6 +46,12 @@ pub enum Coaching {
     TooDark,
     /// The light burns out the face.
     TooBright,
+    /// Mouth and nose are covered.
+    TakeOffMask,
+    /// The eyes are behind dark lenses.
+    TakeOffGlasses,
+    /// A brim keeps the light off the face.
+    LiftHat,
     /// The head is turned.
     LookAtCamera,
     /// The eyes are shut.
@@ -64,6 +72,9 @@ impl Coaching {
             Self::Backlight => ("背后太亮，请换个方向", "It is too bright behind you"),
             Self::TooDark => ("光线太暗", "It is too dark"),
             Self::TooBright => ("光线太强", "The light is too strong"),
+            Self::TakeOffMask => ("请摘下口罩", "Please take off the mask"),
+            Self::TakeOffGlasses => ("请摘下墨镜", "Please take off the dark glasses"),
+            Self::LiftHat => ("请摘下帽子", "Please take off the hat"),
             Self::LookAtCamera => ("请看镜头", "Please look at the camera"),
             Self::EyesClosed => ("请睁开眼睛", "Please open your eyes"),
             Self::HoldStill => ("请保持不动", "Please hold still"),
@@ -86,6 +97,7 @@ pub(super) fn quality(frame: &RgbImage, face: &Face) -> FaceQuality {
         size,
         backlight: surroundings - core.mean,
         burnt: core.burnt,
+        cover: Cover::of(&chip),
     };
     quality.score = score(&quality, face);
     quality
@@ -107,6 +119,7 @@ pub(super) fn no_face(frame: &RgbImage) -> FaceQuality {
         size: 0.0,
         backlight: 0.0,
         burnt: 0.0,
+        cover: Cover::default(),
     }
 }
 
@@ -127,9 +140,13 @@ pub(super) fn coaching(
         (quality.backlight > BACKLIGHT_MAX && quality.brightness < 90.0, Coaching::Backlight),
         (quality.brightness < BRIGHTNESS_MIN, Coaching::TooDark),
         (quality.brightness > BRIGHTNESS_MAX || quality.burnt > BURNT_MAX, Coaching::TooBright),
+        (quality.cover.has_mask(), Coaching::TakeOffMask),
+        (quality.cover.has_brim(), Coaching::LiftHat),
+        (quality.cover.has_glasses(), Coaching::TakeOffGlasses),
         (turned || nodded, Coaching::LookAtCamera),
-        (face.eyes_open < EYES_OPEN_MIN, Coaching::EyesClosed),
+        // A blurred picture shows no eyes, open or shut.
         (quality.sharpness < SHARPNESS_MIN, Coaching::HoldStill),
+        (face.eyes_open < EYES_OPEN_MIN, Coaching::EyesClosed),
     ];
     hints.into_iter().find_map(|(holds, hint)| holds.then_some(hint))
 }

@@ -25,6 +25,9 @@ pub enum TemplateError {
     /// The numbers are not a unit vector.
     #[error("the face template is damaged")]
     Values,
+    /// It cannot be compared with the others on file.
+    #[error("the face template comes from other weights")]
+    OtherWeights,
 }
 
 /// Cosine of two templates, -1..1. Templates of different weights tell nothing
@@ -58,8 +61,7 @@ impl FaceTemplate {
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(HEAD + 4 * self.values.len());
         bytes.extend(MAGIC);
-        let digits = self.model.as_bytes().chunks_exact(2);
-        bytes.extend(digits.map(|d| hex(d[0]) << 4 | hex(d[1])));
+        bytes.extend(self.model_bytes());
         bytes.extend(self.strength.to_le_bytes());
         bytes.extend((self.values.len() as u16).to_le_bytes());
         bytes.extend(self.values.iter().flat_map(|v| v.to_le_bytes()));
@@ -74,20 +76,35 @@ impl FaceTemplate {
         if bytes.len() < HEAD {
             return Err(TemplateError::Length);
         }
-        let model = bytes[4..12].iter().map(|b| format!("{b:02x}")).collect();
         let n = usize::from(u16::from_le_bytes([bytes[16], bytes[17]]));
         if bytes.len() != HEAD + 4 * n {
             return Err(TemplateError::Length);
         }
-        let float = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
-        let template = Self {
-            values: bytes[HEAD..].chunks_exact(4).map(float).collect(),
-            strength: float(&bytes[12..16]),
-            model,
-        };
+        Self::from_parts(&bytes[4..12], float(&bytes[12..16]), &bytes[HEAD..])
+    }
+
+    /// From the stored weights, strength and values.
+    pub(super) fn from_parts(
+        model: &[u8],
+        strength: f32,
+        values: &[u8],
+    ) -> Result<Self, TemplateError> {
+        let model = model.iter().map(|b| format!("{b:02x}")).collect();
+        let values = values.chunks_exact(4).map(float).collect();
+        let template = Self { values, strength, model };
         let length = norm(&template.values);
         let sound = (length - 1.0).abs() < 1e-3 && template.strength.is_finite();
         sound.then_some(template).ok_or(TemplateError::Values)
+    }
+
+    /// The weights as they are stored, eight bytes.
+    pub(super) fn model_bytes(&self) -> Vec<u8> {
+        let digits = self.model.as_bytes().chunks_exact(2);
+        digits.map(|d| hex(d[0]) << 4 | hex(d[1])).collect()
+    }
+
+    pub(super) fn values(&self) -> &[f32] {
+        &self.values
     }
 
     pub(super) fn from_embedding(mut values: Vec<f32>, model: &ModelId) -> Option<Self> {
@@ -106,6 +123,10 @@ impl fmt::Debug for FaceTemplate {
     }
 }
 
+fn float(bytes: &[u8]) -> f32 {
+    f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
+}
+
 fn norm(values: &[f32]) -> f32 {
     values.iter().map(|v| v * v).sum::<f32>().sqrt()
 }
@@ -114,7 +135,7 @@ fn hex(digit: u8) -> u8 {
     (digit as char).to_digit(16).expect("the manifest holds hex digits") as u8
 }
 
-const MAGIC: &[u8] = b"CQF1";
+pub(super) const MAGIC: &[u8] = b"CQF1";
 const HEAD: usize = 18;
 
 #[cfg(test)]

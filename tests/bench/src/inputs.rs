@@ -43,7 +43,7 @@ fn person(model: &Model, biometry: &Biometry) -> Result<Vec<f32>, Box<dyn Error>
     let (x, y) = (face.bbox.x + face.bbox.width / 2.0, face.bbox.y + face.bbox.height / 2.0);
     let size = face.bbox.width.max(face.bbox.height);
     let square = match model.id.as_str() {
-        "face-detect" => None,
+        "face-detect" | "ocr-detect" | "ocr-read" => None,
         "face-landmark" | "face-embed" => Some((x, y, size)),
         "face-pose" => Some((x, y, size * 1.5)),
         "face-pad" => Some((x, y, size * 2.7)),

@@ -282,6 +282,7 @@ fn hint(coaching: Coaching) -> Id {
         Coaching::Backlight => Id::FaceBacklight,
         Coaching::TooDark => Id::FaceTooDark,
         Coaching::TooBright => Id::FaceTooBright,
+        Coaching::TakeOffMask | Coaching::TakeOffGlasses | Coaching::LiftHat => Id::FaceUncover,
         Coaching::LookAtCamera => Id::FaceLookHere,
         Coaching::EyesClosed => Id::FaceEyesOpen,
         Coaching::HoldStill => Id::FaceHoldStill,

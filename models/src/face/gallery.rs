@@ -1,0 +1,344 @@
+//! Everything on file of one person's face: several dated views, the newest weighing
+//! most, and the chip or printed photo kept apart with thresholds of its own. A face
+//! ages, so a newer certified view joins and the stalest leaves. It does not print.
+
+use std::fmt;
+
+use super::template::{self, FaceTemplate, TemplateError, compare};
+
+/// The views of one person.
+#[derive(Clone, PartialEq, Default)]
+pub struct FaceGallery {
+    views: Vec<FaceView>,
+}
+
+/// One face on file.
+#[derive(Clone, PartialEq)]
+pub struct FaceView {
+    /// The face.
+    pub template: FaceTemplate,
+    /// Where it was seen; decides which thresholds its score is read with.
+    pub kind: ViewKind,
+    /// Days since 1970-01-01 on which it was taken; nothing for a view without a date.
+    pub day: Option<u32>,
+    /// Quality when it was taken, 0..100.
+    pub quality: u8,
+}
+
+/// Where a view comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ViewKind {
+    /// A live person before the camera.
+    Live,
+    /// The photo inside the card's chip.
+    Chip,
+    /// The photo printed on the card, seen by the camera.
+    Printed,
+}
+
+/// What a probe scores against all views of one kind.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct KindScore {
+    /// The kind, and so the threshold set: see [`ViewKind::reference`].
+    pub kind: ViewKind,
+    /// The score, -1..1: of several views their mean, newer and better ones weighing more.
+    pub score: f32,
+    /// Views it was taken from.
+    pub n_views: usize,
+    /// The newest dated view.
+    pub newest_day: Option<u32>,
+}
+
+impl ViewKind {
+    /// Its name as the `reference` of a threshold set.
+    pub fn reference(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Chip => "chip",
+            Self::Printed => "printed",
+        }
+    }
+
+    fn code(self) -> u8 {
+        self as u8
+    }
+
+    fn of(code: u8) -> Option<Self> {
+        [Self::Live, Self::Chip, Self::Printed].into_iter().find(|kind| kind.code() == code)
+    }
+}
+
+impl FaceGallery {
+    /// The views, oldest first within a kind.
+    pub fn views(&self) -> &[FaceView] {
+        &self.views
+    }
+
+    /// Takes a view in. Of live views the [`VIEWS_MAX`] that weigh most stay; of a chip
+    /// or printed photo only the newest. A view of other weights is refused, since it
+    /// could never be compared with the rest.
+    pub fn add(&mut self, view: FaceView) -> Result<(), TemplateError> {
+        let comparable = |kept: &FaceView| kept.template.is_comparable_with(&view.template);
+        if !self.views.iter().all(comparable) {
+            return Err(TemplateError::OtherWeights);
+        }
+        let kind = view.kind;
+        self.views.push(view);
+        self.views.sort_by_key(|view| (view.kind, view.day));
+        let n_max = if kind == ViewKind::Live { VIEWS_MAX } else { 1 };
+        while self.of_kind(kind).count() > n_max {
+            self.drop_lightest(kind);
+        }
+        Ok(())
+    }
+
+    /// One score for each kind of view there is.
+    pub fn scores(&self, probe: &FaceTemplate) -> Vec<KindScore> {
+        let kinds = [ViewKind::Live, ViewKind::Chip, ViewKind::Printed];
+        kinds.into_iter().filter_map(|kind| self.score(kind, probe)).collect()
+    }
+
+    fn score(&self, kind: ViewKind, probe: &FaceTemplate) -> Option<KindScore> {
+        let views: Vec<&FaceView> = self.of_kind(kind).collect();
+        let newest_day = views.iter().filter_map(|view| view.day).max();
+        let (mut sum, mut weights) = (0.0, 0.0);
+        for view in &views {
+            let weight = view.weight(newest_day);
+            sum += weight * compare(probe, &view.template);
+            weights += weight;
+        }
+        let score = sum / weights;
+        (!views.is_empty()).then_some(KindScore { kind, score, n_views: views.len(), newest_day })
+    }
+
+    fn of_kind(&self, kind: ViewKind) -> impl Iterator<Item = &FaceView> {
+        self.views.iter().filter(move |view| view.kind == kind)
+    }
+
+    /// The first view on file anchors the rest and is never the one to leave: otherwise
+    /// a chain of small steps could lead to another person.
+    fn drop_lightest(&mut self, kind: ViewKind) {
+        let newest = self.of_kind(kind).filter_map(|view| view.day).max();
+        let of_kind = |(_, view): &(usize, &FaceView)| view.kind == kind;
+        let anchors = usize::from(kind == ViewKind::Live);
+        let lightest = self
+            .views
+            .iter()
+            .enumerate()
+            .filter(of_kind)
+            .skip(anchors)
+            .min_by(|a, b| a.1.weight(newest).total_cmp(&b.1.weight(newest)));
+        let at = lightest.map(|(index, _)| index).expect("there are more views than anchors");
+        self.views.remove(at);
+    }
+
+    /// The gallery in its stored form, little-endian: `CQF2`, the weights (8), values a
+    /// view (u16), number of views (u8), then for each view its kind (u8), quality (u8),
+    /// day (u32, all ones without a date), strength (f32) and values (f32 each).
+    ///
+    /// A reader of `CQF1` refuses `CQF2` as another format; this reader takes both.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let Some(first) = self.views.first() else { return Vec::new() };
+        let n_values = first.template.values().len();
+        let mut bytes = Vec::with_capacity(HEAD + self.views.len() * (VIEW_HEAD + 4 * n_values));
+        bytes.extend(MAGIC);
+        bytes.extend(first.template.model_bytes());
+        bytes.extend((n_values as u16).to_le_bytes());
+        bytes.push(self.views.len() as u8);
+        for view in &self.views {
+            bytes.extend([view.kind.code(), view.quality]);
+            bytes.extend(view.day.unwrap_or(NO_DAY).to_le_bytes());
+            bytes.extend(view.template.strength().to_le_bytes());
+            bytes.extend(view.template.values().iter().flat_map(|v| v.to_le_bytes()));
+        }
+        bytes
+    }
+
+    /// Reads `CQF2`, or the single live view of a `CQF1` template. No bytes: no views.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, TemplateError> {
+        if bytes.is_empty() {
+            return Ok(Self::default());
+        }
+        if bytes.starts_with(template::MAGIC) {
+            let template = FaceTemplate::from_bytes(bytes)?;
+            let view = FaceView { template, kind: ViewKind::Live, day: None, quality: 0 };
+            return Ok(Self { views: vec![view] });
+        }
+        if !bytes.starts_with(MAGIC) {
+            return Err(TemplateError::Format);
+        }
+        let (head, views) = bytes.split_at_checked(HEAD).ok_or(TemplateError::Length)?;
+        let n_values = usize::from(u16::from_le_bytes([head[12], head[13]]));
+        let view_size = VIEW_HEAD + 4 * n_values;
+        if views.len() != usize::from(head[14]) * view_size || views.is_empty() {
+            return Err(TemplateError::Length);
+        }
+        let views = views.chunks_exact(view_size).map(|view| FaceView::read(&head[4..12], view));
+        let views: Vec<FaceView> = views.collect::<Result<_, _>>()?;
+        Ok(Self { views })
+    }
+}
+
+impl FaceView {
+    /// Half for every so many days that it is older than the newest; less when it was
+    /// poor. A view without a date counts as old.
+    fn weight(&self, newest: Option<u32>) -> f32 {
+        let aged = match (self.day, newest) {
+            (Some(day), Some(newest)) => {
+                0.5f32.powf(newest.saturating_sub(day) as f32 / HALF_LIFE_DAYS).max(WEIGHT_MIN)
+            }
+            (None, Some(_)) => WEIGHT_MIN,
+            (_, None) => 1.0,
+        };
+        aged * (0.5 + f32::from(self.quality.min(100)) / 200.0)
+    }
+
+    fn read(model: &[u8], bytes: &[u8]) -> Result<Self, TemplateError> {
+        let word = |at: usize| [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
+        let day = u32::from_le_bytes(word(2));
+        let strength = f32::from_le_bytes(word(6));
+        Ok(Self {
+            kind: ViewKind::of(bytes[0]).ok_or(TemplateError::Values)?,
+            quality: bytes[1],
+            day: (day != NO_DAY).then_some(day),
+            template: FaceTemplate::from_parts(model, strength, &bytes[VIEW_HEAD..])?,
+        })
+    }
+}
+
+impl fmt::Debug for FaceGallery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FaceGallery({} views)", self.views.len())
+    }
+}
+
+impl fmt::Debug for FaceView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FaceView({:?}, …)", self.kind)
+    }
+}
+
+/// Live views that are kept.
+pub const VIEWS_MAX: usize = 8;
+const MAGIC: &[u8] = b"CQF2";
+const HEAD: usize = 15;
+const VIEW_HEAD: usize = 10;
+const NO_DAY: u32 = u32::MAX;
+/// Two years: two views a year apart weigh as 1 to 0.7. Set by hand; no set of elders
+/// over years was at hand to measure it.
+const HALF_LIFE_DAYS: f32 = 730.0;
+/// What an old view weighs at least: a good likeness stays one.
+const WEIGHT_MIN: f32 = 0.1;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn view(values: &[f32], kind: ViewKind, day: Option<u32>) -> FaceView {
+        let length = values.iter().map(|v| v * v).sum::<f32>().sqrt();
+        let bytes: Vec<u8> = values.iter().flat_map(|v| (v / length).to_le_bytes()).collect();
+        let template = FaceTemplate::from_parts(&[7; 8], 3.5, &bytes).unwrap();
+        FaceView { template, kind, day, quality: 90 }
+    }
+
+    fn gallery(views: impl IntoIterator<Item = FaceView>) -> FaceGallery {
+        let mut gallery = FaceGallery::default();
+        views.into_iter().for_each(|view| gallery.add(view).unwrap());
+        gallery
+    }
+
+    #[test]
+    fn the_newest_view_weighs_most() {
+        let old = view(&[1.0, 0.0], ViewKind::Live, Some(10_000));
+        let new = view(&[0.0, 1.0], ViewKind::Live, Some(14_000));
+        let gallery = gallery([old.clone(), new.clone()]);
+        let score = |probe: &FaceView| gallery.scores(&probe.template)[0].score;
+        assert!(score(&new) > 0.85 && score(&old) < 0.15, "{} {}", score(&new), score(&old));
+        assert_eq!(gallery.scores(&new.template)[0].newest_day, Some(14_000));
+    }
+
+    #[test]
+    fn the_chip_photo_has_a_score_and_thresholds_of_its_own() {
+        let live = view(&[1.0, 0.0], ViewKind::Live, Some(1));
+        let chip = view(&[0.0, 1.0], ViewKind::Chip, None);
+        let scores = gallery([chip, live.clone()]).scores(&live.template);
+        assert_eq!(
+            scores.iter().map(|s| s.kind).collect::<Vec<_>>(),
+            [ViewKind::Live, ViewKind::Chip]
+        );
+        assert_eq!((scores[0].score, scores[1].score), (1.0, 0.0));
+        let manifest = crate::Manifest::built_in().unwrap();
+        for kind in [ViewKind::Live, ViewKind::Chip, ViewKind::Printed] {
+            assert!(manifest.thresholds("face", "face-embed", kind.reference()).is_some());
+        }
+    }
+
+    #[test]
+    fn the_first_live_view_and_the_newest_stay() {
+        let views = (0..20).map(|i| view(&[1.0, i as f32], ViewKind::Live, Some(100 * i)));
+        let gallery = gallery(views.chain([view(&[1.0, 1.0], ViewKind::Chip, Some(5))]));
+        let days: Vec<_> = gallery.views().iter().filter_map(|v| v.day).collect();
+        assert_eq!(days, [0, 1300, 1400, 1500, 1600, 1700, 1800, 1900, 5]);
+    }
+
+    #[test]
+    fn a_view_of_other_weights_is_refused() {
+        let mut gallery = gallery([view(&[1.0, 0.0], ViewKind::Live, None)]);
+        let longer = view(&[1.0, 0.0, 0.0], ViewKind::Live, None);
+        assert_eq!(gallery.add(longer), Err(TemplateError::OtherWeights));
+    }
+
+    #[test]
+    fn a_template_of_the_first_format_is_one_undated_live_view() {
+        let one = view(&[0.6, 0.8], ViewKind::Live, Some(9));
+        let read = FaceGallery::from_bytes(&one.template.to_bytes()).unwrap();
+        assert_eq!(read.views().len(), 1);
+        assert_eq!(read.views()[0].template, one.template);
+        assert_eq!((read.views()[0].kind, read.views()[0].day), (ViewKind::Live, None));
+        let newer = gallery([one]).to_bytes();
+        assert_eq!(FaceTemplate::from_bytes(&newer), Err(TemplateError::Format));
+        assert_eq!(FaceGallery::from_bytes(&[]).unwrap(), FaceGallery::default());
+    }
+
+    #[test]
+    fn a_gallery_does_not_print() {
+        let gallery = gallery([view(&[0.6, 0.8], ViewKind::Live, Some(9))]);
+        assert_eq!(
+            format!("{gallery:?} {:?}", gallery.views()),
+            "FaceGallery(1 views) [FaceView(Live, …)]"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_gallery_reads_back(
+            rows in proptest::collection::vec((proptest::collection::vec(0.1f32..9.0, 6), 0u8..3, any::<u16>()), 1..12),
+        ) {
+            let views = rows.iter().map(|(values, kind, day)| {
+                view(values, ViewKind::of(*kind).unwrap(), (*day > 99).then_some(u32::from(*day)))
+            });
+            let gallery = gallery(views);
+            prop_assert_eq!(FaceGallery::from_bytes(&gallery.to_bytes()), Ok(gallery));
+        }
+
+        #[test]
+        fn no_bytes_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..200), magic in any::<bool>()) {
+            if magic {
+                bytes.splice(0..bytes.len().min(4), MAGIC.iter().copied());
+            }
+            let _ = FaceGallery::from_bytes(&bytes);
+        }
+
+        #[test]
+        fn a_cut_or_bent_gallery_is_refused(cut in 1usize..100, at in 0usize..4) {
+            let bytes = gallery([view(&[0.6, 0.8], ViewKind::Live, Some(9))]).to_bytes();
+            let kept = bytes.len().saturating_sub(cut).max(1);
+            prop_assert!(FaceGallery::from_bytes(&bytes[..kept]).is_err());
+            let mut bent = bytes;
+            bent[at] ^= 1;
+            prop_assert!(FaceGallery::from_bytes(&bent).is_err());
+        }
+    }
+}
