@@ -1,9 +1,9 @@
 //! One view of each page and of each hard case. Nobody in here exists.
 
 use jiff::civil::{Date, date};
+use kiosk_core::lists::Ask;
 use kiosk_core::message::{Arg, Id, Say};
 use kiosk_core::outcome::Tone;
-use kiosk_core::people::Ask;
 use kiosk_core::view::*;
 
 /// Every sample with its name.

@@ -2,10 +2,10 @@
 
 use crate::draft::Draft;
 use crate::event::{Effect, Event};
+use crate::lists::Desk;
 use crate::message::{Arg, Id, Say};
 use crate::moment::Moment;
 use crate::operator::{Pin, PinCheck};
-use crate::people::Desk;
 use crate::view::{Choice, Header, Outbox, OutboxLine, Page, Pick, SignIn, Tap, View};
 use crate::visit::{Place, Visit, button, pin_notice};
 

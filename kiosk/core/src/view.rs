@@ -4,9 +4,9 @@
 
 use jiff::civil::Date;
 
+use crate::lists::Ask;
 use crate::message::{Id, Say};
 use crate::outcome::Tone;
-use crate::people::Ask;
 
 /// All that is on the screen now.
 #[derive(Clone, Debug, PartialEq)]

@@ -24,7 +24,7 @@ use crate::record::{Appeal, RecordId};
 use crate::view::{Delivery, Page, SlipState, Tap, Trouble};
 
 use actions::may;
-use case::Case;
+use case::{Case, Gathered};
 use menus::{Menu, Witnessed};
 use pages::primary;
 
@@ -131,8 +131,8 @@ pub enum VisitEnd {
 pub struct Visit {
     phase: Phase,
     case: Case,
-    /// What is on the disk of it.
-    kept: Option<Draft>,
+    /// How far what is on the disk goes.
+    kept: Option<Gathered>,
     /// Set when the visit is over and the next person may come.
     end: Option<VisitEnd>,
 }
@@ -188,11 +188,12 @@ impl Visit {
         if is_over || self.end.is_some() {
             return None;
         }
-        let draft = self.case.draft()?;
-        if self.kept.as_ref() == Some(&draft) {
+        let gathered = self.case.gathered();
+        if self.kept == Some(gathered) {
             return None;
         }
-        self.kept = Some(draft.clone());
+        let draft = self.case.draft()?;
+        self.kept = Some(gathered);
         Some(Effect::SaveDraft(Box::new(draft)))
     }
 

@@ -39,6 +39,8 @@ pub struct Case {
     pub(super) exempt: Option<Condition>,
     pub(super) supersedes: Option<RecordId>,
     pub(super) consent: Option<Consent>,
+    /// How often the person was asked.
+    pub(super) n_consented: u32,
     pub(super) evidence: Vec<Evidence>,
     /// Documents that were taken, or that cannot be.
     pub(super) asked: Vec<Picture>,
@@ -53,6 +55,19 @@ pub struct Case {
     pub(super) face_tries: u8,
     pub(super) finger_tries: u8,
     pub(super) tries_max: u8,
+}
+
+/// See [`Case::gathered`]. Lists only grow, so their lengths tell whether they changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Gathered {
+    n_served: usize,
+    proxy: Option<Id>,
+    exempt: Option<Condition>,
+    supersedes: Option<RecordId>,
+    n_consented: u32,
+    n_evidence: usize,
+    n_pictures: usize,
+    n_tries: u16,
 }
 
 impl Case {
@@ -74,6 +89,7 @@ impl Case {
             exempt: None,
             supersedes: None,
             consent: None,
+            n_consented: 0,
             evidence: Vec::new(),
             asked: Vec::new(),
             pictures: Vec::new(),
@@ -123,6 +139,20 @@ impl Case {
         case.record = RecordId(draft.record);
         case.sitting = Sitting { visit: draft.visit, number: 0 };
         case
+    }
+
+    /// How much there is to keep: cheap to compare at every event.
+    pub(super) fn gathered(&self) -> Gathered {
+        Gathered {
+            n_served: self.served.len(),
+            proxy: self.proxy,
+            exempt: self.exempt,
+            supersedes: self.supersedes,
+            n_consented: self.n_consented,
+            n_evidence: self.evidence.len(),
+            n_pictures: self.asked.len() + self.pictures.len() + self.templates.len(),
+            n_tries: u16::from(self.face_tries) + u16::from(self.finger_tries),
+        }
     }
 
     /// The visit as it is kept on the disk; none before a card was read.
@@ -276,7 +306,8 @@ impl Case {
         self.consent = Some(self.consent_given(place, choice));
     }
 
-    fn consent_given(&self, place: &Place, choice: &str) -> Consent {
+    fn consent_given(&mut self, place: &Place, choice: &str) -> Consent {
+        self.n_consented += 1;
         Consent {
             notice: place.notice.clone(),
             notice_digest: place.notice_digest,

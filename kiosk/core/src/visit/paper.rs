@@ -55,7 +55,10 @@ fn settled(case: &Case, outcome: &Outcome, now: Moment, place: &Place) -> Vec<Se
     if !proves_life(outcome) {
         return Vec::new();
     }
-    place.packs.settle(&case.entitlements, card.birth, now.date(), method).lines
+    let mut lines = place.packs.settle(&case.entitlements, card.birth, now.date(), method).lines;
+    // Evidence counts when the centre says so, not here.
+    lines.iter_mut().for_each(|line| line.counted &= outcome.certifies());
+    lines
 }
 
 /// Evidence that must be reported counts when the centre says so, not here (R85).
@@ -127,6 +130,8 @@ fn outcome_line(case: &Case, outcome: &Outcome) -> Vec<Say> {
         Outcome::UnderReview(by) => vec![Id::NextReview.with([Arg::Day(*by)])],
         Outcome::SpecialRequested => vec![Id::NextSpecial.into()],
         Outcome::VisitRequested => vec![Id::NextHomeVisit.into()],
+        // Nobody is asked to come again for somebody who died.
+        Outcome::NotPresent(why) if why == Id::NotHereDeceased.name() => Vec::new(),
         Outcome::NotPresent(why) => match again_on(why) {
             Some(day) => vec![Id::VisitAgainOn.with([Arg::Day(day)])],
             None => vec![Id::NextNotHere.into()],
