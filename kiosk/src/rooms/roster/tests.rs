@@ -174,6 +174,7 @@ fn certify(vault: &Vault, number: &IdNumber) {
         detail: String::new(),
     };
     let commit = Commit {
+        supersedes: None,
         record,
         subject: vault.key.subject(number),
         visit: [1; 16],
