@@ -90,7 +90,6 @@ const AT_CAPTURE: [(char, &str); 14] = [
     ('d', "a dry finger"),
     ('w', "a wet finger"),
     ('p', "the tip of a finger"),
-    ('m', "a finger that moves"),
     ('C', "crashes with each frame"),
     ('H', "hangs"),
     ('B', "never ends"),
