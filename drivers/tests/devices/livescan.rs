@@ -85,7 +85,7 @@ const AT_OPENING: [(char, &str); 4] = [
     ('Z', "a window of impossible size"),
 ];
 
-const AT_CAPTURE: [(char, &str); 14] = [
+const AT_CAPTURE: [(char, &str); 13] = [
     ('n', "no finger"),
     ('d', "a dry finger"),
     ('w', "a wet finger"),
