@@ -22,8 +22,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tracing::error;
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, error};
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// 常青 Changqing: proves, without a phone, that an old person is alive and is who they say.
 #[derive(Parser)]
@@ -80,9 +83,13 @@ fn main() -> ExitCode {
 
 /// The journal takes standard error. `KIOSK_LOG=debug` says more.
 fn log_to_stderr() {
-    let filter = EnvFilter::try_from_env("KIOSK_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("info,i_slint_core=warn,tract_core=warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let wanted = std::env::var("KIOSK_LOG").ok().and_then(|wanted| wanted.parse::<Targets>().ok());
+    let filter = wanted.unwrap_or_else(|| {
+        let quiet = ["i_slint_core", "tract_core"].map(|target| (target, Level::WARN));
+        Targets::new().with_default(Level::INFO).with_targets(quiet)
+    });
+    let journal = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(filter);
+    tracing_subscriber::registry().with(journal).init();
 }
 
 fn hash_pin() -> Result<(), Box<dyn Error>> {
