@@ -446,6 +446,7 @@ fn place(config: &Config, provisioned: &Provisioned, packs: PackSet) -> Place {
         operators: config.operator.iter().map(|operator| operator.who.clone()).collect(),
         notice: NOTICE_VERSION.into(),
         notice_digest: Sha256::digest(notice.join("\n")).into(),
+        troubles: Vec::new(),
     }
 }
 

@@ -411,6 +411,7 @@ fn place() -> Place {
         operators: OPERATORS.iter().map(operator).collect(),
         notice: "2026-01".into(),
         notice_digest: [0; 32],
+        troubles: Vec::new(),
     }
 }
 

@@ -53,6 +53,7 @@ impl Terminal {
     pub fn handle(&mut self, event: Event, now: Moment) -> Vec<Effect> {
         self.now = now;
         if let Event::Status(header) = event {
+            self.place.troubles.clone_from(&header.troubles);
             self.header = Header { site: self.place.site_name.clone(), ..header };
             return Vec::new();
         }

@@ -49,6 +49,20 @@ pub struct Place {
     pub notice: String,
     /// SHA-256 of the notice's text.
     pub notice_digest: [u8; 32],
+    /// What does not work now, as the last [`Event::Status`] said.
+    pub troubles: Vec<Trouble>,
+}
+
+impl Place {
+    /// Why this modality is off, and stays so until the terminal starts anew. A device that is only unplugged is asked
+    /// again at each order.
+    pub(crate) fn off(&self, modality: Modality) -> Option<Trouble> {
+        let network = match modality {
+            Modality::Face => Id::DeviceModels,
+            Modality::Finger => Id::DeviceFingerModel,
+        };
+        self.troubles.iter().find(|trouble| trouble.what == network).copied()
+    }
 }
 
 /// What the people decided to do.
@@ -95,6 +109,11 @@ impl Plan {
     /// Whether a face is taken under it.
     fn takes_a_face(self) -> bool {
         !matches!(self, Self::Finger | Self::Paper)
+    }
+
+    /// Whether a finger is taken under it.
+    fn takes_a_finger(self) -> bool {
+        matches!(self, Self::Finger | Self::ReEnrolFinger)
     }
 }
 

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use image::RgbImage;
 use kiosk_core::event::Event;
 use kiosk_core::view::{Page, Tap, View};
+use kiosk_store::{RecordLine, RecordState};
 use people::Person;
 use sha2::{Digest, Sha256};
 use tracing::info;
@@ -205,15 +206,22 @@ impl Play {
         counter: &mut dyn Counter,
         pace: Pace,
     ) -> Result<ExitCode, Box<dyn Error>> {
-        self.recorder.forget_unfinished(|visit| is_recorded(shell, visit))?;
+        let recorded: Vec<Visitor> =
+            self.visitors.iter().filter(|v| record_of(shell, v).is_some()).cloned().collect();
+        self.recorder.forget_unfinished(|number| recorded.iter().any(|v| v.number == number))?;
         for visitor in self.visitors.clone() {
-            if is_recorded(shell, visitor.visit) {
+            if record_of(shell, &visitor).is_some() {
                 println!("visit {}: already recorded", visitor.number);
                 continue;
             }
             self.visit(shell, counter, &visitor, pace)?;
         }
         self.drain(shell, counter)?;
+        for visitor in recorded {
+            let state = record_of(shell, &visitor).map(|line| line.state);
+            let has_receipt = matches!(state, Some(RecordState::Delivered { .. }));
+            self.recorder.catch_up(visitor.number, has_receipt)?;
+        }
         let summary = record::summary(shell, &self.arguments, &self.visitors)?;
         self.recorder.summary(&summary)?;
         println!("{}", serde_json::to_string_pretty(&summary)?);
@@ -279,8 +287,8 @@ impl Play {
     }
 }
 
-fn is_recorded(shell: &Shell, visit: [u8; 16]) -> bool {
-    shell.vault().store().visit_record(visit).is_ok_and(|line| line.is_some())
+fn record_of(shell: &Shell, visitor: &Visitor) -> Option<RecordLine> {
+    shell.vault().store().visit_record(visitor.visit).ok().flatten()
 }
 
 /// How fast people are.

@@ -34,7 +34,7 @@ impl Visit {
             Tap::NotTheirCard => {
                 self.seal(Outcome::NotPresent("not-their-card".into()), now, place)
             }
-            tap => match Plan::of(&tap).filter(|plan| self.may(*plan)) {
+            tap => match Plan::of(&tap).filter(|plan| self.may(*plan, place)) {
                 Some(plan) => self.propose(plan),
                 None => self.rest(Phase::Reviewing),
             },
@@ -42,15 +42,15 @@ impl Visit {
     }
 
     /// Whether a plan is open to this person now. The page asks the same question for its buttons.
-    pub(super) fn may(&self, plan: Plan) -> bool {
-        may(&self.case, plan)
+    pub(super) fn may(&self, plan: Plan, place: &Place) -> bool {
+        may(&self.case, plan, place)
     }
 
     pub(super) fn propose(&mut self, plan: Plan) -> Vec<Effect> {
         self.case.plan = Some(plan);
         self.case.face_proved = false;
         self.phase = Phase::Consenting(plan);
-        vec![Effect::Speak(Id::ConsentTitle)]
+        vec![Effect::Speak(Id::ConsentBody)]
     }
 
     /// What the plan takes next: a document, the face, the finger, or nothing any more.
@@ -229,12 +229,12 @@ impl Visit {
         }
         let plan = self.case.plan;
         match tap {
-            Tap::TryAgain if self.case.tries_left() > 0 => match plan {
+            Tap::TryAgain if may_try_again(&self.case, place) => match plan {
                 Some(plan) => self.proceed(plan, now, place),
                 None => self.rest(Phase::Reviewing),
             },
-            Tap::CertifyFinger if self.may(Plan::Finger) => self.propose(Plan::Finger),
-            Tap::CertifyFace if self.may(Plan::Face) => self.propose(Plan::Face),
+            Tap::CertifyFinger if self.may(Plan::Finger, place) => self.propose(Plan::Finger),
+            Tap::CertifyFace if self.may(Plan::Face, place) => self.propose(Plan::Face),
             Tap::SendForReview if may_be_reviewed(&self.case) => {
                 let by = now.date().saturating_add(review_days(&self.case, place).days());
                 self.seal(Outcome::UnderReview(by), now, place)
@@ -315,11 +315,12 @@ impl Visit {
 }
 
 /// Whether a plan is open to this person now. Tries are counted over the whole visit: going back gives no new ones.
-pub(super) fn may(case: &Case, plan: Plan) -> bool {
+pub(super) fn may(case: &Case, plan: Plan, place: &Place) -> bool {
     let known = case.lookup.beneficiary.is_some();
     let here = case.proxy.is_none();
-    let face = here && !case.face_refused && case.tries_left_of(Modality::Face) > 0;
-    let finger = here && case.tries_left_of(Modality::Finger) > 0;
+    let works = |modality| place.off(modality).is_none() && case.tries_left_of(modality) > 0;
+    let face = here && !case.face_refused && works(Modality::Face);
+    let finger = here && works(Modality::Finger);
     match plan {
         Plan::Face => case.anything_due() && case.face_on_file() && face,
         Plan::Finger => case.anything_due() && case.finger_on_file().is_some() && finger,
@@ -328,6 +329,15 @@ pub(super) fn may(case: &Case, plan: Plan) -> bool {
         Plan::HomeVisit => case.anything_due() && case.knows(Method::HomeVisit) && here,
         Plan::Paper => case.anything_due() && case.knows(Method::PaperStatement),
     }
+}
+
+/// Whether the same may be tried once more: there are tries left, and what it needs is not off.
+pub(super) fn may_try_again(case: &Case, place: &Place) -> bool {
+    let is_off = |plan: Plan| {
+        (plan.takes_a_face() && place.off(Modality::Face).is_some())
+            || (plan.takes_a_finger() && place.off(Modality::Finger).is_some())
+    };
+    case.tries_left() > 0 && !case.plan.is_some_and(is_off)
 }
 
 /// The documents of a plan in their order: for a re-enrolment what any pack of this person asks for (R72).

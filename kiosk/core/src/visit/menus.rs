@@ -190,7 +190,7 @@ pub(super) fn page(menu: &Menu, case: &Case, now: Moment, place: &Place) -> Choi
             options: message_lines(case, place),
             ..reasons(Id::MessageTitle, vec![Id::MessageBody.into()], &[])
         },
-        Menu::Decoded(decoded) => decoded_page(decoded, case),
+        Menu::Decoded(decoded) => decoded_page(decoded, case, place),
         Menu::Appeal => reasons(Id::AppealTitle, vec![Id::AppealBody.into()], &APPEAL_REASONS),
         Menu::Special => reasons(Id::SpecialTitle, Vec::new(), &SPECIAL_REASONS),
         Menu::Exempt => {
@@ -223,7 +223,7 @@ fn ways(case: &Case, now: Moment, place: &Place) -> Vec<Pick> {
     if known {
         options.push(pick(Id::TapHomeVisit, Tap::HomeVisit));
     }
-    if may(case, Plan::HomeVisit) {
+    if may(case, Plan::HomeVisit, place) {
         options.push(way(Way::VisitHere));
     }
     if known {
@@ -236,7 +236,7 @@ fn ways(case: &Case, now: Moment, place: &Place) -> Vec<Pick> {
         options.push(way(Way::Proxy));
     }
     options.push(way(Way::NotHere));
-    if may(case, Plan::Paper) {
+    if may(case, Plan::Paper, place) {
         options.push(way(Way::Paper));
     }
     if case.anything_due() {
@@ -281,7 +281,7 @@ fn message_lines(case: &Case, place: &Place) -> Vec<Pick> {
 }
 
 /// What was found, and what can be done about it here.
-fn decoded_page(decoded: &Decoded, case: &Case) -> Choice {
+fn decoded_page(decoded: &Decoded, case: &Case, place: &Place) -> Choice {
     let found = |id: Id, cause: &decoder::Cause| id.with([Arg::Words(cause.evidence.clone())]);
     let mut lines = vec![found(Id::DecodedCause, &decoded.likely)];
     let others = decoded.others.iter().take(OTHER_CAUSES_MAX);
@@ -292,7 +292,7 @@ fn decoded_page(decoded: &Decoded, case: &Case) -> Choice {
         Here::Remodel => &[Tap::ReEnrolFace, Tap::ReEnrolFinger],
         _ => &[],
     };
-    let open = |tap: &&Tap| Plan::of(tap).is_some_and(|plan| may(case, plan));
+    let open = |tap: &&Tap| Plan::of(tap).is_some_and(|plan| may(case, plan, place));
     let mut buttons: Vec<Button> = plans
         .iter()
         .filter(open)

@@ -1,6 +1,6 @@
 //! From phase and case to what is seen. No decision is made here that is not asked of `actions` or `case`.
 
-use super::actions::{documents, may_be_reviewed, may_be_witnessed, witness_refused};
+use super::actions::{documents, may_be_reviewed, may_be_witnessed, may_try_again, witness_refused};
 use super::case::state_id;
 use super::*;
 use crate::identity::CardWarning;
@@ -25,7 +25,7 @@ pub(super) fn page(phase: &Phase, case: &Case, now: Moment, place: &Place) -> Pa
         Phase::LookingUp(_) => {
             Page::Waiting(Waiting { prompt: Id::ReadingCard, trouble: None, buttons: Vec::new() })
         }
-        Phase::Reviewing => Page::Person(person(case, now)),
+        Phase::Reviewing => Page::Person(person(case, now, place)),
         Phase::Consenting(plan) => Page::Consent(consent(*plan)),
         Phase::Choosing(menu) => Page::Choice(menus::page(menu, case, now, place)),
         Phase::Document { picture, coaching } => {
@@ -62,7 +62,7 @@ pub(super) fn page(phase: &Phase, case: &Case, now: Moment, place: &Place) -> Pa
                 ],
             })
         }
-        Phase::Judging(judgement) => Page::Judge(judge(case, judgement)),
+        Phase::Judging(judgement) => Page::Judge(judge(case, judgement, place)),
         Phase::Witnessing { cause, picked, pin, notice } => Page::Witness(SignIn {
             title: Some(Id::WitnessTitle),
             operators: witnesses(case, *cause, place),
@@ -91,7 +91,7 @@ pub(super) fn page(phase: &Phase, case: &Case, now: Moment, place: &Place) -> Pa
     }
 }
 
-fn person(case: &Case, now: Moment) -> Person {
+fn person(case: &Case, now: Moment, place: &Place) -> Person {
     let card = case.card.as_ref().expect("a person is reviewed only after a card was read");
     let mut warnings: Vec<Say> = case.warnings.iter().map(|w| warning_id(*w).into()).collect();
     if case.name_differs() {
@@ -100,6 +100,8 @@ fn person(case: &Case, now: Moment) -> Person {
     if now.doubt != crate::moment::Doubt::None {
         warnings.push(Id::DateDoubtful.into());
     }
+    let off = [Modality::Face, Modality::Finger].into_iter().filter_map(|m| place.off(m));
+    warnings.extend(off.map(|trouble| Say::from(trouble.rec())));
     warnings.extend(notes(case));
     Person {
         name: card.name.0.clone(),
@@ -109,7 +111,7 @@ fn person(case: &Case, now: Moment) -> Person {
         warnings,
         benefits: case.assessments.iter().map(benefit_line).collect(),
         headline: headline(case),
-        buttons: person_buttons(case),
+        buttons: person_buttons(case, place),
     }
 }
 
@@ -124,8 +126,8 @@ fn notes(case: &Case) -> Vec<Say> {
 }
 
 /// What has to be done comes first: certify when something is due, close when nothing is.
-fn person_buttons(case: &Case) -> Vec<Button> {
-    let open = |plan, label, tap| Button { enabled: may(case, plan), ..button(label, tap) };
+fn person_buttons(case: &Case, place: &Place) -> Vec<Button> {
+    let open = |plan, label, tap| Button { enabled: may(case, plan, place), ..button(label, tap) };
     let mut buttons = Vec::new();
     if case.anything_due() {
         buttons.push(open(Plan::Face, Id::TapCertifyFace, Tap::CertifyFace));
@@ -218,7 +220,7 @@ fn document(case: &Case, picture: Picture, coaching: Option<Id>, place: &Place) 
 }
 
 /// Why the machine does not say yes, and every way that is still open. There always is one.
-fn judge(case: &Case, judgement: &Judgement) -> Judge {
+fn judge(case: &Case, judgement: &Judgement, place: &Place) -> Judge {
     let suspected = judgement.verdict == Verdict::SuspectedFake;
     let tries_left = if suspected { 0 } else { case.tries_left() };
     let mut reasons: Vec<Say> = judgement.reasons.iter().map(|id| Say::from(*id)).collect();
@@ -227,16 +229,16 @@ fn judge(case: &Case, judgement: &Judgement) -> Judge {
         reasons.push(Id::WhyTriesUsed.into());
     }
     let mut buttons = Vec::new();
-    if tries_left > 0 {
+    if !suspected && may_try_again(case, place) {
         buttons.push(primary(Id::TapTryAgain, Tap::TryAgain));
     }
     if suspected {
         buttons.push(primary(Id::TapDone, Tap::Done));
     } else {
-        if may(case, Plan::Finger) && case.plan != Some(Plan::Finger) {
+        if may(case, Plan::Finger, place) && case.plan != Some(Plan::Finger) {
             buttons.push(button(Id::TapCertifyFinger, Tap::CertifyFinger));
         }
-        if may(case, Plan::Face) && case.plan == Some(Plan::Finger) {
+        if may(case, Plan::Face, place) && case.plan == Some(Plan::Finger) {
             buttons.push(button(Id::TapCertifyFace, Tap::CertifyFace));
         }
         if may_be_reviewed(case) {

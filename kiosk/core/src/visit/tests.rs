@@ -35,6 +35,7 @@ fn place() -> Place {
         ],
         notice: "n".into(),
         notice_digest: [0; 32],
+        troubles: Vec::new(),
     }
 }
 
@@ -978,4 +979,49 @@ proptest! {
             }
         }
     }
+}
+
+fn without(network: Id, err: Id) -> Place {
+    Place { troubles: vec![Trouble { what: network, err }], ..place() }
+}
+
+/// The buttons that may be pressed after a story.
+fn open_buttons(story: &str, place: &Place) -> Vec<Tap> {
+    let (mut visit, _) = Visit::start("op".into());
+    for word in story.split_whitespace() {
+        visit.handle(happening(word, visit.case.sitting), now(), place);
+    }
+    let buttons = match visit.page(now(), place) {
+        Page::Person(page) => page.buttons,
+        Page::Judge(page) => page.buttons,
+        page => panic!("no story asks for the buttons of {page:?}"),
+    };
+    buttons.into_iter().filter(|button| button.enabled).map(|button| button.tap).collect()
+}
+
+#[test]
+fn what_a_missing_network_cannot_do_is_not_offered_and_what_can_be_done_comes_first() {
+    let no_face = without(Id::DeviceModels, Id::ErrFaceModelMissing);
+    let open = open_buttons("card overdue-with-finger", &no_face);
+    assert_eq!(open[0], Tap::CertifyFinger);
+    assert!(!open.contains(&Tap::CertifyFace) && !open.contains(&Tap::ReEnrolFace), "{open:?}");
+    let no_finger = without(Id::DeviceFingerModel, Id::ErrFingerModelMissing);
+    let open = open_buttons("card overdue-with-finger", &no_finger);
+    assert_eq!(open[0], Tap::CertifyFace);
+    assert!(!open.contains(&Tap::CertifyFinger) && !open.contains(&Tap::ReEnrolFinger), "{open:?}");
+}
+
+#[test]
+fn a_network_that_is_gone_is_not_tried_again_and_there_is_another_way() {
+    let no_face = without(Id::DeviceModels, Id::ErrFaceModelMissing);
+    let (mut visit, _) = Visit::start("op".into());
+    for word in ["card", "overdue-with-finger", "by-face", "agree"] {
+        visit.handle(happening(word, visit.case.sitting), now(), &place());
+    }
+    visit.handle(happening("no-camera", visit.case.sitting), now(), &no_face);
+    let Page::Judge(page) = visit.page(now(), &no_face) else { panic!("judging") };
+    let taps: Vec<Tap> = page.buttons.into_iter().map(|button| button.tap).collect();
+    assert!(!taps.contains(&Tap::TryAgain) && taps.contains(&Tap::CertifyFinger), "{taps:?}");
+    visit.handle(Event::Tapped(Tap::TryAgain), now(), &no_face);
+    assert!(matches!(visit.page(now(), &no_face), Page::Judge(_)));
 }

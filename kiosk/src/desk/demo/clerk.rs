@@ -4,7 +4,7 @@ use std::io;
 
 use kiosk_core::event::Action;
 use kiosk_core::message::Id;
-use kiosk_core::view::{Delivery, Page, SignIn, SlipState, Tap, View};
+use kiosk_core::view::{Button, Delivery, Page, SignIn, SlipState, Tap, View, Way};
 
 use super::stage::Devices;
 use super::{Purpose, Visitor};
@@ -58,12 +58,16 @@ impl Clerk {
                 self.card_lies = true;
                 None
             }
-            Page::Person(_) => Some(match self.visitor.purpose {
-                Purpose::ReEnrol => Tap::ReEnrolFace,
-                Purpose::Finger => Tap::CertifyFinger,
-                Purpose::Appeal => Tap::CertifyFace,
-                Purpose::NothingDue => Tap::Done,
-            }),
+            Page::Person(page) => {
+                let wanted = match self.visitor.purpose {
+                    Purpose::ReEnrol => Tap::ReEnrolFace,
+                    Purpose::Finger => Tap::CertifyFinger,
+                    Purpose::Appeal => Tap::CertifyFace,
+                    Purpose::NothingDue => Tap::Done,
+                };
+                // Without a network nobody is sent away: a colleague asks for a special certification.
+                first_open(&page.buttons, [wanted, Tap::Appeal, Tap::OtherWays])
+            }
             Page::Consent(_) => Some(Tap::Agree),
             Page::Document(page) if page.prompt.id == page.which => {
                 self.seat.play(match page.which {
@@ -82,14 +86,18 @@ impl Clerk {
                 None
             }
             Page::Judge(page) => {
-                let offered = |tap: &Tap| page.buttons.iter().any(|b| b.enabled && b.tap == *tap);
                 let ways = match self.visitor.purpose {
                     Purpose::Appeal => [Tap::Appeal, Tap::TryAgain, Tap::Done],
                     _ => [Tap::TryAgain, Tap::Appeal, Tap::Done],
                 };
-                ways.into_iter().find(offered)
+                first_open(&page.buttons, ways)
             }
-            Page::Choice(_) => Some(Tap::Reason(Id::AppealReasonAged)),
+            Page::Choice(page) => {
+                let special = Tap::Way(Way::Special);
+                let ways = [Tap::Reason(Id::AppealReasonAged), special];
+                let picked = ways.into_iter().find(|tap| page.options.iter().any(|o| o.tap == *tap));
+                picked.or_else(|| page.options.first().map(|option| option.tap.clone()))
+            }
             Page::Witness(page) => sign_in(page, SUPERVISOR.0, SUPERVISOR.1),
             Page::Result(_) if self.leaving => None,
             Page::Result(page) => {
@@ -139,6 +147,11 @@ impl Clerk {
         }
         Ok(())
     }
+}
+
+/// The first of these that may be pressed.
+fn first_open<const N: usize>(buttons: &[Button], ways: [Tap; N]) -> Option<Tap> {
+    ways.into_iter().find(|tap| buttons.iter().any(|b| b.enabled && b.tap == *tap))
 }
 
 /// Picks the name, then digit by digit, then enters.

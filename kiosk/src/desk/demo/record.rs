@@ -81,18 +81,16 @@ impl Recorder {
     }
 
     /// Drops the lines of a visit that was interrupted: it is told from its beginning.
-    pub fn forget_unfinished(&self, is_done: impl Fn([u8; 16]) -> bool) -> io::Result<()> {
+    pub fn forget_unfinished(&self, is_done: impl Fn(u32) -> bool) -> io::Result<()> {
         let inner = self.inner();
         if !inner.keep {
             return Ok(());
         }
         let file = inner.dir.join("timeline.jsonl");
         let text = fs::read_to_string(&file).unwrap_or_default();
-        let seed_of = fs::read_to_string(inner.dir.join("state/seed")).unwrap_or_default();
-        let seed = seed_of.trim().parse().unwrap_or(0);
         let done = |line: &&str| {
             let parsed: Option<Line> = serde_json::from_str(line).ok();
-            parsed.is_some_and(|l| l.visit > 0 && is_done(super::visitor(seed, l.visit - 1).visit))
+            parsed.is_some_and(|line| is_done(line.visit))
         };
         let kept: String = text.lines().filter(done).map(|line| format!("{line}\n")).collect();
         fs::write(&file, kept)
@@ -131,6 +129,23 @@ impl Recorder {
         let mut lines = std::mem::take(&mut inner.at_the_end);
         lines.sort_by(|a, b| a.event.cmp(&b.event));
         lines.iter().try_for_each(|line| inner.write(line))
+    }
+
+    /// Tells of a visit that another run recorded what that run had no time to write. Whether its slip was printed
+    /// nobody knows; the operator prints it again from the list.
+    pub fn catch_up(&self, visit: u32, has_receipt: bool) -> io::Result<()> {
+        let mut inner = self.inner();
+        let text = fs::read_to_string(inner.dir.join("timeline.jsonl")).unwrap_or_default();
+        let told: Vec<Line> = text.lines().filter_map(|l| serde_json::from_str(l).ok()).collect();
+        let is_told = |event: &str| told.iter().any(|l| l.visit == visit && l.event == event);
+        inner.visit = visit;
+        let t_ms = inner.started.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
+        let happened = [("record-sealed", true), ("receipt-verified", has_receipt)];
+        let missing = happened.into_iter().filter(|(event, is_true)| *is_true && !is_told(event));
+        for (event, _) in missing {
+            inner.write(&Line { t_ms, visit, event: event.into() })?;
+        }
+        Ok(())
     }
 
     /// A page as the people saw it.

@@ -66,7 +66,7 @@ impl Stage {
     ) -> Result<Self, Box<dyn Error>> {
         let state = dir.join("state");
         fs::create_dir_all(state.join("devices"))?;
-        fs::write(state.join("seed"), seed.to_string())?;
+        belongs_to(&state.join("seed"), &format!("--seed {seed} --visits {}", visitors.len()))?;
         if !state.join("provisioned/authority.toml").exists() {
             provision(&state, models, visitors)?;
         }
@@ -110,6 +110,18 @@ impl Drop for Stage {
                 warn!(%problem, "a program of the stage");
             }
         }
+    }
+}
+
+/// A folder goes on with what it was begun with: other people would not be in its roster.
+fn belongs_to(file: &Path, wanted: &str) -> Result<(), Box<dyn Error>> {
+    match fs::read_to_string(file) {
+        Ok(begun) if begun == wanted => Ok(()),
+        Ok(begun) => Err(format!(
+            "this folder holds a demonstration begun with {begun}; go on with these or name another --out"
+        )
+        .into()),
+        Err(_) => Ok(fs::write(file, wanted)?),
     }
 }
 
@@ -169,7 +181,14 @@ fn entry(visitor: &Visitor, models: &Path) -> Result<Value, Box<dyn Error>> {
         ]),
     };
     let references = match visitor.purpose {
-        Purpose::Finger => json!([finger_reference(&visitor.holder, models)?]),
+        Purpose::Finger => match finger_reference(&visitor.holder, models) {
+            Ok(reference) => json!([reference]),
+            // The terminal is started all the same, with fingerprints off: that is worth seeing.
+            Err(problem) => {
+                warn!(%problem, "no fingerprint on file for this visitor");
+                json!([])
+            }
+        },
         _ => json!([]),
     };
     Ok(json!({
