@@ -78,9 +78,14 @@ pub fn of_view(view: &View) -> Vec<Fact> {
 /// What is to be done.
 pub fn of_effect(effect: &Effect) -> Vec<Fact> {
     match effect {
-        // A voice says the sentence without what would be filled in.
+        // A voice says the sentence without what would be filled in; of a long text the story has the first line.
         Effect::Speak(id) => {
-            vec![Fact::new("朗读", [Word::Quoted(words::id(*id).replace("{0}", "…"))])]
+            let text = words::id(*id).replace("{0}", "…");
+            let said = match text.split_once('\n') {
+                Some((first, _)) => format!("{first}…"),
+                None => text,
+            };
+            vec![Fact::new("朗读", [Word::Quoted(said)])]
         }
         Effect::Print(slip) => vec![printed(slip)],
         Effect::WatchFace { purpose, actions, action_s, .. } => {

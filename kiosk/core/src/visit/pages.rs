@@ -1,6 +1,8 @@
 //! From phase and case to what is seen. No decision is made here that is not asked of `actions` or `case`.
 
-use super::actions::{documents, may_be_reviewed, may_be_witnessed, may_try_again, witness_refused};
+use super::actions::{
+    documents, may_be_reviewed, may_be_witnessed, may_try_again, witness_refused,
+};
 use super::case::state_id;
 use super::*;
 use crate::identity::CardWarning;
@@ -100,8 +102,7 @@ fn person(case: &Case, now: Moment, place: &Place) -> Person {
     if now.doubt != crate::moment::Doubt::None {
         warnings.push(Id::DateDoubtful.into());
     }
-    let off = [Modality::Face, Modality::Finger].into_iter().filter_map(|m| place.off(m));
-    warnings.extend(off.map(|trouble| Say::from(trouble.rec())));
+    warnings.extend(off(place));
     warnings.extend(notes(case));
     Person {
         name: card.name.0.clone(),
@@ -112,6 +113,14 @@ fn person(case: &Case, now: Moment, place: &Place) -> Person {
         benefits: case.assessments.iter().map(benefit_line).collect(),
         headline: headline(case),
         buttons: person_buttons(case, place),
+    }
+}
+
+/// Which networks are gone: what to use instead, or when both are, what happened.
+fn off(place: &Place) -> Vec<Say> {
+    match (place.off(Modality::Face), place.off(Modality::Finger)) {
+        (Some(face), Some(finger)) => vec![face.err.into(), finger.err.into()],
+        (one, other) => one.or(other).map(|trouble| trouble.rec().into()).into_iter().collect(),
     }
 }
 
@@ -176,8 +185,27 @@ fn benefit_line(assessment: &Assessment) -> BenefitLine {
             _ => Tone::Good,
         },
         due: assessment.due,
-        why: assessment.why.clone(),
+        why: without_citations(&assessment.why),
     }
+}
+
+/// Numbers of rules in brackets are for whoever checks a pack; who stands at the counter has no list of them.
+pub(super) fn without_citations(why: &str) -> String {
+    let mut parts = why.split('（');
+    let mut told = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once('）') {
+            Some((rules, rest)) if rules.split('、').all(is_citation) => told += rest,
+            _ => told = told + "（" + part,
+        }
+    }
+    told
+}
+
+/// Such as R24 or C3.
+fn is_citation(word: &str) -> bool {
+    let number = word.strip_prefix(['R', 'C']);
+    number.is_some_and(|n| !n.is_empty() && n.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn consent(plan: Plan) -> Consent {

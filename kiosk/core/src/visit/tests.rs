@@ -1025,3 +1025,10 @@ fn a_network_that_is_gone_is_not_tried_again_and_there_is_another_way() {
     visit.handle(Event::Tapped(Tap::TryAgain), now(), &no_face);
     assert!(matches!(visit.page(now(), &no_face), Page::Judge(_)));
 }
+
+#[test]
+fn the_screen_says_why_without_the_numbers_of_rules() {
+    let told = pages::without_citations;
+    assert_eq!(told("每年一次（R24）；已过期（R26、C24）。"), "每年一次；已过期。");
+    assert_eq!(told("一次（含补认证）（R1）（R"), "一次（含补认证）（R");
+}

@@ -95,7 +95,8 @@ impl Clerk {
             Page::Choice(page) => {
                 let special = Tap::Way(Way::Special);
                 let ways = [Tap::Reason(Id::AppealReasonAged), special];
-                let picked = ways.into_iter().find(|tap| page.options.iter().any(|o| o.tap == *tap));
+                let picked =
+                    ways.into_iter().find(|tap| page.options.iter().any(|o| o.tap == *tap));
                 picked.or_else(|| page.options.first().map(|option| option.tap.clone()))
             }
             Page::Witness(page) => sign_in(page, SUPERVISOR.0, SUPERVISOR.1),
