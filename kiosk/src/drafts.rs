@@ -1,8 +1,5 @@
 //! Visits that are not over: kept on the disk with what lies on the tray, and laid back when somebody goes on.
 
-use std::io::Cursor;
-
-use image::{ExtendedColorType, ImageEncoder, RgbImage};
 use kiosk_core::draft::Draft;
 use kiosk_core::event::Picture;
 use kiosk_store::{AuditLine, StoreError};
@@ -14,6 +11,7 @@ use models::iso19794;
 use tracing::{error, warn};
 
 use crate::clock::Clock;
+use crate::picture;
 use crate::rooms::keep;
 use crate::tray::{SharedTray, Tray};
 use crate::vault::Vault;
@@ -27,7 +25,7 @@ struct Kept {
     chip_block: Option<ByteVec>,
     #[n(2)]
     chip_photo: Option<ByteVec>,
-    /// Role and JPEG.
+    /// Role and JPEG, the bytes that the record will have.
     #[n(3)]
     pictures: Vec<(String, ByteVec)>,
     /// PNG, 8 bits a pixel.
@@ -73,9 +71,11 @@ pub fn list(vault: &Vault) -> Vec<Draft> {
 
 /// Lays what was kept of a visit back onto the tray. What cannot be read is left out, and has to be taken again.
 pub fn restore(vault: &Vault, tray: &SharedTray, visit: [u8; 16]) {
-    let found = vault.store().drafts().unwrap_or_default();
-    let kept = found.into_iter().find(|draft| draft.visit == visit);
-    match kept.and_then(|kept| minicbor::decode::<Kept>(&kept.bytes).ok()) {
+    let found = vault.store().draft(visit).unwrap_or_else(|problem| {
+        error!(code = problem.code(), "draft");
+        None
+    });
+    match found.and_then(|bytes| minicbor::decode::<Kept>(&bytes).ok()) {
         Some(kept) => *tray.open() = laid_out(kept, visit),
         None => {
             warn!("a draft cannot be read");
@@ -104,16 +104,14 @@ pub fn discard(
 
 fn kept(tray: &Tray, draft: &Draft) -> Vec<u8> {
     let bytes = |bytes: Vec<u8>| ByteVec::from(bytes);
-    let pictures = tray
-        .pictures
-        .iter()
-        .filter_map(|(role, picture)| Some((role.role().to_owned(), bytes(jpeg(picture)?))));
+    let pictures =
+        tray.pictures.iter().map(|(role, jpeg)| (role.role().to_owned(), bytes(jpeg.clone())));
     let kept = Kept {
         draft: bytes(serde_json::to_vec(draft).expect("a draft is plain data")),
         chip_block: tray.chip_block.clone().map(bytes),
-        chip_photo: tray.chip_photo.as_ref().and_then(jpeg).map(bytes),
+        chip_photo: tray.chip_photo.as_ref().and_then(|p| picture::photo_png(p).ok()).map(bytes),
         pictures: pictures.collect(),
-        finger: tray.finger.as_ref().and_then(|f| keep::grey_png(f).ok()).map(bytes),
+        finger: tray.finger.as_ref().and_then(|f| picture::finger_png(f).ok()).map(bytes),
         ppi: tray.finger.as_ref().map_or(0, |finger| finger.ppi),
         new_face: tray.new_face.as_ref().map(|(face, quality)| (bytes(face.to_bytes()), *quality)),
         new_fingers: keep::finger_record(tray)
@@ -123,15 +121,15 @@ fn kept(tray: &Tray, draft: &Draft) -> Vec<u8> {
 }
 
 fn laid_out(kept: Kept, visit: [u8; 16]) -> Tray {
-    let picture = |bytes: &ByteVec| Some(image::load_from_memory(bytes).ok()?.to_rgb8());
-    let named = |(role, bytes): &(String, ByteVec)| Some((Picture::named(role)?, picture(bytes)?));
+    let photo = |bytes: &ByteVec| Some(image::load_from_memory(bytes).ok()?.to_rgb8());
+    let named = |(role, bytes): (String, ByteVec)| Some((Picture::named(&role)?, Vec::from(bytes)));
     let face =
         |(bytes, quality): &(ByteVec, u8)| Some((FaceTemplate::from_bytes(bytes).ok()?, *quality));
     Tray {
         visit,
         chip_block: kept.chip_block.map(Vec::from),
-        chip_photo: kept.chip_photo.as_ref().and_then(picture),
-        pictures: kept.pictures.iter().filter_map(named).collect(),
+        chip_photo: kept.chip_photo.as_ref().and_then(photo),
+        pictures: kept.pictures.into_iter().filter_map(named).collect(),
         finger: kept.finger.as_ref().and_then(|png| finger(png, kept.ppi)),
         new_face: kept.new_face.as_ref().and_then(face),
         new_fingers: kept.new_fingers.map(|(r, e)| fingers(&r, &e)).unwrap_or_default(),
@@ -154,14 +152,3 @@ fn fingers(record: &[u8], extractor: &str) -> Vec<(u8, u8, models::finger::Finge
     };
     record.views.into_iter().map(placement).collect()
 }
-
-fn jpeg(picture: &RgbImage) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    image::codecs::jpeg::JpegEncoder::new_with_quality(Cursor::new(&mut bytes), JPEG_QUALITY)
-        .write_image(picture.as_raw(), picture.width(), picture.height(), ExtendedColorType::Rgb8)
-        .ok()?;
-    Some(bytes)
-}
-
-/// Better than in a record: what is kept here may be compared and encoded once more.
-const JPEG_QUALITY: u8 = 95;

@@ -10,6 +10,7 @@ mod happening;
 mod hex;
 mod ids;
 mod operators;
+mod picture;
 mod policy;
 mod rooms;
 mod shell;

@@ -9,6 +9,8 @@ use kiosk_core::event::Picture;
 use models::face::FaceTemplate;
 use models::finger::{FingerTemplate, GreyImage};
 
+use crate::picture;
+
 /// See the module's head.
 #[derive(Default)]
 pub struct Tray {
@@ -18,8 +20,8 @@ pub struct Tray {
     pub chip_block: Option<Vec<u8>>,
     /// The chip's photo, 102 × 126, RGB.
     pub chip_photo: Option<RgbImage>,
-    /// Pictures taken, by role.
-    pub pictures: Vec<(Picture, RgbImage)>,
+    /// Pictures taken, by role: JPEG, encoded once, when they are laid here.
+    pub pictures: Vec<(Picture, Vec<u8>)>,
     /// The best fingerprint image.
     pub finger: Option<GreyImage>,
     /// Face references on file: how they are called in a record, and the template.
@@ -34,17 +36,14 @@ pub struct Tray {
 
 impl Tray {
     /// Keeps a picture; a newer one of the same role replaces it.
-    pub fn keep(&mut self, role: Picture, picture: RgbImage) {
+    pub fn keep(&mut self, role: Picture, image: &RgbImage) {
         self.pictures.retain(|(kept, _)| *kept != role);
-        self.pictures.push((role, picture));
+        self.pictures.push((role, picture::jpeg(image)));
     }
 
-    /// A picture by its role.
-    pub fn picture(&self, role: Picture) -> Option<&RgbImage> {
-        match role {
-            Picture::ChipPhoto => self.chip_photo.as_ref(),
-            _ => self.pictures.iter().find(|(kept, _)| *kept == role).map(|(_, picture)| picture),
-        }
+    /// The bytes of a picture that was taken.
+    pub fn picture(&self, role: Picture) -> Option<&[u8]> {
+        self.pictures.iter().find(|(kept, _)| *kept == role).map(|(_, jpeg)| jpeg.as_slice())
     }
 }
 

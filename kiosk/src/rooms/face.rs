@@ -198,7 +198,7 @@ impl FaceRoom {
     fn take(&mut self, sitting: Sitting, role: Picture, by: Instant, picture: RgbImage) {
         if sharpness(&picture) >= SHARP_MIN {
             if let Some(mut tray) = self.tray.open_for(sitting.visit) {
-                tray.keep(role, picture);
+                tray.keep(role, &picture);
             }
             self.teller.event(Event::Document(sitting, Ok(())));
             self.doing = Doing::Preview;
@@ -219,7 +219,7 @@ impl FaceRoom {
             }
             Ok(Step::Done(taken)) => {
                 if let Some(mut tray) = self.tray.open_for(sitting.visit) {
-                    tray.keep(Picture::LiveFace, taken.best);
+                    tray.keep(Picture::LiveFace, &taken.best);
                     if taken.reference.is_some() {
                         tray.new_face = taken.reference;
                     }

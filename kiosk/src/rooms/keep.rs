@@ -1,10 +1,8 @@
 //! Sealing and keeping: pictures and record are signed, encrypted to the authority and durable before anybody is told.
 
-use std::io::Cursor;
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
-use image::{ExtendedColorType, ImageEncoder, RgbImage};
 use kiosk_core::decision::Modality;
 use kiosk_core::event::{Event, Picture, SealOrder};
 use kiosk_core::message::Id;
@@ -16,6 +14,7 @@ use tracing::{error, info};
 
 use super::roster::{FACE_FORMAT, FINGER_FORMAT};
 use crate::happening::Teller;
+use crate::picture;
 use crate::tray::{SharedTray, Tray};
 use crate::vault::Vault;
 
@@ -173,8 +172,8 @@ fn encode_pictures(
     for role in roles {
         let bytes = match (role, tray.picture(*role), &tray.finger, &tray.chip_block) {
             (Picture::ChipPhoto, _, _, Some(block)) => Some(block.clone()),
-            (Picture::Finger, _, Some(finger), _) => Some(grey_png(finger)?),
-            (_, Some(picture), _, _) => Some(jpeg(picture)?),
+            (Picture::Finger, _, Some(finger), _) => Some(picture::finger_png(finger)?),
+            (_, Some(jpeg), _, _) => Some(jpeg.to_vec()),
             _ => None,
         };
         if let Some(bytes) = bytes {
@@ -183,26 +182,3 @@ fn encode_pictures(
     }
     Ok(encoded)
 }
-
-fn jpeg(picture: &RgbImage) -> Result<Vec<u8>, image::ImageError> {
-    let mut bytes = Vec::new();
-    let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY);
-    encoder.write_image(
-        picture.as_raw(),
-        picture.width(),
-        picture.height(),
-        ExtendedColorType::Rgb8,
-    )?;
-    Ok(bytes)
-}
-
-/// A fingerprint is kept without loss: minutiae must not be invented by a codec.
-pub fn grey_png(finger: &models::finger::GreyImage) -> Result<Vec<u8>, image::ImageError> {
-    let mut bytes = Vec::new();
-    let encoder = image::codecs::png::PngEncoder::new(Cursor::new(&mut bytes));
-    encoder.write_image(&finger.pixels, finger.width, finger.height, ExtendedColorType::L8)?;
-    Ok(bytes)
-}
-
-/// A 640 × 480 face has about 60 KB at this quality.
-const JPEG_QUALITY: u8 = 85;

@@ -1,6 +1,6 @@
 //! A visit under way, so that a restart resumes it.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
 use crate::error::StoreError;
 use crate::store::Store;
@@ -30,6 +30,15 @@ impl Store {
         let drafts =
             statement.query_map([], |row| Ok(Draft { visit: row.get(0)?, bytes: row.get(1)? }))?;
         Ok(drafts.collect::<Result<_, _>>()?)
+    }
+
+    /// What was kept of one visit.
+    pub fn draft(&self, visit: [u8; 16]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self
+            .connection
+            .prepare_cached("SELECT bytes FROM draft WHERE visit = ?1")?
+            .query_row([visit], |row| row.get(0))
+            .optional()?)
     }
 
     /// Forgets a visit that ended without a record.
