@@ -9,16 +9,16 @@ use std::time::Duration;
 use drivers::camera::Camera;
 use drivers::camera::{Rotation, v4l};
 use image::RgbImage;
-use kiosk_core::event::{Effect, Event, SealOrder, Slip};
+use kiosk_core::event::{Effect, Event, SealOrder};
 use kiosk_core::lists::Ask;
 use kiosk_core::message::Id;
 use kiosk_core::moment::Doubt;
 use kiosk_core::outcome::Outcome;
 use kiosk_core::policy::{Pack, PackSet};
 use kiosk_core::terminal::Terminal;
-use kiosk_core::view::{Delivery, Header, OutboxLine, Page, Trouble, View};
+use kiosk_core::view::{Delivery, Header, OutboxLine, Page, SlipState, Trouble, View};
 use kiosk_core::visit::Place;
-use kiosk_store::RecordState;
+use kiosk_store::{RecordState, Seq};
 use kiosk_sync::{Https, Identity, Sealer};
 use sha2::{Digest, Sha256};
 use tracing::{error, info, warn};
@@ -30,6 +30,7 @@ use crate::happening::{Happening, Teller};
 use crate::ids::Ids;
 use crate::operators;
 use crate::rooms::face::OpenCamera;
+use crate::rooms::paper::Sheet;
 use crate::rooms::roster::lists::{Kind, Lists};
 use crate::rooms::{card, face, finger, keep, paper, roster, send};
 use crate::tray::SharedTray;
@@ -96,7 +97,7 @@ struct Orders {
     face: Sender<face::Order>,
     finger: Option<Sender<finger::Order>>,
     keep: Sender<Box<SealOrder>>,
-    paper: Sender<Box<Slip>>,
+    paper: Sender<Sheet>,
     send: Sender<send::Order>,
 }
 
@@ -298,7 +299,8 @@ impl Shell {
             Effect::ListPeople { ask, page } => self.list_people(&ask, page),
             Effect::ListVillages => self.list_villages(),
             Effect::Forget => self.tray.clear(),
-            Effect::Print(slip) => order(Some(&self.orders.paper), slip),
+            Effect::Print(slip) => order(Some(&self.orders.paper), Sheet::of(&slip)),
+            Effect::PrintKept(seq) => self.print_kept(Seq(seq)),
             Effect::Speak(prompt) => info!(prompt = prompt.name(), "speak"),
             Effect::Send => order(Some(&self.orders.send), send::Order::Send),
             Effect::ListOutbox => self.list_outbox(),
@@ -331,6 +333,18 @@ impl Shell {
                 self.teller.event(Event::Villages(lines));
             }
             Err(problem) => warn!(code = problem.code(), "villages"),
+        }
+    }
+
+    /// A record that came back from the journal after a damaged database has no slip any more.
+    fn print_kept(&self, seq: Seq) {
+        let kept = self.vault.store().slip(seq).unwrap_or_else(|problem| {
+            error!(code = problem.code(), "slip");
+            None
+        });
+        match kept.and_then(|bytes| Sheet::from_bytes(&bytes)) {
+            Some(sheet) => order(Some(&self.orders.paper), sheet),
+            None => self.teller.event(Event::Slip(SlipState::NotPrinted(Id::ErrSlipMissing))),
         }
     }
 

@@ -193,7 +193,13 @@ fn page_item(page: &Page) -> (PageKind, PageItem) {
             let title = plain(Id::OutboxTitle);
             (
                 PageKind::Outbox,
-                PageItem { title, prompt: words(&page.headline), ..PageItem::default() },
+                PageItem {
+                    title,
+                    prompt: words(&page.headline),
+                    has_notice: page.slip.is_some(),
+                    notice: page.slip.map(|slip| slip_words(slip).0).unwrap_or_default(),
+                    ..PageItem::default()
+                },
             )
         }
     }
@@ -230,13 +236,7 @@ fn person(page: &Person) -> PageItem {
 }
 
 fn ending(page: &Ending) -> PageItem {
-    let (slip, slip_tone) = match page.slip {
-        SlipState::Printing => (chrome_words("ui-printing", &[]), Tone::Waiting),
-        SlipState::Printed => (plain(Id::SlipPrinted), Tone::Good),
-        SlipState::NotPrinted(why) => {
-            (words(&Id::SlipNotPrinted.with([Arg::Term(why)])), Tone::Stopped)
-        }
-    };
+    let (slip, slip_tone) = slip_words(page.slip);
     let (centre, centre_tone) = delivery_step(page.delivery);
     PageItem {
         title: plain(page.headline),
@@ -248,6 +248,16 @@ fn ending(page: &Ending) -> PageItem {
         slip,
         slip_tone,
         ..PageItem::default()
+    }
+}
+
+fn slip_words(slip: SlipState) -> (Words, Tone) {
+    match slip {
+        SlipState::Printing => (chrome_words("ui-printing", &[]), Tone::Waiting),
+        SlipState::Printed => (plain(Id::SlipPrinted), Tone::Good),
+        SlipState::NotPrinted(why) => {
+            (words(&Id::SlipNotPrinted.with([Arg::Term(why)])), Tone::Stopped)
+        }
     }
 }
 
@@ -316,13 +326,13 @@ fn benefit(line: &BenefitLine) -> BenefitItem {
 
 fn records(page: &Page) -> Vec<RecordItem> {
     match page {
-        Page::Outbox(Outbox { lines, .. }) => lines.iter().map(record).collect(),
+        Page::Outbox(Outbox { lines, .. }) => lines.iter().zip(CHOICES..).map(record).collect(),
         Page::People(page) => page.lines.iter().map(listed).collect(),
         _ => Vec::new(),
     }
 }
 
-fn record(line: &OutboxLine) -> RecordItem {
+fn record((line, id): (&OutboxLine, i32)) -> RecordItem {
     let (delivery, tone) = delivery_step(line.delivery);
     RecordItem {
         seq: line.seq.to_string().into(),
@@ -330,6 +340,12 @@ fn record(line: &OutboxLine) -> RecordItem {
         day: shown(catalogue::day(line.day)),
         delivery,
         tone,
+        again: ButtonItem {
+            id,
+            words: plain(Id::TapPrintSlip),
+            enabled: true,
+            ..ButtonItem::default()
+        },
     }
 }
 
@@ -341,6 +357,7 @@ fn listed(line: &PersonLine) -> RecordItem {
         day: line.due.map(|due| shown(catalogue::day(due))).unwrap_or_default(),
         delivery: village,
         tone: tone(line.tone),
+        ..RecordItem::default()
     }
 }
 

@@ -507,6 +507,7 @@ fn outbox() -> View {
             line(1036, Id::OutcomeAlreadyDone, date(2026, 11, 19), Delivery::CentreHasIt(40209)),
             line(1035, Id::OutcomeCertified, date(2026, 11, 19), Delivery::CentreHasIt(40208)),
         ],
+        slip: Some(SlipState::Printing),
         buttons: vec![button(Id::TapBack, Tap::Back)],
     }))
 }

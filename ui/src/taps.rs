@@ -88,6 +88,7 @@ fn chosen(view: &View, index: usize) -> Option<Tap> {
             let letter = page.typed.as_ref().and_then(|_| ('a'..='z').nth(index));
             letter.map(Tap::Letter)
         }
+        Page::Outbox(page) => page.lines.get(index).map(|line| Tap::PrintSlip(line.seq)),
         _ => None,
     }
 }
@@ -96,6 +97,7 @@ fn n_choices(view: &View) -> usize {
     match &view.page {
         Page::SignIn(page) | Page::Witness(page) => page.operators.len(),
         Page::Choice(page) => page.options.len(),
+        Page::Outbox(page) => page.lines.len(),
         Page::People(page) if page.typed.is_some() => ('a'..='z').count(),
         _ => 0,
     }

@@ -298,6 +298,8 @@ pub enum Effect {
     Forget,
     /// Print.
     Print(Box<Slip>),
+    /// Print the slip that was kept with the record of this number.
+    PrintKept(u64),
     /// Say it aloud.
     Speak(Id),
     /// Try to send now.
@@ -317,6 +319,8 @@ pub struct SealOrder {
     pub templates: Vec<Modality>,
     /// What this visit achieved, so that the terminal knows it at once: pack and success.
     pub successes: Vec<(String, Success)>,
+    /// Kept with the record: printed again whenever somebody asks, after a power cut too.
+    pub slip: Slip,
 }
 
 /// What the person takes home on paper.

@@ -6,7 +6,7 @@ use crate::lists::Desk;
 use crate::message::{Arg, Id, Say};
 use crate::moment::Moment;
 use crate::operator::{Pin, PinCheck};
-use crate::view::{Choice, Header, Outbox, OutboxLine, Page, Pick, SignIn, Tap, View};
+use crate::view::{Choice, Header, Outbox, OutboxLine, Page, Pick, SignIn, SlipState, Tap, View};
 use crate::visit::{Place, Visit, button, pin_notice};
 
 /// The terminal: the only thing that the program holds of core.
@@ -37,7 +37,7 @@ struct Serving {
 /// Pages that are looked at between visits.
 #[derive(Clone, Debug)]
 enum Aside {
-    Outbox(Vec<OutboxLine>),
+    Outbox { lines: Vec<OutboxLine>, slip: Option<SlipState> },
     Drafts,
     People(Desk),
 }
@@ -114,12 +114,8 @@ impl Terminal {
                 return vec![Effect::StopSensors, Effect::Forget];
             }
             Event::Tapped(Tap::ShowOutbox) if is_idle => {
-                serving.aside = Some(Aside::Outbox(Vec::new()));
+                serving.aside = Some(Aside::Outbox { lines: Vec::new(), slip: None });
                 vec![Effect::ListOutbox]
-            }
-            Event::Outbox(lines) if matches!(serving.aside, Some(Aside::Outbox(_))) => {
-                serving.aside = Some(Aside::Outbox(lines));
-                Vec::new()
             }
             Event::Drafts(drafts) => {
                 serving.drafts = drafts;
@@ -178,7 +174,7 @@ impl Terminal {
                 buttons: Vec::new(),
             }),
             State::Serving(serving) => match &serving.aside {
-                Some(Aside::Outbox(lines)) => Page::Outbox(self.outbox_page(lines)),
+                Some(Aside::Outbox { lines, slip }) => Page::Outbox(self.outbox_page(lines, *slip)),
                 Some(Aside::Drafts) => Page::Choice(drafts_page(&serving.drafts)),
                 Some(Aside::People(desk)) => desk.page(),
                 None => serving.page(self.now, &self.place),
@@ -195,13 +191,14 @@ impl Terminal {
         Header { operator, ..self.header.clone() }
     }
 
-    fn outbox_page(&self, lines: &[OutboxLine]) -> Outbox {
+    fn outbox_page(&self, lines: &[OutboxLine], slip: Option<SlipState>) -> Outbox {
         let headline = match (self.header.held, self.header.waiting) {
             (0, 0) => Id::OutboxAllDelivered.into(),
             (0, waiting) => Id::OutboxWaiting.with([Arg::Number(waiting.into())]),
             (held, _) => Id::OutboxHeld.with([Arg::Number(held.into())]),
         };
-        Outbox { headline, lines: lines.to_vec(), buttons: vec![button(Id::TapBack, Tap::Back)] }
+        let buttons = vec![button(Id::TapBack, Tap::Back)];
+        Outbox { headline, lines: lines.to_vec(), slip, buttons }
     }
 
     fn serve(&mut self, operator: String) -> Vec<Effect> {
@@ -239,20 +236,25 @@ impl Serving {
         effects
     }
 
-    /// What the lists of people do with an event; none when it is not about them.
+    /// What the list that is open does with an event; none when it is not about that list.
     fn read_on(&mut self, event: &Event) -> Option<Vec<Effect>> {
-        let Some(Aside::People(desk)) = &mut self.aside else {
-            return None;
-        };
-        match event {
-            Event::Tapped(tap) => desk.tapped(tap),
-            Event::People(lines) => Some(desk.show(lines.clone())),
-            Event::Villages(villages) => {
-                desk.show_villages(villages.clone());
-                Some(Vec::new())
+        match (self.aside.as_mut()?, event) {
+            (Aside::Outbox { lines, .. }, Event::Outbox(newer)) => lines.clone_from(newer),
+            (Aside::Outbox { slip, .. }, Event::Slip(state)) => *slip = Some(*state),
+            (Aside::Outbox { lines, slip }, Event::Tapped(Tap::PrintSlip(seq)))
+                if lines.iter().any(|line| line.seq == *seq) =>
+            {
+                *slip = Some(SlipState::Printing);
+                return Some(vec![Effect::PrintKept(*seq)]);
             }
-            _ => None,
+            (Aside::People(desk), Event::Tapped(tap)) => return desk.tapped(tap),
+            (Aside::People(desk), Event::People(lines)) => return Some(desk.show(lines.clone())),
+            (Aside::People(desk), Event::Villages(villages)) => {
+                desk.show_villages(villages.clone());
+            }
+            _ => return None,
         }
+        Some(Vec::new())
     }
 
     fn page(&self, now: Moment, place: &Place) -> Page {

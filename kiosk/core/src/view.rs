@@ -135,6 +135,8 @@ pub enum Tap {
     PrintAgain,
     /// Show the list of records and receipts.
     ShowOutbox,
+    /// Print the slip of the record with this number once more.
+    PrintSlip(u64),
     /// Show the lists of people.
     ShowPeople,
     /// Another list of them.
@@ -429,6 +431,8 @@ pub struct Outbox {
     pub headline: Say,
     /// Newest first.
     pub lines: Vec<OutboxLine>,
+    /// What became of a slip that was asked for again.
+    pub slip: Option<SlipState>,
     /// Back.
     pub buttons: Vec<Button>,
 }

@@ -12,6 +12,7 @@ use kiosk_sync::{SealError, Sealer};
 use models::iso19794::{self, FingerPosition, FingerRecord, FingerView};
 use tracing::{error, info};
 
+use super::paper::Sheet;
 use super::roster::{FACE_FORMAT, FINGER_FORMAT};
 use crate::happening::Teller;
 use crate::picture;
@@ -67,7 +68,7 @@ impl KeepRoom {
     }
 
     fn seal_and_commit(&self, order: SealOrder) -> Result<(), KeepError> {
-        let SealOrder { mut record, pictures, templates, successes } = order;
+        let SealOrder { mut record, pictures, templates, successes, slip } = order;
         let supersedes = record.supersedes;
         let tray = self.tray.open();
         record.templates = template_records(&tray, &templates);
@@ -90,7 +91,9 @@ impl KeepRoom {
         let successes = successes.collect();
         let visit = record.visit;
         let record = sealed;
-        let commit = Commit { record, subject, visit, supersedes, audit, references, successes };
+        let slip = Sheet::of(&slip).to_bytes();
+        let commit =
+            Commit { record, subject, visit, supersedes, audit, references, successes, slip };
         self.vault.store().commit(commit)?;
         Ok(())
     }

@@ -9,6 +9,7 @@ use kiosk_core::event::{Event, Slip};
 use kiosk_core::message::Id;
 use kiosk_core::outcome::Tone;
 use kiosk_core::view::SlipState;
+use serde::{Deserialize, Serialize};
 use tracing::warn;
 use ui::catalogue;
 
@@ -29,9 +30,9 @@ impl PaperRoom {
     }
 
     /// Works until nobody gives orders any more.
-    pub fn run(mut self, orders: &Receiver<Box<Slip>>) {
-        while let Ok(slip) = orders.recv() {
-            let state = match self.print(&slip) {
+    pub fn run(mut self, orders: &Receiver<Sheet>) {
+        while let Ok(sheet) = orders.recv() {
+            let state = match self.print(&sheet) {
                 Ok(()) => SlipState::Printed,
                 Err(err) => SlipState::NotPrinted(err),
             };
@@ -44,9 +45,9 @@ impl PaperRoom {
         }
     }
 
-    fn print(&mut self, slip: &Slip) -> Result<(), Id> {
+    fn print(&mut self, sheet: &Sheet) -> Result<(), Id> {
         let printer = self.open().map_err(|error| self::silent(&error))?;
-        match printer.print(&layout(slip)) {
+        match printer.print(&sheet.laid_out()) {
             Ok(Printed::Done { .. } | Printed::Sent) => Ok(()),
             Ok(Printed::PaperOut | Printed::CoverOpen) => Err(Id::ErrPrinterPaper),
             Err(error) => {
@@ -77,55 +78,107 @@ fn silent(error: &PrinterError) -> Id {
     Id::ErrPrinterSilent
 }
 
-/// The slip from top to bottom: where and when, whom, how it ended in the largest type, what comes next.
-pub fn layout(slip: &Slip) -> printer::Slip {
-    let day = catalogue::day(slip.captured.date()).zh;
-    let sign = match slip.tone {
-        Tone::Good => "√",
-        Tone::Waiting => "→",
-        Tone::Stopped => "！",
-    };
-    let headline = format!("{sign} {}", catalogue::plain(slip.headline).zh);
-    let mut paper = printer::Slip::new()
-        .line(Line::new(slip.site.as_str()).align(Align::Centre))
-        .line(Line::new(day).align(Align::Centre))
-        .feed(1)
-        .line(Line::new(format!("{}  {}", slip.name, slip.number)))
-        .feed(1)
-        .line(Line::new(headline).size(2).bold())
-        .feed(1);
-    for say in &slip.lines {
-        paper = paper.line(Line::new(catalogue::words(say).zh));
+/// A slip in its final words, from top to bottom: as it is printed, and as the store keeps it.
+#[derive(Serialize, Deserialize)]
+pub struct Sheet(Vec<Part>);
+
+#[derive(Serialize, Deserialize)]
+enum Part {
+    Line {
+        text: String,
+        size: u8,
+        is_bold: bool,
+        is_centred: bool,
+    },
+    Qr(String),
+    /// So many empty lines.
+    Feed(u8),
+}
+
+impl Sheet {
+    /// Where and when, whom, how it ended in the largest type, what comes next.
+    pub fn of(slip: &Slip) -> Self {
+        let sign = match slip.tone {
+            Tone::Good => "√",
+            Tone::Waiting => "→",
+            Tone::Stopped => "！",
+        };
+        let headline = format!("{sign} {}", catalogue::plain(slip.headline).zh);
+        let mut parts = vec![
+            centred(&slip.site, false),
+            centred(&catalogue::day(slip.captured.date()).zh, false),
+            Part::Feed(1),
+            line(format!("{}  {}", slip.name, slip.number)),
+            Part::Feed(1),
+            Part::Line { text: headline, size: 2, is_bold: true, is_centred: false },
+            Part::Feed(1),
+        ];
+        parts.extend(slip.lines.iter().map(|say| line(catalogue::words(say).zh)));
+        parts.extend(slip.method.map(|method| line(catalogue::plain(method.message()).zh)));
+        parts.extend(slip.forms.iter().flat_map(form));
+        let number = format!("CQ1:{}", slip.record);
+        parts.extend([Part::Feed(1), line(number.clone()), Part::Qr(number), Part::Feed(2)]);
+        Self(parts)
     }
-    if let Some(method) = slip.method {
-        paper = paper.line(Line::new(catalogue::plain(method.message()).zh));
+
+    /// As the store keeps it.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a sheet is plain data")
     }
-    paper = slip.forms.iter().fold(paper, form);
-    let number = format!("CQ1:{}", slip.record);
-    paper = paper.feed(1).line(Line::new(number.as_str()));
-    match paper.clone().qr(number.as_bytes(), QR_MODULE_DOTS) {
-        Ok(with_qr) => with_qr.feed(2).cut(),
-        Err(_) => paper.feed(2).cut(),
+
+    /// What [`Self::to_bytes`] made; none when it is no sheet.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
+    }
+
+    fn laid_out(&self) -> printer::Slip {
+        self.0.iter().fold(printer::Slip::new(), laid_out).cut()
+    }
+}
+
+fn laid_out(paper: printer::Slip, part: &Part) -> printer::Slip {
+    match part {
+        Part::Line { text, size, is_bold, is_centred } => {
+            let mut line = Line::new(text.as_str()).size(*size);
+            if *is_bold {
+                line = line.bold();
+            }
+            if *is_centred {
+                line = line.align(Align::Centre);
+            }
+            paper.line(line)
+        }
+        // The same stands above it in letters.
+        Part::Qr(content) => {
+            let without = paper.clone();
+            paper.qr(content.as_bytes(), QR_MODULE_DOTS).unwrap_or(without)
+        }
+        Part::Feed(n) => paper.feed(*n),
     }
 }
 
 /// A form with what could be filled in, as often as the agency wants it, for the person to sign.
-fn form(mut paper: printer::Slip, form: &Form) -> printer::Slip {
+fn form(form: &Form) -> Vec<Part> {
     let Some(name) = &form.name else {
-        return paper;
+        return Vec::new();
     };
-    for copy in 1..=form.copies {
-        let title = format!("{name}（{copy}/{}）", form.copies);
-        paper = paper.feed(1).line(Line::new(title).align(Align::Centre).bold());
-        for (label, value) in &form.filled {
-            paper = paper.line(Line::new(format!("{label}：{value}")));
-        }
-        if let Some(stamp) = &form.stamp {
-            paper = paper.line(Line::new(format!("盖章：{stamp}")));
-        }
-        paper = paper.line(Line::new("本人签字：")).feed(2);
-    }
-    paper
+    let copy = |copy: u8| {
+        let mut parts =
+            vec![Part::Feed(1), centred(&format!("{name}（{copy}/{}）", form.copies), true)];
+        parts.extend(form.filled.iter().map(|(label, value)| line(format!("{label}：{value}"))));
+        parts.extend(form.stamp.as_ref().map(|stamp| line(format!("盖章：{stamp}"))));
+        parts.extend([line("本人签字：".into()), Part::Feed(2)]);
+        parts
+    };
+    (1..=form.copies).flat_map(copy).collect()
+}
+
+fn line(text: String) -> Part {
+    Part::Line { text, size: 1, is_bold: false, is_centred: false }
+}
+
+fn centred(text: &str, is_bold: bool) -> Part {
+    Part::Line { text: text.into(), size: 1, is_bold, is_centred: true }
 }
 
 /// Large enough for a phone of ten years ago.

@@ -32,6 +32,8 @@ pub struct Commit {
     pub references: Vec<NewReference>,
     /// Certifications achieved in this visit.
     pub successes: Vec<Success>,
+    /// The slip in the program's own shape, to be printed again.
+    pub slip: Vec<u8>,
 }
 
 impl Store {
@@ -56,6 +58,15 @@ impl Store {
             let _ = self.journal.cut(before);
         }
         kept.map(|()| seq)
+    }
+
+    /// The slip that was kept with a record; none for a record that came back from the journal alone.
+    pub fn slip(&self, seq: Seq) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self
+            .connection
+            .prepare_cached("SELECT bytes FROM slip WHERE seq = ?1")?
+            .query_row([seq.0.cast_signed()], |row| row.get(0))
+            .optional()?)
     }
 
     /// The number of this very visit or record, if it was saved before.
@@ -89,6 +100,9 @@ impl Store {
         }
         reference::replace(&transaction, &commit.subject, &commit.references, &frame.captured)?;
         success::put(&transaction, &commit.subject, &commit.successes, frame.seq)?;
+        transaction
+            .prepare_cached("INSERT INTO slip (seq, bytes) VALUES (?1, ?2)")?
+            .execute(params![frame.seq.cast_signed(), commit.slip])?;
         transaction
             .prepare_cached("DELETE FROM draft WHERE visit = ?1")?
             .execute([commit.visit])?;

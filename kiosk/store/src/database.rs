@@ -113,8 +113,11 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
 }
 
 /// Forward only; the place in this list is the schema's version.
-const MIGRATIONS: &[&str] =
-    &[include_str!("schema/0001_first.sql"), include_str!("schema/0002_success_by_record.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema/0001_first.sql"),
+    include_str!("schema/0002_success_by_record.sql"),
+    include_str!("schema/0003_slip.sql"),
+];
 
 const SETTINGS: &str = "
     PRAGMA journal_mode = WAL;

@@ -107,6 +107,7 @@ fn commit(n: u64) -> Commit {
         },
         references: Vec::new(),
         successes: vec![Success { pack: "urban".into(), method: "face".into(), captured }],
+        slip: visit(n).to_vec(),
     }
 }
 

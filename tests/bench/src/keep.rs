@@ -108,6 +108,7 @@ fn whole(record: SealedRecord, key: &StoreKey) -> Result<Commit, Box<dyn Error>>
         record,
         references: Vec::new(),
         successes: Vec::new(),
+        slip: vec![b' '; 600],
     })
 }
 

@@ -44,6 +44,7 @@ pub(super) fn seal_order(case: &Case, outcome: &Outcome, now: Moment, place: &Pl
         pictures: if agreed { case.pictures.clone() } else { Vec::new() },
         templates: if agreed { case.templates.clone() } else { Vec::new() },
         successes: successes.collect(),
+        slip: slip(case, outcome, now, place),
     }
 }
 

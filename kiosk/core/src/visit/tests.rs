@@ -1032,3 +1032,25 @@ fn the_screen_says_why_without_the_numbers_of_rules() {
     assert_eq!(told("每年一次（R24）；已过期（R26、C24）。"), "每年一次；已过期。");
     assert_eq!(told("一次（含补认证）（R1）（R"), "一次（含补认证）（R");
 }
+
+#[test]
+fn a_slip_is_printed_again_from_the_list_of_records() {
+    let mut terminal = crate::terminal::Terminal::new(place());
+    let line = crate::view::OutboxLine {
+        seq: 41,
+        outcome: Id::OutcomeCertified,
+        day: now().date(),
+        delivery: Delivery::SavedHere,
+    };
+    let mut hear = |event| terminal.handle(event, now());
+    hear(Event::Tapped(Tap::PickOperator("op".into())));
+    hear(Event::PinChecked("op".into(), PinCheck::Right));
+    hear(Event::Tapped(Tap::ShowOutbox));
+    hear(Event::Outbox(vec![line]));
+    assert_eq!(hear(Event::Tapped(Tap::PrintSlip(40))), [], "no such record on the page");
+    assert_eq!(hear(Event::Tapped(Tap::PrintSlip(41))), [Effect::PrintKept(41)]);
+    let no_paper = SlipState::NotPrinted(Id::ErrPrinterPaper);
+    hear(Event::Slip(no_paper));
+    let Page::Outbox(page) = terminal.view().page else { panic!("the list stays open") };
+    assert_eq!(page.slip, Some(no_paper));
+}

@@ -181,6 +181,7 @@ fn certify(vault: &Vault, number: &IdNumber) {
         audit: line,
         references: Vec::new(),
         successes: vec![Kept { pack: PACK.into(), method: "window".into(), captured: NOW }],
+        slip: Vec::new(),
     };
     vault.store().commit(commit).unwrap();
 }

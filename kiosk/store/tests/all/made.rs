@@ -63,6 +63,7 @@ pub(crate) fn commit(n: u8) -> Commit {
         audit: line("visit-sealed", n),
         references: (0..n % 2).map(|_| reference(n)).collect(),
         successes: vec![success(n)],
+        slip: bytes("slip", n.into()),
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use tempfile::TempDir;
 
 use kiosk_core::record::RecordId;
-use kiosk_store::{Store, StoreError};
+use kiosk_store::{Seq, Store, StoreError};
 
 use crate::made::{commit, key, lane, receipt};
 
@@ -30,6 +30,17 @@ fn a_record_whose_bytes_do_not_fit_its_digest_is_not_saved() {
     bent.record.pictures[0].sealed[0] ^= 1;
     assert!(matches!(store.commit(bent), Err(StoreError::RecordDiffers)));
     assert_eq!(store.commit(commit(2)).unwrap().0, 1);
+}
+
+#[test]
+fn a_slip_is_kept_with_its_record_and_found_after_a_restart() {
+    let folder = TempDir::new().unwrap();
+    let mut store = Store::open(folder.path(), &key()).unwrap();
+    let seq = store.commit(commit(1)).unwrap();
+    drop(store);
+    let store = Store::open(folder.path(), &key()).unwrap();
+    assert_eq!(store.slip(seq).unwrap(), Some(commit(1).slip));
+    assert_eq!(store.slip(Seq(seq.0 + 1)).unwrap(), None);
 }
 
 #[test]
