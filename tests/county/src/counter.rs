@@ -276,6 +276,7 @@ fn place(number: u16, packs: &PackSet) -> Place {
         ],
         notice: "2026-01".into(),
         notice_digest: [7; 32],
+        troubles: Vec::new(),
     }
 }
 
