@@ -30,6 +30,11 @@ pub enum VaultError {
     /// The key file does not hold a key.
     #[error("{0} does not hold a key of 32 bytes")]
     Key(PathBuf),
+    /// The key is gone and what it opens is still there: a new key would only hide that.
+    #[error(
+        "{0} is missing, and the store beside it cannot be read without it; bring the key back"
+    )]
+    KeyMissing(PathBuf),
     /// The store does not open.
     #[error("the store does not open")]
     Store(#[from] StoreError),
@@ -42,11 +47,15 @@ pub enum VaultError {
 }
 
 impl Vault {
-    /// Opens the store under `state`; makes its key at the first start.
+    /// Opens the store under `state`; makes its key at the first start, and never beside a store that has one.
     pub fn open(state: &Path) -> Result<Self, VaultError> {
         fs::create_dir_all(state).map_err(|e| VaultError::Write(state.into(), e))?;
-        let key = store_key(&state.join("store.key"))?;
-        let store = Store::open(&state.join("store"), &key)?;
+        let (key_file, folder) = (state.join("store.key"), state.join("store"));
+        if folder.exists() && !key_file.exists() {
+            return Err(VaultError::KeyMissing(key_file));
+        }
+        let key = store_key(&key_file)?;
+        let store = Store::open(&folder, &key)?;
         Ok(Self { store: Arc::new(Mutex::new(store)), key: Arc::new(key) })
     }
 
@@ -148,4 +157,20 @@ fn store_key(file: &Path) -> Result<StoreKey, VaultError> {
     let parent = file.parent().unwrap_or(Path::new("."));
     fs::File::open(parent).and_then(|folder| folder.sync_all()).map_err(write)?;
     Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_key_is_told_and_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(Vault::open(folder.path()).unwrap());
+        let key = folder.path().join("store.key");
+        fs::remove_file(&key).unwrap();
+        let told = Vault::open(folder.path()).map(drop);
+        assert!(matches!(told, Err(VaultError::KeyMissing(_))), "{told:?}");
+        assert!(!key.exists(), "no new key hides the loss");
+    }
 }

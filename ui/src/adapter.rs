@@ -5,6 +5,7 @@
 use std::rc::Rc;
 
 use image::RgbImage;
+use jiff::civil::Date;
 use kiosk_core::message::{Arg, Id, Say};
 use kiosk_core::outcome;
 use kiosk_core::view::{
@@ -319,9 +320,19 @@ fn benefit(line: &BenefitLine) -> BenefitItem {
         title: line.title.as_str().into(),
         state: plain(line.state),
         tone: tone(line.tone),
-        due: line.due.map(|due| chrome_words("ui-due", &[Arg::Day(due)])).unwrap_or_default(),
+        due: line.due.map(|due| due_words(line.state, due)).unwrap_or_default(),
         why: line.why.as_str().into(),
     }
+}
+
+/// A day that is past, a day to come, and the day of the next time are three sentences.
+fn due_words(state: Id, due: Date) -> Words {
+    let sentence = match state {
+        Id::StateOverdue | Id::StateSuspended => "ui-due-passed",
+        Id::StateDone => "ui-due-next",
+        _ => "ui-due",
+    };
+    chrome_words(sentence, &[Arg::Day(due)])
 }
 
 fn records(page: &Page) -> Vec<RecordItem> {

@@ -114,7 +114,7 @@ const MONTHS: [&str; 12] =
 
 /// Every `ui-…` message that the screens use.
 #[cfg(test)]
-const CHROME: [&str; 18] = [
+const CHROME: [&str; 20] = [
     "ui-erase",
     "ui-enter",
     "ui-close",
@@ -129,6 +129,8 @@ const CHROME: [&str; 18] = [
     "ui-picture",
     "ui-age",
     "ui-due",
+    "ui-due-passed",
+    "ui-due-next",
     "ui-not-yet",
     "ui-returned",
     "ui-printing",

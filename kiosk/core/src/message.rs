@@ -203,6 +203,7 @@ ids! {
     SpecialIll = "special-ill",
     SpecialFace = "special-face",
     SpecialNoMethod = "special-no-method",
+    SpecialTerminal = "special-terminal",
     SpecialAgency = "special-agency",
     ExemptTitle = "exempt-title",
     ExemptBody = "exempt-body",

@@ -8,7 +8,8 @@ mod record;
 mod stage;
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -41,7 +42,7 @@ pub struct Arguments {
     #[arg(long)]
     headless: bool,
     /// How many people come. Four kinds take turns: re-enrolment, fingerprint, appeal, nothing due.
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=VISITS_MAX))]
     visits: u32,
     /// Makes the people and everything they do.
     #[arg(long, default_value_t = 1)]
@@ -92,8 +93,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
             kept.path().to_owned()
         }
     };
-    std::fs::create_dir_all(&dir)?;
-    let dir = dir.canonicalize()?;
+    let at = |problem: std::io::Error| format!("{}: {problem}", dir.display());
+    std::fs::create_dir_all(&dir).map_err(at)?;
+    let dir = dir.canonicalize().map_err(at)?;
+    let _alone = only_here(&dir)?;
     let visitors: Vec<Visitor> =
         (0..arguments.visits).map(|i| visitor(arguments.seed, i)).collect();
     let models = arguments.models.clone().unwrap_or_else(models::manifest::default_dir);
@@ -108,6 +111,16 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         play.in_memory(config)
     } else {
         play.in_a_window(config)
+    }
+}
+
+/// Two demonstrations in one folder would take each other's devices away. Held as long as the file is open.
+fn only_here(dir: &Path) -> Result<File, Box<dyn Error>> {
+    let path = dir.join("lock");
+    let file = File::create(&path).map_err(|problem| format!("{}: {problem}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(_) => Err(format!("another demonstration runs in {}", dir.display()).into()),
     }
 }
 
@@ -144,7 +157,7 @@ struct Play {
 impl Play {
     fn new(
         arguments: &Arguments,
-        dir: &std::path::Path,
+        dir: &Path,
         stage: Stage,
         visitors: Vec<Visitor>,
     ) -> Result<Self, Box<dyn Error>> {
@@ -364,6 +377,8 @@ const PURPOSES: [Purpose; 4] =
     [Purpose::ReEnrol, Purpose::Finger, Purpose::Appeal, Purpose::NothingDue];
 /// 2026-11-16 10:00 in China: the day that the simulated people's stories are told for.
 const TODAY_MS: i64 = 1_794_794_400_000;
+/// Every visitor needs a person of their own with a face and fingers, made before the first sits down.
+const VISITS_MAX: i64 = 1000;
 const VISIT_TIME: Duration = Duration::from_secs(180);
 const DRAIN_TIME: Duration = Duration::from_secs(120);
 const FRAME_TIME: Duration = Duration::from_millis(66);

@@ -215,6 +215,7 @@ fn serve(serve: Serve) -> Outcome {
     let listen = serve.listen.ok_or("--listen is needed")?;
     if is_new(&data)? {
         // Only a folder with nothing in it: keys that are missing beside records are a loss, not a beginning.
+        tracing::warn!(data = %data.display(), "no authority here yet: a new one is made, with keys of its own");
         Keys::at(&data).make(&[listen.ip().to_string(), "localhost".into()])?;
     }
     let mut faults = Faults::default();

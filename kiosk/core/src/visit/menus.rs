@@ -319,8 +319,14 @@ fn pick(label: Id, tap: Tap) -> Pick {
 const APPEAL_REASONS: [Id; 4] =
     [Id::AppealReasonAged, Id::AppealReasonIll, Id::AppealReasonPhotoBad, Id::AppealReasonOther];
 /// R15 and R91.
-const SPECIAL_REASONS: [Id; 5] =
-    [Id::SpecialBedridden, Id::SpecialIll, Id::SpecialFace, Id::SpecialNoMethod, Id::SpecialAgency];
+const SPECIAL_REASONS: [Id; 6] = [
+    Id::SpecialBedridden,
+    Id::SpecialIll,
+    Id::SpecialFace,
+    Id::SpecialNoMethod,
+    Id::SpecialTerminal,
+    Id::SpecialAgency,
+];
 const CONDITIONS: [(Condition, Id); 5] = [
     (Condition::Deaf, Id::ExemptDeaf),
     (Condition::Dementia, Id::ExemptDementia),

@@ -18,6 +18,8 @@ pub struct Clerk {
     card_lies: bool,
     finger_lies: bool,
     impression: u32,
+    /// The PIN was entered and is being compared.
+    entered: bool,
     leaving: bool,
     over: bool,
 }
@@ -33,6 +35,7 @@ impl Clerk {
             finger_lies: false,
             // The roster's template was made of impressions 0 to 2.
             impression: 3,
+            entered: false,
             leaving: false,
             over: false,
         }
@@ -45,8 +48,11 @@ impl Clerk {
 
     /// What the people do when this is on the screen: something with the devices, and perhaps a button.
     pub fn act(&mut self, view: &View) -> io::Result<Option<Tap>> {
+        if !matches!(view.page, Page::SignIn(_) | Page::Witness(_)) {
+            self.entered = false;
+        }
         Ok(match &view.page {
-            Page::SignIn(page) => sign_in(page, OPERATOR.0, OPERATOR.1),
+            Page::SignIn(page) => self.sign_in(page, OPERATOR),
             Page::Waiting(_) if self.leaving => {
                 self.over = true;
                 None
@@ -93,13 +99,13 @@ impl Clerk {
                 first_open(&page.buttons, ways)
             }
             Page::Choice(page) => {
-                let special = Tap::Way(Way::Special);
-                let ways = [Tap::Reason(Id::AppealReasonAged), special];
+                let broken = Tap::Reason(Id::SpecialTerminal);
+                let ways = [Tap::Reason(Id::AppealReasonAged), Tap::Way(Way::Special), broken];
                 let picked =
                     ways.into_iter().find(|tap| page.options.iter().any(|o| o.tap == *tap));
                 picked.or_else(|| page.options.first().map(|option| option.tap.clone()))
             }
-            Page::Witness(page) => sign_in(page, SUPERVISOR.0, SUPERVISOR.1),
+            Page::Witness(page) => self.sign_in(page, SUPERVISOR),
             Page::Result(_) if self.leaving => None,
             Page::Result(page) => {
                 self.lift_finger()?;
@@ -113,6 +119,19 @@ impl Clerk {
             }
             Page::Document(_) | Page::Saving | Page::Outbox(_) | Page::People(_) => None,
         })
+    }
+
+    /// Picks the name, then digit by digit, then enters.
+    fn sign_in(&mut self, page: &SignIn, (id, pin): (&str, &str)) -> Option<Tap> {
+        if self.entered {
+            return None;
+        }
+        if page.picked.as_deref() != Some(id) {
+            return Some(Tap::PickOperator(id.into()));
+        }
+        let digit = pin.as_bytes().get(usize::from(page.n_digits));
+        self.entered = digit.is_none();
+        Some(digit.map_or(Tap::EnterPin, |digit| Tap::Digit(digit - b'0')))
     }
 
     fn pose(&self, prompt: Id) {
@@ -153,17 +172,6 @@ impl Clerk {
 /// The first of these that may be pressed.
 fn first_open<const N: usize>(buttons: &[Button], ways: [Tap; N]) -> Option<Tap> {
     ways.into_iter().find(|tap| buttons.iter().any(|b| b.enabled && b.tap == *tap))
-}
-
-/// Picks the name, then digit by digit, then enters.
-fn sign_in(page: &SignIn, id: &str, pin: &str) -> Option<Tap> {
-    if page.picked.as_deref() != Some(id) {
-        return Some(Tap::PickOperator(id.into()));
-    }
-    match pin.as_bytes().get(usize::from(page.n_digits)) {
-        Some(digit) => Some(Tap::Digit(digit - b'0')),
-        None => Some(Tap::EnterPin),
-    }
 }
 
 /// Id and PIN of the operator of the demonstration.

@@ -12,7 +12,8 @@ use std::time::Instant;
 use image::RgbImage;
 use kiosk_core::decision::{Comparison, judge_best};
 use kiosk_core::event::{CardEvent, Event, FaceEvent, FingerEvent};
-use kiosk_core::view::{Delivery, Page, SlipState, View};
+use kiosk_core::record::RecordId;
+use kiosk_core::view::{Delivery, Page, SlipState, Tap, View};
 use kiosk_store::RecordState;
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +58,8 @@ struct Inner {
     visit: u32,
     n_pictures: u32,
     last: String,
+    /// The record of this visit, once it is sealed.
+    record: Option<RecordId>,
     /// What slip and receipt do at the same time is told in a fixed order at the end of the visit.
     at_the_end: Vec<Line>,
     timeline: RefCell<Option<File>>,
@@ -75,6 +78,7 @@ impl Recorder {
             visit: 0,
             n_pictures: 0,
             last: String::new(),
+            record: None,
             at_the_end: Vec::new(),
             timeline: RefCell::new(None),
         }))))
@@ -102,6 +106,7 @@ impl Recorder {
         inner.visit = visit;
         inner.n_pictures = 0;
         inner.last.clear();
+        inner.record = None;
     }
 
     /// Something happened that core heard.
@@ -110,10 +115,16 @@ impl Recorder {
             return Ok(());
         };
         let mut inner = self.inner();
+        match event {
+            Event::Sealed(record) => inner.record = Some(*record),
+            // The receipt of another visit, from before a crash, is told at the end; see `catch_up`.
+            Event::Delivery(record, _) if inner.record != Some(*record) => return Ok(()),
+            _ => {}
+        }
         if name == inner.last {
             return Ok(());
         }
-        let t_ms = inner.started.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
+        let t_ms = inner.now_ms();
         let line = Line { t_ms, visit: inner.visit, event: name.clone() };
         if matches!(event, Event::Slip(_) | Event::Delivery(..)) {
             inner.at_the_end.push(line);
@@ -128,6 +139,9 @@ impl Recorder {
         let mut inner = self.inner();
         let mut lines = std::mem::take(&mut inner.at_the_end);
         lines.sort_by(|a, b| a.event.cmp(&b.event));
+        // What happened at the same time is told as of now, in a fixed order.
+        let last = inner.now_ms();
+        lines.iter_mut().for_each(|line| line.t_ms = last);
         lines.iter().try_for_each(|line| inner.write(line))
     }
 
@@ -139,7 +153,7 @@ impl Recorder {
         let told: Vec<Line> = text.lines().filter_map(|l| serde_json::from_str(l).ok()).collect();
         let is_told = |event: &str| told.iter().any(|l| l.visit == visit && l.event == event);
         inner.visit = visit;
-        let t_ms = inner.started.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
+        let t_ms = inner.now_ms();
         let happened = [("record-sealed", true), ("receipt-verified", has_receipt)];
         let missing = happened.into_iter().filter(|(event, is_true)| *is_true && !is_told(event));
         for (event, _) in missing {
@@ -179,6 +193,10 @@ impl Recorder {
 }
 
 impl Inner {
+    fn now_ms(&self) -> u64 {
+        self.started.elapsed().as_millis().try_into().unwrap_or(u64::MAX)
+    }
+
     fn write(&self, line: &Line) -> io::Result<()> {
         let text = serde_json::to_string(line)?;
         println!("{:>7} ms  visit {}  {}", line.t_ms, line.visit, line.event);
@@ -200,6 +218,8 @@ fn name(event: &Event) -> Option<String> {
     Some(match event {
         Event::Status(_) | Event::Outbox(_) | Event::Drafts(_) => return None,
         Event::People(_) | Event::Villages(_) => return None,
+        // Which digit is nobody's business; how many there were is not either.
+        Event::Tapped(Tap::Digit(_)) => "tapped Digit".into(),
         Event::Tapped(tap) => format!("tapped {tap:?}"),
         Event::PinChecked(_, check) => format!("pin-checked {check:?}"),
         Event::Card(CardEvent::HoldStill) => return None,

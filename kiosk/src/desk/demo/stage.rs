@@ -118,7 +118,7 @@ fn belongs_to(file: &Path, wanted: &str) -> Result<(), Box<dyn Error>> {
     match fs::read_to_string(file) {
         Ok(begun) if begun == wanted => Ok(()),
         Ok(begun) => Err(format!(
-            "this folder holds a demonstration begun with {begun}; go on with these or name another --out"
+            "this folder holds a demonstration begun with {begun:?}, not {wanted:?}; name another --out"
         )
         .into()),
         Err(_) => Ok(fs::write(file, wanted)?),
