@@ -35,6 +35,7 @@ macro_rules! stories {
 stories! {
     fn again_on_the_same_day();
     fn appeal_by_two_people();
+    fn appeal_filed_here_is_known_the_next_day();
     fn appeal_protects_until_it_is_answered();
     fn away_from_home_on_paper();
     fn below_the_age();
@@ -46,6 +47,7 @@ stories! {
     fn card_without_photo();
     fn centre_returns_a_record();
     fn clock_behind_the_last_success();
+    fn clock_behind_is_corrected_by_the_centre_s_time();
     fn clock_in_doubt_refuses_nobody();
     fn corrected_the_same_day();
     fn deadline_first_minute_after();
@@ -61,6 +63,8 @@ stories! {
     fn home_visit_in_vain();
     fn home_visit_performed();
     fn home_visit_requested();
+    fn home_visits_worked_from_the_list();
+    fn hong_kong_macau_taiwan_by_finger_vein_elsewhere();
     fn hong_kong_macau_taiwan_with_a_mainland_card();
     fn in_hospital();
     fn late_answer_of_the_try_before();
@@ -101,6 +105,7 @@ stories! {
     fn unemployed_until_the_twentieth();
     fn unit_clerk_appeals();
     fn unknown_person();
+    fn voice_after_the_face_has_failed();
     fn window_of_an_enterprise_pension();
     fn work_injury_in_the_same_window();
     fn wrong_pin_locks_the_operator();

@@ -1,14 +1,18 @@
-//! The terminal's two clocks: one that may lie and one that only counts.
+//! The terminal's two clocks: one that may lie and one that only counts. How far the first is believed is judged by
+//! `kiosk_core::timekeeper`, with the centre's time where it was heard.
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use kiosk_core::moment::{Doubt, Moment};
+use kiosk_core::moment::Moment;
+use kiosk_core::timekeeper::{Reading, Timekeeper};
 
 /// Reads both clocks of the machine.
 #[derive(Clone, Debug)]
 pub struct Clock {
     boot_id: [u8; 16],
     started: Instant,
+    keeper: Arc<Mutex<Timekeeper>>,
     /// For a demonstration that has to tell the same story twice: the wall clock stands still at this time.
     fixed_wall_ms: Option<i64>,
 }
@@ -16,7 +20,8 @@ pub struct Clock {
 impl Clock {
     /// The clocks of this machine.
     pub fn system() -> Self {
-        Self { boot_id: boot_id(), started: Instant::now(), fixed_wall_ms: None }
+        let keeper = Arc::default();
+        Self { boot_id: boot_id(), started: Instant::now(), keeper, fixed_wall_ms: None }
     }
 
     /// A wall clock that stands still; the monotonic one runs.
@@ -27,10 +32,36 @@ impl Clock {
 
     /// Now.
     pub fn now(&self) -> Moment {
+        let reading = self.read();
+        match self.fixed_wall_ms {
+            // It stands still beside the counting clock and would be doubted at once.
+            Some(_) => Timekeeper::default().moment(&reading),
+            None => self.keeper().moment(&reading),
+        }
+    }
+
+    /// Both clocks, as they are.
+    pub fn read(&self) -> Reading {
         let wall_ms = self.fixed_wall_ms.unwrap_or_else(wall_ms);
         let mono_ms = self.uptime().as_millis().try_into().unwrap_or(u64::MAX);
-        let doubt = if wall_ms < BUILT_MS { Doubt::Unknown } else { Doubt::None };
-        Moment { wall_ms, boot_id: self.boot_id, mono_ms, doubt }
+        Reading { wall_ms, boot_id: self.boot_id, mono_ms }
+    }
+
+    /// Goes on with what was known of the centre's time before a restart.
+    pub fn restore(&self, bytes: &[u8]) {
+        *self.keeper() = Timekeeper::restore(bytes);
+    }
+
+    /// The centre said its time after `asked`. By how many milliseconds our clock is ahead of it, and what is to be kept.
+    pub fn heard(&self, asked: &Reading, server_ms: i64) -> Option<(i64, Vec<u8>)> {
+        let answered = self.read();
+        let mut keeper = self.keeper();
+        let ahead_ms = keeper.heard(asked, server_ms, &answered)?;
+        Some((ahead_ms, keeper.to_bytes()?))
+    }
+
+    fn keeper(&self) -> std::sync::MutexGuard<'_, Timekeeper> {
+        self.keeper.lock().expect("nobody panics while holding it")
     }
 
     /// Since the machine was started, or since this program was where the kernel does not tell.
@@ -56,6 +87,3 @@ fn boot_id() -> [u8; 16] {
     }
     id
 }
-
-/// A clock before 2026-01-01 was never set: the program did not exist then.
-const BUILT_MS: i64 = 1_767_196_800_000;

@@ -2,14 +2,18 @@
 
 use std::error::Error;
 use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use jiff::civil::Date;
-use kiosk_core::benefit::Method;
+use kiosk_core::benefit::{Abode, Group, Method, Stage, Word};
+use kiosk_core::moment::Doubt;
 use kiosk_core::policy::{self, Pack, PackSet, Question};
 use serde::Serialize;
+
+pub mod in_force;
 
 /// What is wanted of a pack.
 #[derive(Subcommand)]
@@ -35,18 +39,8 @@ pub enum Command {
     Explain {
         /// Name of a pack, or its file.
         pack: String,
-        /// Birth, YYYY-MM-DD.
-        #[arg(long, value_parser = day)]
-        born: Option<Date>,
-        /// Last success.
-        #[arg(long, value_parser = day)]
-        last: Option<Date>,
-        /// Its method, such as face_model.
-        #[arg(long)]
-        last_method: Option<String>,
-        /// Group of people, such as retiree.
-        #[arg(long)]
-        group: Option<String>,
+        #[command(flatten)]
+        person: Person,
         /// The day that is asked about.
         #[arg(long, value_parser = day)]
         today: Date,
@@ -56,23 +50,87 @@ pub enum Command {
     },
 }
 
+/// Somebody who draws a benefit, in the words of a pack's examples.
+#[derive(Args)]
+pub struct Person {
+    /// Birth, YYYY-MM-DD.
+    #[arg(long, value_parser = day)]
+    born: Option<Date>,
+    /// Last success.
+    #[arg(long, value_parser = day)]
+    last: Option<Date>,
+    /// Its method, such as face_model.
+    #[arg(long, value_parser = word::<Method>)]
+    last_method: Option<Method>,
+    /// Group of people, such as retiree.
+    #[arg(long, value_parser = word::<Group>)]
+    group: Option<Group>,
+    /// First day of the entitlement.
+    #[arg(long, value_parser = day)]
+    retired_on: Option<Date>,
+    /// Where the entitlement stands in its life, such as pre_approval.
+    #[arg(long, value_parser = word::<Stage>)]
+    stage: Option<Stage>,
+    /// Where the person lives, such as overseas.
+    #[arg(long, value_parser = word::<Abode>)]
+    abode: Option<Abode>,
+    /// Payment was stopped.
+    #[arg(long)]
+    suspended: bool,
+    /// A review is running; its answer is expected by this day.
+    #[arg(long, value_parser = day)]
+    under_review: Option<Date>,
+    /// The benefit is drawn twice.
+    #[arg(long)]
+    duplicate: bool,
+    /// How far the day is believed: none, doubtful or unknown.
+    #[arg(long, value_parser = word::<Doubt>)]
+    doubt: Option<Doubt>,
+    /// Asks what a success by this method on that day would mean.
+    #[arg(long, value_parser = word::<Method>)]
+    by: Option<Method>,
+}
+
 /// Does it. A pack with faults ends with a failure.
 pub fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
     match command {
         Command::List { dir, json } => list(dir.as_deref(), json),
         Command::Check { file, json } => check(&file, json),
-        Command::Explain { pack, born, last, last_method, group, today, json } => {
-            let method =
-                last_method.map(|id| Method::from_id(&id).ok_or(format!("no method {id}")));
-            let question = Question { born, last, last_method: method.transpose()?, group };
-            let explained = policy::explain(&find(&pack)?, &question, today);
+        Command::Explain { pack, person, today, json } => {
+            let explained = policy::explain(&find(&pack)?, &person.question(), today);
             print(json, &explained, || explained.to_text())
+        }
+    }
+}
+
+impl Person {
+    fn question(self) -> Question {
+        Question {
+            born: self.born,
+            last: self.last,
+            last_method: self.last_method,
+            group: self.group,
+            retired_on: self.retired_on,
+            stage: self.stage.unwrap_or_default(),
+            abode: self.abode.unwrap_or_default(),
+            suspended: self.suspended,
+            under_review: self.under_review,
+            duplicate: self.duplicate,
+            doubt: self.doubt.unwrap_or_default(),
+            by: self.by,
         }
     }
 }
 
 fn day(text: &str) -> Result<Date, String> {
     text.parse().map_err(|_| format!("{text} is no day; write YYYY-MM-DD"))
+}
+
+fn word<T: Word>(text: &str) -> Result<T, String> {
+    T::all().iter().copied().find(|word| word.id() == text).ok_or_else(|| {
+        let known: Vec<&str> = T::all().iter().map(|word| word.id()).collect();
+        format!("not known; known are {}", known.join(", "))
+    })
 }
 
 fn list(dir: Option<&Path>, json: bool) -> Result<ExitCode, Box<dyn Error>> {
@@ -93,32 +151,43 @@ fn list(dir: Option<&Path>, json: bool) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 fn check(file: &Path, json: bool) -> Result<ExitCode, Box<dyn Error>> {
-    let text = fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
-    let report = policy::check(&text);
-    print(json, &report, || report.text.clone())?;
+    let bytes = fs::read(file).map_err(|e| format!("{}: {e}", file.display()))?;
+    let report = policy::check_bytes(&bytes);
+    print(json, &report, || {
+        let place = |fault: &policy::CheckedFault| {
+            format!("{}:{}:{}: {fault}\n", file.display(), fault.line, fault.column)
+        };
+        if report.ok { report.text.clone() } else { report.faults.iter().map(place).collect() }
+    })?;
     Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn find(name: &str) -> Result<Pack, Box<dyn Error>> {
-    if Path::new(name).exists() {
-        return parse(&fs::read_to_string(name)?, name);
+    if let Some(pack) = built_in().into_iter().find(|pack| pack.id == name) {
+        return Ok(pack);
     }
-    built_in().into_iter().find(|pack| pack.id == name).ok_or(format!("no pack {name}").into())
+    if Path::new(name).exists() || name.contains(['/', '\\']) {
+        return read(Path::new(name));
+    }
+    let known: Vec<String> = built_in().into_iter().map(|pack| pack.id).collect();
+    Err(format!("no pack {name}, and no file of that name; known are {}", known.join(", ")).into())
 }
 
 fn in_folder(dir: &Path) -> Result<Vec<Pack>, Box<dyn Error>> {
-    let mut files: Vec<PathBuf> = fs::read_dir(dir)?.flatten().map(|entry| entry.path()).collect();
+    let entries = fs::read_dir(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
+    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     files.retain(|file| file.extension().is_some_and(|e| e == "toml"));
     files.sort();
-    files
-        .iter()
-        .map(|file| parse(&fs::read_to_string(file)?, &file.display().to_string()))
-        .collect()
+    files.iter().map(|file| read(file)).collect()
 }
 
-fn parse(text: &str, name: &str) -> Result<Pack, Box<dyn Error>> {
-    Pack::parse(text).map_err(|faults| {
-        format!("{name} has {} faults; see `kiosk policy check {name}`", faults.len()).into()
+fn read(file: &Path) -> Result<Pack, Box<dyn Error>> {
+    let name = file.display();
+    let text = fs::read_to_string(file).map_err(|e| format!("{name}: {e}"))?;
+    Pack::parse(&text).map_err(|faults| {
+        let first = faults.first().map(ToString::to_string).unwrap_or_default();
+        let n = faults.len();
+        format!("{name}:{first} ({n} in all; see `kiosk policy check {name}`)").into()
     })
 }
 
@@ -133,12 +202,12 @@ fn print<T: Serialize>(
     value: &T,
     text: impl FnOnce() -> String,
 ) -> Result<ExitCode, Box<dyn Error>> {
-    if json {
-        println!("{}", serde_json::to_string_pretty(value)?);
-    } else {
-        println!("{}", text().trim_end());
+    let text = if json { serde_json::to_string_pretty(value)? } else { text() };
+    match writeln!(io::stdout().lock(), "{}", text.trim_end()) {
+        // Whoever reads has seen enough: `kiosk policy list | head -1`.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(ExitCode::SUCCESS),
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// The packs of the repository, as the image carries them.

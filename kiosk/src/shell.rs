@@ -14,7 +14,7 @@ use kiosk_core::lists::Ask;
 use kiosk_core::message::Id;
 use kiosk_core::moment::Doubt;
 use kiosk_core::outcome::Outcome;
-use kiosk_core::policy::{Pack, PackSet};
+use kiosk_core::policy::PackSet;
 use kiosk_core::terminal::Terminal;
 use kiosk_core::view::{Delivery, Header, OutboxLine, Page, SlipState, Trouble, View};
 use kiosk_core::visit::Place;
@@ -29,6 +29,7 @@ use crate::drafts;
 use crate::happening::{Happening, Teller};
 use crate::ids::Ids;
 use crate::operators;
+use crate::policy::in_force::{InForce, Shelf};
 use crate::rooms::face::OpenCamera;
 use crate::rooms::paper::Sheet;
 use crate::rooms::roster::lists::{Kind, Lists};
@@ -89,6 +90,7 @@ pub struct Shell {
     troubles: BTreeMap<&'static str, Trouble>,
     outbox: (u32, u32),
     shown: Option<View>,
+    shelf: Shelf,
 }
 
 /// A way to each room that there is.
@@ -120,7 +122,15 @@ impl Shell {
     pub fn start(config: Config, outside: Outside) -> Result<Self, StartError> {
         let vault = Vault::open(&config.terminal.state)?;
         let provisioned = Provisioned::read(&config.terminal.provisioned)?;
-        let (packs, policy_fault) = policy(&provisioned);
+        let mut shelf = Shelf::new(
+            provisioned.file("policy"),
+            config.terminal.state.join("policy"),
+            provisioned.keys.policy.clone(),
+        );
+        let InForce { packs, trouble } = shelf.load();
+        if let Ok(Some(known)) = vault.store().meta(send::CLOCK) {
+            outside.clock.restore(&known);
+        }
         let today = outside.clock.now().date();
         if let Err(problem) = roster::import(&vault, &provisioned, &packs, today) {
             // The roster from before stays in force; without any, everybody is unknown and still served.
@@ -148,10 +158,9 @@ impl Shell {
             troubles: BTreeMap::new(),
             outbox: (0, 0),
             shown: None,
+            shelf,
         };
-        if policy_fault {
-            shell.note_device(Id::DevicePolicy, Some(Id::ErrPolicyMissing));
-        }
+        shell.note_device(Id::DevicePolicy, trouble);
         shell.outbox = shell.vault.outbox_counts().unwrap_or_default();
         shell.status();
         Ok(shell)
@@ -221,6 +230,7 @@ impl Shell {
             }
             Ok(Happening::Stop) | Err(RecvTimeoutError::Disconnected) => return Turn::Stop,
             Err(RecvTimeoutError::Timeout) => {
+                self.look_for_packs();
                 self.status();
                 Turn::Quiet
             }
@@ -298,6 +308,11 @@ impl Shell {
             }
             Effect::ListPeople { ask, page } => self.list_people(&ask, page),
             Effect::ListVillages => self.list_villages(),
+            Effect::OpenPerson(number) => {
+                if let Some(card) = roster::open(&self.vault, &number) {
+                    order(self.orders.card.as_ref(), card::Order::Open(Box::new(card)));
+                }
+            }
             Effect::Forget => self.tray.clear(),
             Effect::Print(slip) => order(Some(&self.orders.paper), Sheet::of(&slip)),
             Effect::PrintKept(seq) => self.print_kept(Seq(seq)),
@@ -356,6 +371,14 @@ impl Shell {
                 self.teller.event(Event::Outbox(lines));
             }
             Err(problem) => warn!(code = problem.code(), "outbox"),
+        }
+    }
+
+    /// Packs that were delivered while the terminal works.
+    fn look_for_packs(&mut self) {
+        if let Some(InForce { packs, trouble }) = self.shelf.reload() {
+            self.note_device(Id::DevicePolicy, trouble);
+            self.hear(Event::Packs(Box::new(packs)));
         }
     }
 
@@ -428,26 +451,6 @@ fn outbox_line(line: kiosk_store::RecordLine) -> OutboxLine {
             RecordState::Delivered { receipt_no } => Delivery::CentreHasIt(receipt_no),
         },
     }
-}
-
-/// All packs whose signature, schema and examples hold. A bad one is told and left out.
-fn policy(provisioned: &Provisioned) -> (PackSet, bool) {
-    let mut packs = Vec::new();
-    let mut fault = false;
-    for (file, text) in provisioned.policy_texts() {
-        let parsed = text.map_err(|e| e.to_string()).and_then(|text| {
-            Pack::parse(&text).map_err(|faults| format!("{} faults in the pack", faults.len()))
-        });
-        match parsed {
-            Ok(pack) => packs.push(pack),
-            Err(problem) => {
-                error!(file = %file.display(), problem, "policy pack");
-                fault = true;
-            }
-        }
-    }
-    fault |= packs.is_empty();
-    (PackSet::from_packs(packs), fault)
 }
 
 fn place(config: &Config, provisioned: &Provisioned, packs: PackSet) -> Place {

@@ -107,27 +107,6 @@ impl Provisioned {
         let payload = open_signed(ContentType::Roster, &self.keys.down, &bytes);
         payload.map(|p| Some(p.to_vec())).map_err(|e| VaultError::Signed(file, e))
     }
-
-    /// The texts of all policy packs whose signature holds, with their file names.
-    pub fn policy_texts(&self) -> Vec<(PathBuf, Result<String, VaultError>)> {
-        let folder = self.dir.join("policy");
-        let Ok(entries) = fs::read_dir(&folder) else {
-            return Vec::new();
-        };
-        let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-        files.retain(|file| file.extension().is_some_and(|e| e == "cose"));
-        files.sort();
-        files.into_iter().map(|file| (file.clone(), self.policy_text(&file))).collect()
-    }
-
-    fn policy_text(&self, file: &Path) -> Result<String, VaultError> {
-        let bytes = fs::read(file).map_err(|e| VaultError::Read(file.into(), e))?;
-        let payload = open_signed(ContentType::Policy, &self.keys.policy, &bytes)
-            .map_err(|e| VaultError::Signed(file.into(), e))?;
-        String::from_utf8(payload.to_vec()).map_err(|e| {
-            VaultError::Read(file.into(), std::io::Error::new(std::io::ErrorKind::InvalidData, e))
-        })
-    }
 }
 
 fn read_text(file: &Path) -> Result<String, VaultError> {

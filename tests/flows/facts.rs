@@ -138,6 +138,7 @@ pub fn buttons(page: &Page) -> Vec<Seen> {
         Page::Choice(page) => picks(page).chain(seen(&page.buttons)).collect(),
         Page::Result(page) => seen(&page.buttons).collect(),
         Page::Outbox(page) => seen(&page.buttons).collect(),
+        Page::People(page) => seen(&page.buttons).collect(),
         _ => Vec::new(),
     }
 }
@@ -220,6 +221,11 @@ fn page(page: &Page) -> (&'static str, Vec<String>, Vec<String>) {
             shown.push(delivery(page.delivery));
             ("结果页", shown, vec![slip_state(page.slip)])
         }
+        Page::People(page) => {
+            let mut shown = vec![words::say(&page.headline)];
+            shown.extend(page.lines.iter().map(|l| format!("{}：{}", l.name, words::id(l.state))));
+            ("名单页", shown, none())
+        }
         Page::Outbox(page) => ("记录页", vec![words::say(&page.headline)], none()),
         _ => ("保存页", none(), none()),
     }
@@ -301,7 +307,11 @@ fn captured(at: Moment) -> Fact {
         Doubt::Doubtful => Some(plain("存疑")),
         Doubt::Unknown => Some(plain("没有校准")),
     };
-    Fact::new("采集于", [Word::Plain(words::day(at.date()))].into_iter().chain(doubt))
+    let days = at.within.map(|within| within.days());
+    let days = days.into_iter().flat_map(|(first, last)| [Some(first), last]).flatten();
+    let days = days.map(|day| Word::Plain(words::day(day)));
+    let on = [Word::Plain(words::day(at.date()))];
+    Fact::new("采集于", on.into_iter().chain(doubt).chain(days))
 }
 
 /// What the code of an outcome does not say, as far as a clerk can read it.

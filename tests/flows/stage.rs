@@ -11,12 +11,13 @@ use kiosk_core::event::{
     CardEvent, Effect, Event, FaceEvent, FingerEvent, Latest, Lookup, SealOrder, Sitting,
 };
 use kiosk_core::identity::{CardIdentity, IdNumber, IdentitySource, PersonName, Sex, ValidTo};
+use kiosk_core::lists::Ask;
 use kiosk_core::message::Id;
-use kiosk_core::moment::{Doubt, Moment};
+use kiosk_core::moment::{Doubt, Interval, Moment};
 use kiosk_core::operator::{Operator, PinCheck, Role};
-use kiosk_core::policy::{Pack, PackSet};
+use kiosk_core::policy::{DueState, Pack, PackSet};
 use kiosk_core::record::RecordId;
-use kiosk_core::roster::Beneficiary;
+use kiosk_core::roster::{Beneficiary, Filed, Line as PersonLine};
 use kiosk_core::terminal::Terminal;
 use kiosk_core::view::{Delivery, SlipState, Tap};
 use kiosk_core::visit::Place;
@@ -99,7 +100,11 @@ impl Stage {
                 let day = words::parse_day(day).ok_or("这不是日期")?;
                 self.set_day(day, time.first().map_or(Ok(10 * 60), |time| minutes(time))?);
             }
-            ("时钟", [doubt]) => self.now.doubt = doubt_of(doubt)?,
+            ("时钟", [doubt, days @ ..]) => {
+                self.now.doubt = doubt_of(doubt)?;
+                self.now.within = interval(days)?;
+            }
+            ("村", [village]) => self.beneficiary()?.village = (*village).to_owned(),
             ("老人", [name, number]) => self.introduce(name, number)?,
             ("证件", facts) => self.card_facts(facts)?,
             ("名册", ["没有此人"]) => self.person()?.is_on_roster = false,
@@ -114,7 +119,7 @@ impl Stage {
             ("本机记录", [title, day, method]) => {
                 let success = Success { on: date(day)?, method: method_of(method)? };
                 let pack = pack_of(title);
-                self.person()?.lookup.recent.push((pack, success));
+                self.person()?.lookup.recent.successes.push((pack, success));
             }
             ("留存", kept) => {
                 for kept in kept {
@@ -202,6 +207,9 @@ impl Stage {
                 self.drafts.remove(&visit);
                 None
             }
+            Effect::ListPeople { ask, page } => Some(Event::People(self.people_of(&ask, page))),
+            Effect::ListVillages => Some(Event::Villages(self.villages())),
+            Effect::OpenPerson(number) => self.opened(&number),
             Effect::ListDrafts => Some(Event::Drafts(self.drafts.values().cloned().collect())),
             _ => None,
         }
@@ -230,6 +238,47 @@ impl Stage {
             Some(person) if person.is_on_roster => person.lookup.clone(),
             _ => Lookup::default(),
         }
+    }
+
+    /// The lines of a list, as the program's store would give them.
+    fn people_of(&self, ask: &Ask, page: u16) -> Vec<PersonLine> {
+        let all = self.people.iter().filter(|person| person.is_on_roster && page == 0);
+        let mut lines: Vec<PersonLine> = all.filter_map(|person| self.line(person)).collect();
+        lines.retain(|line| match ask {
+            Ask::Village(village) => line.village == *village,
+            Ask::Suspended => line.state == Some(DueState::Suspended),
+            _ => true,
+        });
+        lines.sort_by_key(|line| line.due);
+        lines
+    }
+
+    /// Somebody who owes something now.
+    fn line(&self, person: &Person) -> Option<PersonLine> {
+        let known = person.lookup.beneficiary.as_ref()?;
+        let (packs, today) = (&self.terminal.place().packs, self.now.date());
+        let (number, recent) = (&person.card.number, &person.lookup.recent);
+        let line = PersonLine::of(known, number, recent, packs, today, self.now.doubt);
+        line.state.is_some_and(|state| state.is_owed()).then_some(line)
+    }
+
+    fn villages(&self) -> Vec<(String, u64)> {
+        let mut villages = BTreeMap::new();
+        for line in self.people_of(&Ask::Due, 0) {
+            *villages.entry(line.village).or_insert(0) += 1;
+        }
+        villages.into_iter().collect()
+    }
+
+    /// A visit without a card.
+    fn opened(&mut self, number: &IdNumber) -> Option<Event> {
+        let person = self.people.iter().position(|person| person.card.number == *number)?;
+        self.present = person;
+        let name = self.people[person].lookup.beneficiary.as_ref()?.name.clone();
+        self.n_records += 1;
+        let (visit, record) = ([self.n_records; 16], RecordId([self.n_records; 16]));
+        let card = Box::new(CardIdentity::of_roster(number, &name));
+        Some(Event::Card(CardEvent::Read { card, visit, record }))
     }
 
     fn sign_in(&mut self, name: &str) -> Result<Vec<Event>, Misunderstood> {
@@ -268,7 +317,9 @@ impl Stage {
             on: order.record.captured.date(),
             outcome: order.record.outcome.message(),
         });
-        lookup.recent.extend(order.successes);
+        let filed = Filed::of(order.record.outcome.code(), order.record.captured.date());
+        lookup.recent.filed.extend(filed);
+        lookup.recent.successes.extend(order.successes);
         lookup.references.extend(order.templates.into_iter().map(|modality| (modality, None)));
         Ok(Event::Sealed(order.record.id))
     }
@@ -546,6 +597,20 @@ fn doubt_of(text: &str) -> Result<Doubt, Misunderstood> {
         "没有校准" => Ok(Doubt::Unknown),
         _ => Err("时钟怎么了？".into()),
     }
+}
+
+/// Between which days it is; the last one may be missing.
+fn interval(days: &[&str]) -> Result<Option<Interval>, Misunderstood> {
+    let [first, rest @ ..] = days else {
+        return Ok(None);
+    };
+    let latest_ms = rest.first().map(|day| date(day).map(noon_ms)).transpose()?;
+    Ok(Some(Interval { earliest_ms: noon_ms(date(first)?), latest_ms }))
+}
+
+fn noon_ms(day: Date) -> i64 {
+    let days = i64::from((day - Date::constant(1970, 1, 1)).get_days());
+    days * 86_400_000 + 4 * 3_600_000
 }
 
 fn minutes(time: &str) -> Result<i64, Misunderstood> {

@@ -208,6 +208,8 @@ impl Calendar {
             (Some(last), _) => owed(&periods, today, |p| p.opens > last),
             (None, Some(since)) => owed(&periods, today, |p| p.due >= since),
             (None, None) if today <= current.due => Standing::Open(current),
+            // Nobody knows since when: this year's last day is over, and that must not send anybody away.
+            (None, None) if current.due.year() == today.year() => Standing::Late(current),
             (None, None) => Standing::NotOpen(next),
         }
     }

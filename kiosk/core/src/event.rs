@@ -9,8 +9,9 @@ use crate::lists::Ask;
 use crate::message::{Id, Say};
 use crate::operator::{Pin, PinCheck};
 use crate::outcome::Tone;
+use crate::policy::PackSet;
 use crate::record::{Record, RecordId};
-use crate::roster::{Beneficiary, Line};
+use crate::roster::{Beneficiary, Line, Recent};
 use crate::view::{Delivery, Header, OutboxLine, SlipState, Tap};
 
 /// Something that happened.
@@ -18,6 +19,8 @@ use crate::view::{Delivery, Header, OutboxLine, SlipState, Tap};
 pub enum Event {
     /// Facts for the header changed: outbox, devices, date.
     Status(Header),
+    /// Other editions of the policy packs are in force; a visit under way ends by those it began with.
+    Packs(Box<PackSet>),
     /// A finger touched the glass.
     Tapped(Tap),
     /// The PIN of this operator was compared.
@@ -85,8 +88,8 @@ pub enum CardEvent {
 pub struct Lookup {
     /// As the roster says; `None` when the roster does not hold the number.
     pub beneficiary: Option<Beneficiary>,
-    /// Successes recorded here since the roster was made: pack and success.
-    pub recent: Vec<(String, Success)>,
+    /// What was recorded here since the roster was made.
+    pub recent: Recent,
     /// References that can be compared with: the modality, and the ISO finger position where it is a finger.
     pub references: Vec<(Modality, Option<u8>)>,
     /// The newest record about this person that was made here.
@@ -294,6 +297,9 @@ pub enum Effect {
     },
     /// Answered by [`Event::Villages`].
     ListVillages,
+    /// Begin a visit of somebody from the roster who has no card on the reader; answered as a card is
+    /// ([`CardEvent::Read`], see [`CardIdentity::of_roster`]).
+    OpenPerson(IdNumber),
     /// Forget everything about the person that was held in memory.
     Forget,
     /// Print.

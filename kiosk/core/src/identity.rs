@@ -324,6 +324,22 @@ pub enum CardWarning {
 }
 
 impl CardIdentity {
+    /// Somebody who is known from the roster while no card is at hand, as at a bedside: the number gives birth and sex.
+    pub fn of_roster(number: &IdNumber, name: &str) -> Self {
+        Self {
+            name: PersonName(name.to_owned()),
+            sex: number.sex(),
+            birth: number.birth(),
+            number: number.clone(),
+            address: String::new(),
+            issuer: String::new(),
+            valid_from: None,
+            valid_to: ValidTo::Open,
+            source: IdentitySource::Typed,
+            has_photo: false,
+        }
+    }
+
     /// All checks that need no other source than the card and a date.
     pub fn warnings(&self, today: Date) -> Vec<CardWarning> {
         let mut found = Vec::new();

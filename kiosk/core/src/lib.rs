@@ -22,5 +22,6 @@ pub mod policy;
 pub mod record;
 pub mod roster;
 pub mod terminal;
+pub mod timekeeper;
 pub mod view;
 pub mod visit;

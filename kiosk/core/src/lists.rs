@@ -54,6 +54,10 @@ impl Desk {
                 typed.pop();
                 self.ask(Ask::Letters(typed))
             }
+            (Tap::OpenPerson(index), Ask::Village(_)) => {
+                let line = self.lines.get(usize::from(*index))?;
+                vec![Effect::OpenPerson(line.number.clone())]
+            }
             (Tap::NextPage, ask) if *ask != Ask::Villages => {
                 self.page = self.page.saturating_add(1);
                 vec![self.list()]
@@ -87,13 +91,25 @@ impl Desk {
         }
     }
 
+    /// The same page again, as it is after a visit: whoever was certified is gone from it.
+    pub(crate) fn again(&self) -> Effect {
+        self.list()
+    }
+
+    /// Whether it is the home visits of one village.
+    pub(crate) fn is_round(&self) -> bool {
+        matches!(self.ask, Ask::Village(_))
+    }
+
     fn list(&self) -> Effect {
         Effect::ListPeople { ask: self.ask.clone(), page: self.page }
     }
 
     pub(crate) fn page(&self) -> Page {
-        if self.ask == Ask::Villages {
-            return Page::Choice(self.village_page());
+        match &self.ask {
+            Ask::Villages => return Page::Choice(self.village_page()),
+            Ask::Village(village) => return Page::Choice(self.round_page(village)),
+            _ => {}
         }
         let typed = match &self.ask {
             Ask::Letters(typed) => Some(typed.clone()),
@@ -101,9 +117,8 @@ impl Desk {
         };
         let headline = match &self.ask {
             Ask::Suspended => Id::PeopleSuspended.into(),
-            Ask::Village(village) => Id::PeopleVillage.with([Arg::Text(village.clone())]),
             Ask::Letters(typed) => Id::PeopleTyped.with([Arg::Text(typed.clone())]),
-            Ask::Due | Ask::Villages => Id::PeopleDue.into(),
+            Ask::Due | Ask::Villages | Ask::Village(_) => Id::PeopleDue.into(),
         };
         let lines = self.lines.iter().map(line).collect();
         Page::People(People { headline, typed, lines, buttons: self.buttons() })
@@ -130,6 +145,25 @@ impl Desk {
         buttons
     }
 
+    /// The home visits of a village by due day: each line opens the visit of that person, without a card.
+    fn round_page(&self, village: &str) -> Choice {
+        let none = self.lines.is_empty().then(|| Id::RoundEmpty.into());
+        let enabled = !self.lines.is_empty();
+        Choice {
+            title: Id::TapByVillage,
+            lines: [Id::PeopleVillage.with([Arg::Text(village.to_owned())])]
+                .into_iter()
+                .chain(none)
+                .collect(),
+            options: (0..).zip(&self.lines).map(round_line).collect(),
+            buttons: vec![
+                Button { enabled, ..button(Id::TapNextPage, Tap::NextPage) },
+                button(Id::TapByVillage, Tap::People(Ask::Villages)),
+                button(Id::TapBack, Tap::Back),
+            ],
+        }
+    }
+
     fn village_page(&self) -> Choice {
         let pick = |(village, n_due): &(String, u64)| Pick {
             words: Id::VillageLine.with([
@@ -148,6 +182,16 @@ impl Desk {
             ],
         }
     }
+}
+
+fn round_line((index, line): (u16, &Line)) -> Pick {
+    let state = line.state.as_ref().map_or(Id::ErrPolicyMissing, state_id);
+    let who = [Arg::Text(line.name.clone()), Arg::Text(line.masked.clone()), Arg::Term(state)];
+    let words = match line.due.filter(|due| *due > Date::ZERO) {
+        Some(due) => Id::RoundLine.with(who.into_iter().chain([Arg::Day(due)])),
+        None => Id::RoundLineUndated.with(who),
+    };
+    Pick { words, tap: Tap::OpenPerson(index) }
 }
 
 fn line(line: &Line) -> PersonLine {
@@ -212,5 +256,8 @@ mod tests {
             desk.tapped(&page.options[0].tap),
             Some(vec![Effect::ListPeople { ask, page: 0 }])
         );
+        desk.show(Vec::new());
+        let Page::Choice(page) = desk.page() else { panic!("a village is worked from a list") };
+        assert_eq!((page.lines.len(), page.options.len()), (2, 0), "it says that nobody is there");
     }
 }

@@ -21,7 +21,10 @@ pub(crate) use assess::full_years;
 pub use assess::{Assessment, DueState, NotRequiredReason, Stand};
 pub use example::Example;
 pub use parse::PackFault;
-pub use report::{CheckReport, Explanation, ListedPack, Question, check, explain, list};
+pub use report::{
+    CheckReport, CheckedFault, ExplainedSuccess, Explanation, ListedPack, Question, check,
+    check_bytes, explain, list,
+};
 pub use set::{Offer, PackSet, Signature};
 pub use settle::{RecordKind, Settled, Settlement};
 pub use words::Words;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::identity::CardIdentity;
 use crate::identity::ValidTo;
-use crate::moment::Moment;
+use crate::moment::{Interval, Moment};
 use crate::outcome::Outcome;
 
 /// Identity of a record: a UUIDv7 made when the visit is sealed.
@@ -212,7 +212,8 @@ impl Record {
 
 impl<C> Encode<C> for Record {
     fn encode<W: Write>(&self, e: &mut Encoder<W>, c: &mut C) -> Result<(), Error<W::Error>> {
-        e.map(17)?.u8(0)?.u8(RECORD_VERSION)?;
+        let n_keys = 17 + u64::from(self.captured.within.is_some());
+        e.map(n_keys)?.u8(0)?.u8(RECORD_VERSION)?;
         e.u8(1)?.bytes(&self.id.0)?;
         e.u8(2)?.bytes(&self.visit)?;
         e.u8(3)?.str(&self.device)?;
@@ -252,7 +253,15 @@ impl<C> Encode<C> for Record {
             Some(id) => e.bytes(&id.0)?.ok()?,
             None => e.null()?.ok()?,
         }
-        e.u8(16)?.str(&self.legal_basis)?.ok()
+        e.u8(16)?.str(&self.legal_basis)?;
+        if let Some(Interval { earliest_ms, latest_ms }) = self.captured.within {
+            e.u8(17)?.array(2)?.i64(earliest_ms)?;
+            match latest_ms {
+                Some(latest_ms) => e.i64(latest_ms)?.ok()?,
+                None => e.null()?.ok()?,
+            }
+        }
+        Ok(())
     }
 }
 

@@ -1,5 +1,6 @@
 //! The slice of the authority's list that this site serves: who is paid what, what they did last, how they are found.
 
+use jiff::ToSpan;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +9,7 @@ use crate::folding::fold;
 use crate::identity::{IdNumber, PersonName};
 use crate::moment::Doubt;
 use crate::pinyin;
-use crate::policy::{Assessment, DueState, PackSet};
+use crate::policy::{Assessment, DueState, Pack, PackSet};
 
 /// One beneficiary as the authority knows them.
 ///
@@ -68,11 +69,77 @@ pub struct RosterKeys {
     pub suspended: bool,
 }
 
-/// The keys of a person. `recent` are successes that the roster does not know yet, each with its pack.
+/// What was recorded here about a person and the roster may not know yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recent {
+    /// Successes, each with its pack.
+    pub successes: Vec<(String, Success)>,
+    /// What the centre has to answer, the oldest first.
+    pub filed: Vec<Filed>,
+}
+
+/// Something that was filed here and that the centre answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Filed {
+    /// Day of capture.
+    pub on: Date,
+    /// An appeal; else pictures that made no reference.
+    pub is_appeal: bool,
+}
+
+impl Filed {
+    /// Codes of the outcomes that are answered later ([`crate::outcome::Outcome::code`]).
+    pub const OUTCOMES: [&str; 2] = ["APPEAL_FILED", "UNDER_REVIEW"];
+
+    /// What a record with this outcome filed.
+    pub fn of(outcome: &str, on: Date) -> Option<Self> {
+        let [appeal, review] = Self::OUTCOMES;
+        (outcome == appeal || outcome == review).then(|| Self { on, is_appeal: outcome == appeal })
+    }
+}
+
+/// A review that runs because of what was filed here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Review {
+    /// Since when.
+    pub since: Date,
+    /// By when the answer is expected (C26).
+    pub by: Date,
+}
+
+impl Recent {
+    /// The review that was begun last, as long as these packs say. Somebody who comes while it runs and is told so
+    /// leaves a record of a review as well; that one begins none.
+    pub fn review<'p>(&self, packs: impl Iterator<Item = &'p Pack>) -> Option<Review> {
+        let first = *self.filed.first()?;
+        let mut days = (None, None);
+        for pack in packs {
+            days = (days.0.max(pack.appeal.review_days), days.1.max(pack.model.review_days));
+        }
+        let begun = |filed: Filed| {
+            let days = if filed.is_appeal { days.0 } else { days.1 }.unwrap_or(REVIEW_DAYS);
+            Review { since: filed.on, by: filed.on.saturating_add(i64::from(days).days()) }
+        };
+        let next = |running: Review, filed: &Filed| {
+            let begins = filed.is_appeal || filed.on > running.remembered_until();
+            if begins { begun(*filed) } else { running }
+        };
+        Some(self.filed[1..].iter().fold(begun(first), next))
+    }
+}
+
+impl Review {
+    /// An answer that is late is no answer: the person stays protected until a roster says more, or it is forgotten.
+    fn remembered_until(&self) -> Date {
+        self.by.saturating_add(LATE_ANSWER_DAYS.days())
+    }
+}
+
+/// The keys of a person.
 pub fn keys(
     person: &Beneficiary,
     number: &IdNumber,
-    recent: &[(String, Success)],
+    recent: &Recent,
     packs: &PackSet,
     today: Date,
 ) -> RosterKeys {
@@ -122,7 +189,7 @@ impl Line {
     pub fn of(
         person: &Beneficiary,
         number: &IdNumber,
-        recent: &[(String, Success)],
+        recent: &Recent,
         packs: &PackSet,
         today: Date,
         doubt: Doubt,
@@ -174,27 +241,50 @@ impl Query {
 fn standings(
     person: &Beneficiary,
     number: &IdNumber,
-    recent: &[(String, Success)],
+    recent: &Recent,
     packs: &PackSet,
     today: Date,
     doubt: Doubt,
 ) -> Vec<(Assessment, bool)> {
+    let review = recent.review(packs_of(person, packs, today));
     let each = |entitlement: &Entitlement| {
         let pack = packs.on(&entitlement.pack, today)?;
-        let entitlement = with_recent(entitlement, recent);
+        let entitlement = with_recent(entitlement, recent, review, today);
         Some((pack.assess(&entitlement, number.birth(), today, doubt), pack.late.suspend))
     };
     person.entitlements.iter().filter_map(each).collect()
 }
 
-/// An entitlement as it stands with the successes recorded here: a newer one counts and ends a suspension.
-pub fn with_recent(entitlement: &Entitlement, recent: &[(String, Success)]) -> Entitlement {
+/// The packs of a person's benefits that are in force on a day.
+pub fn packs_of<'p>(
+    person: &'p Beneficiary,
+    packs: &'p PackSet,
+    today: Date,
+) -> impl Iterator<Item = &'p Pack> {
+    person.entitlements.iter().filter_map(move |drawn| packs.on(&drawn.pack, today))
+}
+
+/// An entitlement as it stands with what was recorded here: a newer success counts and ends a suspension, and a review
+/// protects until it is answered (R125).
+pub fn with_recent(
+    entitlement: &Entitlement,
+    recent: &Recent,
+    review: Option<Review>,
+    today: Date,
+) -> Entitlement {
     let mut known = entitlement.clone();
-    for (_, success) in recent.iter().filter(|(pack, _)| *pack == entitlement.pack) {
+    for (_, success) in recent.successes.iter().filter(|(pack, _)| *pack == entitlement.pack) {
         if known.last.is_none_or(|last| last.on <= success.on) {
             known.last = Some(*success);
             known.suspended = false;
         }
+    }
+    let runs = |review: &Review| {
+        let answered = known.last.is_some_and(|last| last.on >= review.since);
+        !answered && today <= review.remembered_until()
+    };
+    if let (None, Some(review)) = (known.under_review, review.filter(runs)) {
+        known.under_review = Some(review.by);
     }
     known
 }
@@ -237,6 +327,11 @@ impl std::fmt::Debug for Query {
         })
     }
 }
+
+/// Days of a review where no pack names any: the week of R76.
+pub const REVIEW_DAYS: u16 = 7;
+/// How long after its day an answer may still be on its way.
+const LATE_ANSWER_DAYS: i64 = 30;
 
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use crate::lists::Desk;
 use crate::message::{Arg, Id, Say};
 use crate::moment::Moment;
 use crate::operator::{Pin, PinCheck};
+use crate::policy::PackSet;
 use crate::view::{Choice, Header, Outbox, OutboxLine, Page, Pick, SignIn, SlipState, Tap, View};
 use crate::visit::{Place, Visit, button, pin_notice};
 
@@ -16,6 +17,8 @@ pub struct Terminal {
     header: Header,
     state: State,
     now: Moment,
+    /// Editions that wait until no visit is under way.
+    coming: Option<PackSet>,
 }
 
 #[derive(Clone, Debug)]
@@ -32,6 +35,8 @@ struct Serving {
     /// Visits that wait to be taken up again.
     drafts: Vec<Draft>,
     aside: Option<Aside>,
+    /// The list from which the visit under way was begun.
+    round: Option<Desk>,
 }
 
 /// Pages that are looked at between visits.
@@ -46,7 +51,7 @@ impl Terminal {
     /// Locked, waiting for an operator.
     pub fn new(place: Place) -> Self {
         let header = Header { site: place.site_name.clone(), ..Header::default() };
-        Self { place, header, state: locked(None), now: Moment::default() }
+        Self { place, header, state: locked(None), now: Moment::default(), coming: None }
     }
 
     /// Something happened at `now`; says what has to be done.
@@ -55,6 +60,13 @@ impl Terminal {
         if let Event::Status(header) = event {
             self.place.troubles.clone_from(&header.troubles);
             self.header = Header { site: self.place.site_name.clone(), ..header };
+            return Vec::new();
+        }
+        if let Event::Packs(packs) = event {
+            self.coming = Some(*packs);
+            if self.is_between_visits() {
+                self.adopt();
+            }
             return Vec::new();
         }
         let state = std::mem::replace(&mut self.state, locked(None));
@@ -133,8 +145,9 @@ impl Terminal {
             Event::Tapped(Tap::Resume(visit)) if matches!(serving.aside, Some(Aside::Drafts)) => {
                 serving.take_up(visit)
             }
+            Event::Tapped(Tap::OpenPerson(_)) if is_idle => serving.open_person(&event),
             Event::Tapped(Tap::Back) if serving.aside.is_some() => {
-                serving.aside = None;
+                (serving.aside, serving.round) = (None, None);
                 Vec::new()
             }
             // A card that is laid on ends the reading of lists.
@@ -145,7 +158,8 @@ impl Terminal {
                 }
                 let effects = serving.visit.handle(event, now, &self.place);
                 if serving.visit.end().is_some() {
-                    return effects.into_iter().chain(self.serve(serving.operator)).collect();
+                    let next = self.serve_next(serving.operator, serving.round);
+                    return effects.into_iter().chain(next).collect();
                 }
                 if serving.visit.is_under_way() {
                     serving.aside = None;
@@ -201,9 +215,33 @@ impl Terminal {
         Outbox { headline, lines: lines.to_vec(), slip, buttons }
     }
 
+    fn is_between_visits(&self) -> bool {
+        match &self.state {
+            State::Locked { .. } => true,
+            State::Serving(serving) => serving.visit.awaits_card(),
+        }
+    }
+
+    fn adopt(&mut self) {
+        if let Some(packs) = self.coming.take() {
+            self.place.packs = packs;
+        }
+    }
+
+    /// The next visit; on a round of home visits from the list where the last one began.
+    fn serve_next(&mut self, operator: String, round: Option<Desk>) -> Vec<Effect> {
+        let mut effects = self.serve(operator);
+        if let (Some(desk), State::Serving(serving)) = (round, &mut self.state) {
+            effects.push(desk.again());
+            serving.aside = Some(Aside::People(desk));
+        }
+        effects
+    }
+
     fn serve(&mut self, operator: String) -> Vec<Effect> {
+        self.adopt();
         let (visit, mut effects) = Visit::start(operator.clone());
-        let serving = Serving { operator, visit, drafts: Vec::new(), aside: None };
+        let serving = Serving { operator, visit, drafts: Vec::new(), aside: None, round: None };
         self.state = State::Serving(Box::new(serving));
         effects.push(Effect::ListDrafts);
         effects
@@ -233,6 +271,15 @@ impl Serving {
         };
         self.visit = visit;
         self.aside = None;
+        effects
+    }
+
+    /// Asks for the visit of somebody on the list; the list waits.
+    fn open_person(&mut self, event: &Event) -> Vec<Effect> {
+        let effects = self.read_on(event).unwrap_or_default();
+        if let (Some(Aside::People(desk)), false) = (&self.aside, effects.is_empty()) {
+            self.round = desk.is_round().then(|| desk.clone());
+        }
         effects
     }
 
@@ -285,4 +332,110 @@ fn drafts_page(drafts: &[Draft]) -> Choice {
 
 fn locked(notice: Option<Say>) -> State {
     State::Locked { picked: None, pin: Pin::default(), notice }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::Date;
+
+    use super::*;
+    use crate::event::CardEvent;
+    use crate::identity::{CardIdentity, IdNumber};
+    use crate::operator::{Operator, Role};
+    use crate::policy::Pack;
+    use crate::record::RecordId;
+    use crate::roster::Line;
+
+    const PACK: &str = include_str!("../../policy/cn.nm.region.enterprise_pension.toml");
+
+    fn packs(version: u32) -> PackSet {
+        let text = PACK.replacen("version = 3", &format!("version = {version}"), 1);
+        PackSet::from_packs([Pack::parse(&text).unwrap()])
+    }
+
+    fn serving() -> Terminal {
+        let operator = Operator { id: "op".into(), name: "op".into(), role: Role::Operator };
+        let mut terminal = Terminal::new(Place {
+            device: "d".into(),
+            site: "s".into(),
+            site_name: "S".into(),
+            packs: packs(3),
+            operators: vec![operator],
+            notice: "n".into(),
+            notice_digest: [0; 32],
+            troubles: Vec::new(),
+        });
+        tap(&mut terminal, Tap::PickOperator("op".into()));
+        happens(&mut terminal, Event::PinChecked("op".into(), PinCheck::Right));
+        terminal
+    }
+
+    fn happens(terminal: &mut Terminal, event: Event) -> Vec<Effect> {
+        terminal.handle(event, Moment { wall_ms: 1_794_794_400_000, ..Moment::default() })
+    }
+
+    fn tap(terminal: &mut Terminal, tap: Tap) -> Vec<Effect> {
+        happens(terminal, Event::Tapped(tap))
+    }
+
+    fn number() -> IdNumber {
+        IdNumber::parse("11010519491231002X").unwrap()
+    }
+
+    fn card() -> Event {
+        let card = Box::new(CardIdentity::of_roster(&number(), "测试人"));
+        Event::Card(CardEvent::Read { card, visit: [6; 16], record: RecordId([7; 16]) })
+    }
+
+    #[track_caller]
+    fn check_version(terminal: &Terminal, version: u32) {
+        assert_eq!(terminal.place().packs.iter().next().map(|pack| pack.version), Some(version));
+    }
+
+    #[test]
+    fn a_visit_ends_by_the_edition_it_began_with() {
+        let mut terminal = serving();
+        happens(&mut terminal, Event::Packs(Box::new(packs(4))));
+        check_version(&terminal, 4);
+        happens(&mut terminal, card());
+        happens(&mut terminal, Event::Found(Box::default()));
+        happens(&mut terminal, Event::Packs(Box::new(packs(5))));
+        check_version(&terminal, 4);
+        tap(&mut terminal, Tap::Done);
+        happens(&mut terminal, Event::Sealed(RecordId([7; 16])));
+        check_version(&terminal, 4);
+        tap(&mut terminal, Tap::Done);
+        check_version(&terminal, 5);
+    }
+
+    #[test]
+    fn a_round_goes_on_with_the_list_after_each_visit_and_ends_with_a_card() {
+        let mut terminal = serving();
+        let village = crate::lists::Ask::Village("上湾村".into());
+        tap(&mut terminal, Tap::ShowPeople);
+        tap(&mut terminal, Tap::People(village.clone()));
+        let line = Line {
+            number: number(),
+            name: "测**".into(),
+            masked: number().masked(),
+            village: "上湾村".into(),
+            state: None,
+            due: Some(Date::constant(2026, 12, 1)),
+            suspends: false,
+        };
+        happens(&mut terminal, Event::People(vec![line]));
+        assert_eq!(tap(&mut terminal, Tap::OpenPerson(1)), [], "nobody stands there");
+        let opens = tap(&mut terminal, Tap::OpenPerson(0));
+        assert_eq!(opens, [Effect::OpenPerson(number())]);
+        happens(&mut terminal, card());
+        happens(&mut terminal, Event::Found(Box::default()));
+        assert!(matches!(terminal.view().page, Page::Person(_)));
+        tap(&mut terminal, Tap::Done);
+        happens(&mut terminal, Event::Sealed(RecordId([7; 16])));
+        let next = tap(&mut terminal, Tap::Done);
+        assert_eq!(next.last(), Some(&Effect::ListPeople { ask: village, page: 0 }));
+        assert!(matches!(terminal.view().page, Page::Choice(_)), "the list is there again");
+        tap(&mut terminal, Tap::Back);
+        assert!(matches!(terminal.view().page, Page::Waiting(_)));
+    }
 }

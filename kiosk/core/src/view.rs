@@ -147,6 +147,8 @@ pub enum Tap {
     EraseLetter,
     /// The next page of the list, the first behind the last.
     NextPage,
+    /// Begin the visit of the person at this place of the list, without a card.
+    OpenPerson(u16),
 }
 
 /// A way that is seldom needed.
@@ -166,6 +168,8 @@ pub enum Way {
     Proxy,
     /// The person is not here, or does not wish to.
     NotHere,
+    /// A way that counts is open at another place.
+    Elsewhere,
     /// The person cannot follow an action.
     Exempt,
     /// Today's record is to be corrected.
@@ -187,6 +191,7 @@ impl Way {
             Self::Paper => Id::WayPaper,
             Self::Proxy => Id::WayProxy,
             Self::NotHere => Id::WayNotHere,
+            Self::Elsewhere => Id::WayElsewhere,
             Self::Exempt => Id::WayExempt,
             Self::Correct => Id::WayCorrect,
             Self::Park => Id::WayPark,

@@ -183,6 +183,11 @@ impl Visit {
         !matches!(self.phase, Phase::AwaitingCard { .. } | Phase::Closed { .. })
     }
 
+    /// Whether nobody has laid a card yet.
+    pub fn awaits_card(&self) -> bool {
+        matches!(self.phase, Phase::AwaitingCard { .. })
+    }
+
     /// Something happened; moves on and says what has to be done.
     pub fn handle(&mut self, event: Event, now: Moment, place: &Place) -> Vec<Effect> {
         if let Event::Face(of, _) | Event::Finger(of, _) | Event::Document(of, _) = &event

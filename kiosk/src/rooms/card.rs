@@ -22,6 +22,8 @@ use crate::tray::{SharedTray, Tray};
 pub enum Order {
     /// Poll until a card was read.
     Await,
+    /// Begin a visit of somebody who is known from the roster, as if this card had been read.
+    Open(Box<CardIdentity>),
 }
 
 /// The room.
@@ -55,6 +57,7 @@ impl CardRoom {
         loop {
             match orders.recv_timeout(POLL_EVERY) {
                 Ok(Order::Await) => self.start(),
+                Ok(Order::Open(card)) => self.begin(card, Tray::default()),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -114,17 +117,18 @@ impl CardRoom {
             return self.unusable(Id::ErrCardUnreadable);
         };
         self.teller.event(Event::Card(CardEvent::Reading));
-        let photo = self.decode_photo(&blocks.photo);
-        card.has_photo = photo.is_some();
-        let (visit, record) = self.ids.visit_and_record();
-        let mut tray = self.tray.open();
-        *tray = Tray { visit, ..Tray::default() };
-        tray.chip_block = Some(blocks.photo.clone());
-        tray.chip_photo = photo;
-        drop(tray);
-        self.awaiting = false;
+        let chip_photo = self.decode_photo(&blocks.photo);
+        card.has_photo = chip_photo.is_some();
         info!(photo = card.has_photo, "card read");
-        let card = Box::new(card);
+        let chip_block = Some(blocks.photo.clone());
+        self.begin(Box::new(card), Tray { chip_block, chip_photo, ..Tray::default() });
+    }
+
+    /// A visit begins with what lies on the tray; no other card is awaited.
+    fn begin(&mut self, card: Box<CardIdentity>, tray: Tray) {
+        let (visit, record) = self.ids.visit_and_record();
+        *self.tray.open() = Tray { visit, ..tray };
+        self.awaiting = false;
         self.teller.event(Event::Card(CardEvent::Read { card, visit, record }));
     }
 

@@ -79,7 +79,7 @@ impl KeepRoom {
         let successes = successes.into_iter().map(|(pack, success)| Success {
             pack,
             method: success.method.id().into(),
-            captured: record.captured,
+            captured: record.captured.believed(),
         });
         let audit = AuditLine {
             at: record.captured,

@@ -7,10 +7,10 @@ use jiff::civil::Date;
 use kiosk_core::benefit::{Method, Success};
 use kiosk_core::decision::Modality;
 use kiosk_core::event::{Latest, Lookup};
-use kiosk_core::identity::IdNumber;
+use kiosk_core::identity::{CardIdentity, IdNumber};
 use kiosk_core::outcome::Outcome;
 use kiosk_core::policy::PackSet;
-use kiosk_core::roster::{self, Beneficiary, RosterKeys};
+use kiosk_core::roster::{self, Beneficiary, Filed, Recent, RosterKeys};
 use kiosk_store::{RosterEntry, RosterImport, RosterRow, Store, StoreError, StoreKey};
 use models::face::FaceTemplate;
 use models::iso19794;
@@ -128,13 +128,13 @@ fn basis(packs: &PackSet, today: Date) -> Vec<u8> {
     packs.chain([month]).collect::<String>().into_bytes()
 }
 
-/// Certifications recorded here, by pack.
-fn recent(
-    store: &Store,
-    key: &StoreKey,
-    number: &IdNumber,
-) -> Result<Vec<(String, Success)>, StoreError> {
-    Ok(store.successes(&key.subject(number))?.into_iter().filter_map(success).collect())
+/// What was recorded here about somebody and the roster may not know.
+fn recent(store: &Store, key: &StoreKey, number: &IdNumber) -> Result<Recent, StoreError> {
+    let subject = key.subject(number);
+    let successes = store.successes(&subject)?.into_iter().filter_map(success).collect();
+    let filed = store.records_of(&subject, &Filed::OUTCOMES)?;
+    let filed = filed.iter().filter_map(|line| Filed::of(&line.outcome, line.captured.date()));
+    Ok(Recent { successes, filed: filed.collect() })
 }
 
 /// The people of a roster file on their way into the store, so that never more than one of them is in memory.
@@ -152,7 +152,7 @@ impl People<'_, '_> {
         let bytes = person.to_string().into_bytes();
         let known: Beneficiary = serde_json::from_value(person)?;
         let number = IdNumber::parse(&known.number).map_err(|_| RosterError::Number(self.n))?;
-        let keys = roster::keys(&known, &number, &[], self.packs, self.today);
+        let keys = roster::keys(&known, &number, &Recent::default(), self.packs, self.today);
         self.import.put(&RosterEntry { number, bytes, keys })?;
         self.n += 1;
         Ok(())
@@ -207,6 +207,13 @@ pub fn find(vault: &Vault, tray: &SharedTray, number: &IdNumber) -> Lookup {
             Lookup::default()
         }
     }
+}
+
+/// Somebody of the roster as if their card had been read, for a visit that begins from a list.
+pub fn open(vault: &Vault, number: &IdNumber) -> Option<CardIdentity> {
+    let bytes = vault.store().roster_find(number).ok().flatten()?;
+    let known: Beneficiary = serde_json::from_slice(&bytes).ok()?;
+    Some(CardIdentity::of_roster(number, &known.name))
 }
 
 fn look_up(vault: &Vault, tray: &SharedTray, number: &IdNumber) -> Result<Lookup, StoreError> {

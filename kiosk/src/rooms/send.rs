@@ -7,8 +7,10 @@ use std::time::Duration;
 use kiosk_core::event::Event;
 use kiosk_core::message::Id;
 use kiosk_core::record::{Receipt, RecordId};
+use kiosk_core::timekeeper::Reading;
 use kiosk_core::view::Delivery;
 use kiosk_store::{AuditLine, StoreError};
+use kiosk_sync::run::server_time;
 use kiosk_sync::{
     AuthorityKeys, Backoff, DeviceKey, Https, Offer, OfferedPicture, Outbox, OutboxError, Turn,
     run_batch,
@@ -89,6 +91,7 @@ impl SendRoom {
     /// may get through.
     fn turn(&mut self, records_max: usize) -> Result<bool, (Option<Duration>, bool)> {
         self.find_authority();
+        let asked = self.clock.read();
         let mut batch = [0; 16];
         getrandom::fill(&mut batch).expect("the kernel has randomness after boot");
         let turn = Turn {
@@ -104,6 +107,7 @@ impl SendRoom {
         self.teller.outbox(&self.vault);
         match report {
             Ok(report) => {
+                self.compare_clocks(&asked, report.server_time_ms);
                 if report.offered > 0 {
                     info!(delivered = report.delivered, held = report.held, "batch");
                 }
@@ -122,6 +126,24 @@ impl SendRoom {
                 self.teller.device(Id::OutboxTitle, Some(err));
                 Err((problem.retry_after(), problem.wants_smaller_batch()))
             }
+        }
+    }
+
+    /// Where nothing waited the centre is asked for its time alone; without an answer the clock stays as it was.
+    fn compare_clocks(&mut self, asked: &Reading, said_ms: Option<i64>) {
+        let (asked, said_ms) = match said_ms {
+            Some(said_ms) => (*asked, Some(said_ms)),
+            None => (self.clock.read(), server_time(&mut self.transport).ok().flatten()),
+        };
+        let heard = said_ms.and_then(|said_ms| self.clock.heard(&asked, said_ms));
+        let Some((ahead_ms, known)) = heard else {
+            return;
+        };
+        if ahead_ms.abs() > DRIFT_TOLD_MS {
+            warn!(ahead_ms, "the clock differs from the centre's");
+        }
+        if let Err(problem) = self.vault.store().set_meta(CLOCK, &known) {
+            warn!(code = problem.code(), "the centre's time");
         }
     }
 
@@ -245,4 +267,8 @@ fn random() -> u64 {
     u64::from_le_bytes(bytes)
 }
 
+/// Name under which the store keeps what is known of the centre's time.
+pub const CLOCK: &str = "clock";
+/// A difference from the centre's clock that is worth a line in the journal.
+const DRIFT_TOLD_MS: i64 = 5_000;
 const RECORDS_MAX: usize = 50;

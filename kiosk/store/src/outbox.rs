@@ -252,6 +252,26 @@ impl Store {
             .optional()?)
     }
 
+    /// The records of a person that ended in one of these outcomes and were not corrected, the oldest first.
+    pub fn records_of(
+        &self,
+        subject: &SubjectRef,
+        outcomes: &[&str],
+    ) -> Result<Vec<RecordLine>, StoreError> {
+        let mut statement = self.connection.prepare_cached(&format!(
+            "{RECORD_LINE} WHERE record.subject = ?1 AND NOT EXISTS
+                 (SELECT 1 FROM record AS newer
+                  WHERE newer.subject = ?1 AND newer.supersedes = record.id)
+             ORDER BY record.seq"
+        ))?;
+        let found = statement.query_map([subject.0], line)?;
+        let wanted = |found: &rusqlite::Result<RecordLine>| match found {
+            Ok(line) => outcomes.contains(&line.outcome.as_str()),
+            Err(_) => true,
+        };
+        Ok(found.filter(wanted).collect::<Result<_, _>>()?)
+    }
+
     /// The signed receipt of a delivered record.
     pub fn receipt(&self, record: RecordId) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self

@@ -248,16 +248,16 @@ impl Store {
         Ok(found.collect::<Result<_, _>>()?)
     }
 
-    /// The next people whose keys are out of date, those first who were certified here; none when all are as `basis`
+    /// The next people whose keys are out of date, those first of whom there is a new record; none when all are as `basis`
     /// says. Each answer goes back with [`Store::roster_rekey`], in whatever pauses there are.
     pub fn roster_stale(&self, basis: &[u8], take: usize) -> Result<Option<Stale>, StoreError> {
         let Some(file) = &self.roster else {
             return Ok(None);
         };
-        let certified = self.certified_since(file.about.keyed_seq, take)?;
-        if let Some((last, _)) = certified.last() {
+        let recorded = self.recorded_since(file.about.keyed_seq, take)?;
+        if let Some((last, _)) = recorded.last() {
             let about = About { keyed_seq: *last, ..file.about.clone() };
-            let ids = certified.iter().map(|(_, subject)| file.id_of(subject));
+            let ids = recorded.iter().map(|(_, subject)| file.id_of(subject));
             let ids: Vec<i64> = ids.filter_map(Result::transpose).collect::<Result<_, _>>()?;
             return self.stale(file, ids, about).map(Some);
         }
@@ -338,11 +338,10 @@ impl Store {
         Ok(Stale { rows: rows.collect::<Result<_, _>>()?, ids, about })
     }
 
-    /// The next people with a certification in a record after this one, with the last of their records.
-    fn certified_since(&self, seq: u64, take: usize) -> Result<Vec<(u64, [u8; 32])>, StoreError> {
+    /// The next people with a record after this one: what they achieved, filed or had corrected changes their days.
+    fn recorded_since(&self, seq: u64, take: usize) -> Result<Vec<(u64, [u8; 32])>, StoreError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT DISTINCT seq, subject FROM success WHERE seq > ?1 ORDER BY seq, subject
-             LIMIT ?2",
+            "SELECT seq, subject FROM record WHERE seq > ?1 ORDER BY seq LIMIT ?2",
         )?;
         let take = i64::try_from(take).unwrap_or(i64::MAX);
         let found = statement.query_map(params![seq.cast_signed(), take], |row| {

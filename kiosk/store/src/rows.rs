@@ -11,6 +11,7 @@ pub(crate) fn moment(row: &Row<'_>, first: usize) -> rusqlite::Result<Moment> {
         boot_id: row.get(first + 1)?,
         mono_ms: row.get::<_, i64>(first + 2)?.cast_unsigned(),
         doubt: doubt(row.get(first + 3)?),
+        within: None,
     })
 }
 

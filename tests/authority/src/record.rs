@@ -45,6 +45,8 @@ pub struct Summary {
     pub number: String,
     /// 0 the clock was sure, 1 doubtful, 2 unknown.
     pub doubt: u64,
+    /// Between which instants it was captured, Unix milliseconds, where the clock was in doubt and something is known.
+    pub captured_between: Option<(i64, Option<i64>)>,
     /// Benefit packs and the state each is in now.
     pub benefits: Vec<Benefit>,
     /// What was compared and with what verdict.
@@ -173,12 +175,14 @@ fn read_record(reader: &mut Reader<'_>) -> Result<Record, RecordError> {
     let supersedes = reader.nullable(Reader::array_of)?;
     reader.key(16)?;
     let legal_basis = optional_text(reader, "legal basis", TEXT_MAX)?;
-    skip_unknown(reader, keys)?;
+    let captured_between = read_rest(reader, keys)?;
+    check(captured_between.is_none() || doubt > 0, "captured between")?;
     let summary = Summary {
         outcome,
         detail,
         number,
         doubt,
+        captured_between,
         benefits,
         checks,
         templates,
@@ -190,18 +194,32 @@ fn read_record(reader: &mut Reader<'_>) -> Result<Record, RecordError> {
     Ok(Record { id, visit, device, site, wall_ms, summary, pictures, supersedes })
 }
 
-/// Keys above 16 come from a newer writer of the same version: passed over, yet in order.
-fn skip_unknown(reader: &mut Reader<'_>, keys: usize) -> Result<(), RecordError> {
-    let mut last = KEYS - 1;
+/// Key 17 is there or not; keys above it come from a newer writer of the same version: passed over, yet in order.
+fn read_rest(
+    reader: &mut Reader<'_>,
+    keys: usize,
+) -> Result<Option<(i64, Option<i64>)>, RecordError> {
+    let (mut last, mut between) = (KEYS - 1, None);
     for _ in KEYS..keys as u64 {
         let key = reader.uint()?;
         if key <= last {
             return Err(CborError::Expected("map keys in ascending order").into());
         }
         last = key;
-        reader.skip()?;
+        match key {
+            CAPTURED_BETWEEN => between = Some(read_between(reader)?),
+            _ => reader.skip()?,
+        }
     }
-    Ok(())
+    Ok(between)
+}
+
+fn read_between(reader: &mut Reader<'_>) -> Result<(i64, Option<i64>), RecordError> {
+    reader.tuple(2)?;
+    let earliest = reader.int()?;
+    let latest = reader.nullable(Reader::int)?;
+    check(latest.is_none_or(|latest| earliest <= latest), "captured between")?;
+    Ok((earliest, latest))
 }
 
 fn read_record_id(reader: &mut Reader<'_>) -> Result<Id, RecordError> {
@@ -403,7 +421,9 @@ pub fn id_text(id: &Id) -> String {
 }
 
 const VERSION: u64 = 1;
+/// Keys that every record has.
 const KEYS: u64 = 17;
+const CAPTURED_BETWEEN: u64 = 17;
 /// Known keys and room for a newer writer's.
 const KEYS_MAX: usize = 64;
 const LIST_MAX: usize = 64;

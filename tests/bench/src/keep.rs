@@ -176,7 +176,13 @@ fn picture(seed: u8) -> Vec<u8> {
 fn now() -> Moment {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let wall_ms = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
-    Moment { wall_ms, boot_id: [7; 16], mono_ms: wall_ms.unsigned_abs(), doubt: Doubt::None }
+    Moment {
+        wall_ms,
+        boot_id: [7; 16],
+        mono_ms: wall_ms.unsigned_abs(),
+        doubt: Doubt::None,
+        within: None,
+    }
 }
 
 /// Of nobody; its checksum holds.

@@ -11,7 +11,7 @@ use kiosk_core::identity::IdNumber;
 use kiosk_core::moment::Doubt;
 use kiosk_core::pinyin;
 use kiosk_core::policy::PackSet;
-use kiosk_core::roster::{self, Beneficiary, Line, RosterKeys};
+use kiosk_core::roster::{self, Beneficiary, Line, Recent, RosterKeys};
 use kiosk_store::{RosterEntry, RosterList, RosterRow, Store, StoreKey};
 use people::Person;
 use rusqlite::{Connection, Params, params};
@@ -151,7 +151,7 @@ impl County {
     /// What the screen shows of somebody: their entry understood, what is due under the packs.
     fn line(&self, row: &RosterRow) -> Result<Line, Box<dyn Error>> {
         let known: Beneficiary = serde_json::from_slice(&row.bytes)?;
-        Ok(Line::of(&known, &row.number, &[], &self.packs, TODAY, Doubt::None))
+        Ok(Line::of(&known, &row.number, &Recent::default(), &self.packs, TODAY, Doubt::None))
     }
 
     fn plain_rows(
@@ -186,7 +186,7 @@ fn everybody(packs: &PackSet) -> impl Iterator<Item = (IdNumber, Vec<u8>, Roster
         let known: Beneficiary =
             serde_json::from_value(entry).expect("an entry is a person of a roster");
         let number = IdNumber::parse(&known.number).expect("the simulated numbers are sound");
-        let keys = roster::keys(&known, &number, &[], packs, TODAY);
+        let keys = roster::keys(&known, &number, &Recent::default(), packs, TODAY);
         (number, bytes, keys)
     })
 }

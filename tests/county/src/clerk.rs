@@ -339,7 +339,7 @@ impl Visit<'_> {
             Way::Exempt if self.person.is_bedridden => 50,
             Way::Correct => 30,
             Way::Message => 20,
-            Way::Proxy | Way::NotHere | Way::Special | Way::Paper => 8,
+            Way::Proxy | Way::NotHere | Way::Special | Way::Paper | Way::Elsewhere => 8,
             Way::VisitHere | Way::VisitFailed | Way::Exempt => 8,
             Way::Park => 6,
             Way::Discard => 2,
@@ -564,6 +564,15 @@ impl Visit<'_> {
             self.watch.hold(Invariant::TheEditionInForceIsApplied, in_force, || {
                 format!("{} version {}", benefit.pack, benefit.pack_version)
             });
+            let today = record.captured.date();
+            let late = [Id::StateOverdue, Id::StateSuspended].map(Id::name);
+            let protected = self.counter.protects(self.person.index, today);
+            let is_known = record.supersedes.is_some() || !late.contains(&&*benefit.state);
+            self.watch.hold(
+                Invariant::AnAppealFiledHereIsKnownHere,
+                !protected || is_known,
+                || format!("{} on {today}: {}", benefit.pack, benefit.state),
+            );
             let blocks = self.counter.packs().on(&benefit.pack, record.captured.date());
             let blocks = blocks.is_some_and(|pack| pack.repeat == Repeat::Block);
             let was_done = benefit.state == Id::StateDone.name();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use kiosk_core::benefit::Success;
+use jiff::civil::Date;
 use kiosk_core::decision::Modality;
 use kiosk_core::draft::Draft;
 use kiosk_core::event::{Effect, Event, Latest, Lookup, SealOrder};
@@ -10,7 +10,7 @@ use kiosk_core::moment::{Doubt, Moment};
 use kiosk_core::operator::{Operator, PinCheck, Role};
 use kiosk_core::policy::PackSet;
 use kiosk_core::record::{Record, RecordId};
-use kiosk_core::roster::Beneficiary;
+use kiosk_core::roster::{Beneficiary, Filed, Recent};
 use kiosk_core::terminal::Terminal;
 use kiosk_core::view::Tap;
 use kiosk_core::visit::Place;
@@ -43,7 +43,7 @@ pub struct Counter {
     boot: u64,
     mono_ms: u64,
     n_identities: u64,
-    recent: HashMap<u32, Vec<(String, Success)>>,
+    recent: HashMap<u32, Recent>,
     references: HashMap<u32, Vec<(Modality, Option<u8>)>>,
     latest: HashMap<u32, Latest>,
     drafts: BTreeMap<[u8; 16], Draft>,
@@ -113,11 +113,23 @@ impl Counter {
         };
     }
 
-    /// New packs take effect at a start of the program.
+    /// New packs take effect between two visits.
     pub fn adopt(&mut self, n_editions: usize, packs: &PackSet) {
         self.n_editions = n_editions;
         self.place.packs = packs.clone();
-        self.restart(OPERATOR);
+        self.handle(Event::Packs(Box::new(packs.clone())));
+    }
+
+    /// Whether an appeal was filed here in the week before this day and nobody was certified since.
+    pub fn protects(&self, person: u32, today: Date) -> bool {
+        let Some(recent) = self.recent.get(&person) else {
+            return false;
+        };
+        let filed = recent.filed.iter().filter(|filed| filed.is_appeal).map(|filed| filed.on).max();
+        filed.is_some_and(|on| {
+            let certified = recent.successes.iter().any(|(_, success)| success.on >= on);
+            on <= today && (today - on).get_days() <= ANSWER_DAYS && !certified
+        })
     }
 
     /// The power went: what is not durable is gone.
@@ -173,6 +185,7 @@ impl Counter {
             boot_id,
             mono_ms: self.mono_ms,
             doubt: self.doubt,
+            within: None,
         }
     }
 
@@ -207,10 +220,16 @@ impl Counter {
     pub fn commit(&mut self, person: u32, order: SealOrder) -> &Kept {
         let templates = order.templates.iter().map(|modality| (*modality, None));
         self.references.entry(person).or_default().extend(templates);
-        if !order.successes.is_empty() {
-            self.recent.entry(person).or_default().extend(order.successes);
-        }
         let (record, on) = (order.record.id, order.record.captured.date());
+        let filed = Filed::of(order.record.outcome.code(), on);
+        let corrects = order.record.supersedes.is_some();
+        if !order.successes.is_empty() || filed.is_some() || corrects {
+            let recent = self.recent.entry(person).or_default();
+            // Only a record of the same day is corrected.
+            recent.filed.retain(|filed| !corrects || filed.on != on);
+            recent.successes.extend(order.successes);
+            recent.filed.extend(filed);
+        }
         let outcome = order.record.outcome.message();
         self.latest.insert(person, Latest { record, on, outcome });
         self.drafts.remove(&order.record.visit);
@@ -286,4 +305,6 @@ pub const OPERATOR: &str = "op-1";
 pub const COLLEAGUE: &str = "op-2";
 /// Who has to agree to what overrides the machine.
 pub const SUPERVISOR: &str = "sv-1";
+/// Days of a review where no pack says otherwise.
+const ANSWER_DAYS: i32 = 7;
 const OPENS_MS: i64 = 9 * 3_600_000;

@@ -48,7 +48,7 @@ fn manifest() -> Manifest {
         device: "t".into(),
         previous: None,
         audit_head: None,
-        at: Moment { wall_ms: 0, boot_id: [0; 16], mono_ms: 0, doubt: Doubt::None },
+        at: Moment { wall_ms: 0, boot_id: [0; 16], mono_ms: 0, doubt: Doubt::None, within: None },
         offers: (1..=3).map(offer).collect(),
     }
 }

@@ -140,7 +140,7 @@ pub struct Stand {
 impl Pack {
     /// What [`Pack::assess`] finds, for whoever asks about many people and shows nothing.
     pub fn stand(&self, entitlement: &Entitlement, born: Date, today: Date, doubt: Doubt) -> Stand {
-        self.stand_of(&Case::new(entitlement, born, today, doubt)).0
+        self.stand_of(&Case::new(self, entitlement, born, today, doubt)).0
     }
 
     fn stand_of(&self, case: &Case<'_>) -> (Stand, Option<Period>) {
@@ -160,7 +160,7 @@ impl Pack {
         today: Date,
         doubt: Doubt,
     ) -> Assessment {
-        let case = Case::new(entitlement, born, today, doubt);
+        let case = Case::new(self, entitlement, born, today, doubt);
         let (Stand { state, opens, due }, period) = self.stand_of(&case);
         let (words, rules) = self.why(&case, state, period);
         Assessment {
@@ -316,6 +316,9 @@ impl Pack {
             ));
         }
         words = words.then(&self.present(case, state, period, &mut rules));
+        if let (Some(last), false) = (case.idle, matches!(state, DueState::NotRequired(_))) {
+            words = words.then(&self.idle_words(last, &mut rules));
+        }
         if case.doubt != Doubt::None || case.clock_is_behind {
             words = words
                 .then(&Words::new("；终端日期存疑，请核对", "; the terminal's date is in doubt"));
@@ -396,6 +399,19 @@ impl Pack {
         }
     }
 
+    /// The last success is none under this pack.
+    fn idle_words(&self, last: Success, rules: &mut Vec<String>) -> Words {
+        let cited_by = self.method(last.method).map(|rule| rule.rules.as_slice());
+        let cited_by = cited_by.unwrap_or_default();
+        cited_by.iter().for_each(|rule| add(rules, rule));
+        let (on, zh, en) = (last.on, last.method.zh(), last.method.en());
+        Words::new(
+            format!("；{}的{zh}在此不作为认证", date(on)),
+            format!("; the {en} of {on} does not count here"),
+        )
+        .then(&cited(cited_by))
+    }
+
     fn late_words(&self, rules: &mut Vec<String>, head: Words) -> Words {
         for rule in &self.late.rules {
             add(rules, rule);
@@ -421,14 +437,24 @@ struct Case<'e> {
     today: Date,
     doubt: Doubt,
     clock_is_behind: bool,
+    /// The last success was by a method that is none here.
+    idle: Option<Success>,
 }
 
 impl<'e> Case<'e> {
-    fn new(entitlement: &'e Entitlement, born: Date, today: Date, doubt: Doubt) -> Self {
+    fn new(
+        pack: &Pack,
+        entitlement: &'e Entitlement,
+        born: Date,
+        today: Date,
+        doubt: Doubt,
+    ) -> Self {
         let plausible = |day: &Date| (EARLIEST..=LATEST).contains(day);
         let doubt = if plausible(&today) { doubt } else { Doubt::Unknown };
         let since = entitlement.retired_on.filter(plausible);
-        let last = entitlement.last.map(|last| last.on).filter(plausible);
+        // Where somebody lives may have changed since: a success counts if it would for anybody.
+        let counts = |last: &Success| pack.counts(last.method);
+        let last = entitlement.last.filter(counts).map(|last| last.on).filter(plausible);
         let dates = Dates { born, since, last };
         let today = today.clamp(EARLIEST, LATEST);
         Self {
@@ -437,6 +463,7 @@ impl<'e> Case<'e> {
             today,
             doubt,
             clock_is_behind: last.is_some_and(|last| last > today),
+            idle: entitlement.last.filter(|last| !counts(last)),
         }
     }
 

@@ -1,12 +1,12 @@
 //! What `kiosk policy` prints: the list of packs, the check of a file for its author, and the case of one person.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 use jiff::civil::Date;
 use serde::Serialize;
 
-use super::{Assessment, DueState, Pack, PackFault, PackSet};
-use crate::benefit::{Entitlement, Method, Success};
+use super::{Assessment, DueState, Pack, PackFault, PackSet, Words};
+use crate::benefit::{Abode, Entitlement, Group, Method, Stage, Success};
 use crate::moment::Doubt;
 
 /// A pack in the list.
@@ -100,10 +100,27 @@ pub fn check(text: &str) -> CheckReport {
         Err(faults) => {
             let faults: Vec<CheckedFault> =
                 faults.iter().map(|fault| checked(text, fault)).collect();
-            let text = faults.iter().map(CheckedFault::to_line).collect();
+            let text = faults.iter().map(|fault| format!("{fault}\n")).collect();
             CheckReport { ok: false, pack: None, faults, text }
         }
     }
+}
+
+/// The same for a file's bytes: one that was saved in another encoding is a fault with its line as well.
+pub fn check_bytes(bytes: &[u8]) -> CheckReport {
+    let text = String::from_utf8_lossy(bytes);
+    let Err(error) = std::str::from_utf8(bytes) else {
+        return check(&text);
+    };
+    let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    let words = Words::new(
+        "文件不是 UTF-8 编码，请另存为 UTF-8",
+        "the file is not in UTF-8; save it as UTF-8",
+    );
+    let fault = checked(&text, &PackFault { line, column, code: "not-utf8", words });
+    CheckReport { ok: false, pack: None, text: fault.to_string(), faults: vec![fault] }
 }
 
 fn checked(text: &str, fault: &PackFault) -> CheckedFault {
@@ -117,12 +134,10 @@ fn checked(text: &str, fault: &PackFault) -> CheckedFault {
     }
 }
 
-impl CheckedFault {
-    fn to_line(&self) -> String {
-        format!(
-            "第{}行 第{}字 [{}] {}\n    {}\n    {}\n",
-            self.line, self.column, self.code, self.zh, self.en, self.source
-        )
+impl fmt::Display for CheckedFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { line, column, code, zh, en, source } = self;
+        write!(f, "第{line}行 第{column}字 [{code}] {zh}\n    line {line}: {en}\n    {source}")
     }
 }
 
@@ -171,7 +186,23 @@ pub struct Question {
     /// Its method.
     pub last_method: Option<Method>,
     /// Group of people.
-    pub group: Option<String>,
+    pub group: Option<Group>,
+    /// First day of the entitlement.
+    pub retired_on: Option<Date>,
+    /// Where the entitlement stands in its life.
+    pub stage: Stage,
+    /// Where the person lives.
+    pub abode: Abode,
+    /// Payment was stopped.
+    pub suspended: bool,
+    /// A review is running; answer expected by this day.
+    pub under_review: Option<Date>,
+    /// Paid twice.
+    pub duplicate: bool,
+    /// How far the day is to be believed.
+    pub doubt: Doubt,
+    /// A success on that day by this method: would it count, and until when?
+    pub by: Option<Method>,
 }
 
 /// What is due for one person and why.
@@ -197,6 +228,21 @@ pub struct Explanation {
     pub methods: Vec<String>,
     /// Whether a certification can be taken now.
     pub may_certify: bool,
+    /// Why nothing is required, as examples name it; only for `not_required`.
+    pub not_required: Option<&'static str>,
+    /// What a success on the day would mean; only where one was asked about.
+    pub success: Option<ExplainedSuccess>,
+}
+
+/// What a success on a day would mean.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ExplainedSuccess {
+    /// By this method.
+    pub method: &'static str,
+    /// It is a certification.
+    pub counts: bool,
+    /// Until when the next one is due.
+    pub next: Option<String>,
 }
 
 /// What is due for this person on this day.
@@ -204,12 +250,31 @@ pub fn explain(pack: &Pack, question: &Question, today: Date) -> Explanation {
     let method = question.last_method.unwrap_or(Method::FaceModel);
     let entitlement = Entitlement {
         pack: pack.id.clone(),
-        group: question.group.clone().unwrap_or_default(),
+        group: question.group.map(|group| group.id().to_owned()).unwrap_or_default(),
         last: question.last.map(|on| Success { on, method }),
-        ..Entitlement::default()
+        suspended: question.suspended,
+        under_review: question.under_review,
+        retired_on: question.retired_on,
+        stage: question.stage,
+        abode: question.abode,
+        duplicate: question.duplicate,
     };
     let born = question.born.unwrap_or(OLD_ENOUGH);
-    Explanation::from(pack.assess(&entitlement, born, today, Doubt::None))
+    let success = question.by.map(|method| {
+        let next = pack.next_due_after(&entitlement, born, today, method);
+        ExplainedSuccess {
+            method: method.id(),
+            counts: next.is_some(),
+            next: next.map(|day| day.to_string()),
+        }
+    });
+    let mut found = pack.assess(&entitlement, born, today, question.doubt);
+    if today < pack.valid_from {
+        let begins = super::date(pack.valid_from);
+        found.why += &format!("（本版策略自{begins}起施行。）");
+        found.why_en += &format!(" (this edition is in force from {})", pack.valid_from);
+    }
+    Explanation { success, ..Explanation::from(found) }
 }
 
 impl From<Assessment> for Explanation {
@@ -225,6 +290,8 @@ impl From<Assessment> for Explanation {
             rules: found.rules,
             methods: found.methods.iter().map(|rule| rule.method.id().to_owned()).collect(),
             may_certify: found.may_certify,
+            not_required: found.state.reason_id(),
+            success: None,
         }
     }
 }
@@ -233,7 +300,7 @@ impl Explanation {
     /// As a clerk reads it.
     pub fn to_text(&self) -> String {
         let day = |day: &Option<String>| day.clone().unwrap_or_else(|| "-".to_owned());
-        format!(
+        let mut text = format!(
             "state    {}\nopens    {}\ndue      {}\nreason   {}\n         {}\nmethods  {}\n",
             self.state,
             day(&self.opens),
@@ -241,7 +308,15 @@ impl Explanation {
             self.reason,
             self.reason_en,
             self.methods.join(", ")
-        )
+        );
+        if let Some(ExplainedSuccess { method, next, .. }) = &self.success {
+            let meaning = match next {
+                Some(next) => format!("counts, next {next}"),
+                None => "does not count".to_owned(),
+            };
+            text += &format!("success  {method} {meaning}\n");
+        }
+        text
     }
 }
 

@@ -105,6 +105,11 @@ impl PackSet {
         self.packs.values().filter_map(|editions| editions.last())
     }
 
+    /// All editions that are kept, by name and version.
+    pub fn editions(&self) -> impl Iterator<Item = &Pack> {
+        self.packs.values().flatten()
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.packs.is_empty()

@@ -272,6 +272,125 @@ fn a_person_is_explained_to_a_clerk() {
     "#]].assert_eq(&explain(pack, &late, day("2019-10-05")).to_text());
 }
 
+/// One line a day: state, first and last day.
+fn check_days(pack: &str, question: &Question, days: &[&str], expect: &Expect) {
+    let pack = all().get(pack).unwrap();
+    let line = |day: &&str| {
+        let found = explain(pack, question, day.parse().unwrap());
+        let [opens, due] = [found.opens, found.due].map(|day| day.unwrap_or("-".into()));
+        let may = if found.may_certify { "" } else { " not now" };
+        format!("{day} {} {opens} {due}{may}\n", found.state)
+    };
+    expect.assert_eq(&days.iter().map(line).collect::<String>());
+}
+
+#[test]
+fn somebody_who_was_never_certified_is_not_sent_away_after_the_last_day() {
+    let nobody = Question::default();
+    check_days(
+        "cn.he.tangshan.enterprise_pension",
+        &nobody,
+        &["2020-03-31", "2020-04-01", "2020-05-31", "2020-06-01", "2020-12-31", "2019-04-30"],
+        &expect![[r#"
+            2020-03-31 not_open 2020-04-01 2020-05-31 not now
+            2020-04-01 due 2020-04-01 2020-05-31
+            2020-05-31 due_soon 2020-04-01 2020-05-31
+            2020-06-01 overdue 2020-04-01 2020-05-31
+            2020-12-31 overdue 2020-04-01 2020-05-31
+            2019-04-30 not_open 2019-05-01 2019-06-30 not now
+        "#]],
+    );
+    check_days(
+        "cn.he.tangshan.resident_pension",
+        &nobody,
+        &["2020-01-01", "2020-05-31", "2020-06-01", "2020-10-31", "2020-11-01", "2021-01-01"],
+        &expect![[r#"
+            2020-01-01 not_open 2020-04-01 2020-05-31 not now
+            2020-05-31 due_soon 2020-04-01 2020-05-31
+            2020-06-01 overdue 2020-04-01 2020-05-31
+            2020-10-31 overdue 2020-04-01 2020-05-31
+            2020-11-01 due 2020-11-01 2020-12-31
+            2021-01-01 not_open 2021-04-01 2021-05-31 not now
+        "#]],
+    );
+    check_days(
+        "cn.he.tangshan.unemployment",
+        &nobody,
+        &["2020-02-01", "2020-02-20", "2020-02-21", "2020-02-29", "2020-03-01"],
+        &expect![[r#"
+            2020-02-01 due 2020-02-01 2020-02-20
+            2020-02-20 due_soon 2020-02-01 2020-02-20
+            2020-02-21 overdue 2020-02-01 2020-02-20
+            2020-02-29 overdue 2020-02-01 2020-02-20
+            2020-03-01 due 2020-03-01 2020-03-20
+        "#]],
+    );
+    check_days(
+        "cn.nm.region.enterprise_pension",
+        &nobody,
+        &["2019-07-31", "2019-08-01", "2019-11-01", "2020-10-31", "2020-11-01", "2021-01-01"],
+        &expect![[r#"
+            2019-07-31 not_open 2019-08-01 2019-10-31 not now
+            2019-08-01 due 2019-08-01 2019-10-31
+            2019-11-01 overdue 2019-08-01 2019-10-31
+            2020-10-31 due_soon 2020-01-01 2020-10-31
+            2020-11-01 overdue 2020-01-01 2020-10-31
+            2021-01-01 due 2021-01-01 2021-10-31
+        "#]],
+    );
+    check_days(
+        "cn.sn.xian.enterprise_pension",
+        &nobody,
+        &["2020-01-01", "2020-12-31"],
+        &expect![[r#"
+            2020-01-01 due 2020-01-01 2020-12-31
+            2020-12-31 due_soon 2020-01-01 2020-12-31
+        "#]],
+    );
+}
+
+#[test]
+fn what_does_not_count_here_settles_nothing() {
+    let finger = Question {
+        last: Some(Date::constant(2020, 3, 3)),
+        last_method: Some(Method::FingerprintModel),
+        ..Question::default()
+    };
+    let today = Date::constant(2020, 4, 4);
+    let pack = all().get("cn.sn.province.institution_pension").unwrap();
+    expect![[r#"
+        state    due
+        opens    2020-01-01
+        due      2020-12-31
+        reason   每个自然年度认证一次（R20）；请在2020年12月31日前认证；2020年3月3日的指纹在此不作为认证（C19）。
+                 once in each natural year (R20); due by 2020-12-31; the fingerprint of 2020-03-03 does not count here (C19)
+        methods  phone, face_id_photo, face_model, home_visit, window, data_match, appeal, special
+    "#]].assert_eq(&explain(pack, &finger, today).to_text());
+    let pack = all().get("cn.sx.province.enterprise_pension").unwrap();
+    let asked = Question { by: Some(Method::FaceIdPhoto), ..finger };
+    expect![[r#"
+        state    done
+        opens    2020-12-03
+        due      2021-03-03
+        reason   认证一次，有效期12个月（R19）；已于2020年3月3日认证（指纹），下次最迟2021年3月3日。
+                 one certification is valid for 12 months (R19); done on 2020-03-03 (fingerprint), next by 2021-03-03
+        methods  face_id_photo, face_model, phone, fingerprint_model, appeal, special, home_visit, data_match, window
+        success  face_id_photo counts, next 2021-04-04
+    "#]].assert_eq(&explain(pack, &asked, today).to_text());
+}
+
+#[test]
+fn a_file_in_another_encoding_is_a_fault_with_its_line() {
+    let cut = NEI_MENGGU.find("title = \"").unwrap() + 9;
+    let bytes = [&NEI_MENGGU.as_bytes()[..cut], b"\xC4\xDA\xC3\xC9\"\n"].concat();
+    let report = check_bytes(&bytes);
+    let [fault] = &report.faults[..] else { panic!("one fault") };
+    assert_eq!((fault.code, fault.line, fault.column), ("not-utf8", 6, 10));
+    assert_eq!(check_bytes(NEI_MENGGU.as_bytes()), check(NEI_MENGGU));
+    let windows = format!("\u{feff}{}", NEI_MENGGU.replace('\n', "\r\n"));
+    assert!(check(&windows).ok, "{}", check(&windows).text);
+}
+
 #[test]
 fn the_last_good_pack_stays_until_a_better_one_is_proved() {
     let mut set = PackSet::default();
@@ -387,6 +506,18 @@ proptest! {
                 prop_assert!(found.due.is_some_and(|due| due >= on), "{}: {}", pack.id, found.why);
                 let promised = pack.next_due_after(&before, born, on, rule.method);
                 prop_assert!(promised.is_some_and(|due| due >= on));
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_way_that_counts_makes_somebody_done(born in day(), on in day(), group in 0..3usize) {
+        for pack in all().iter() {
+            let group = pack.scope.groups[group % pack.scope.groups.len()].id().to_owned();
+            for method in Method::ALL {
+                let last = Some(Success { on, method: *method });
+                let found = pack.assess(&Entitlement { group: group.clone(), ..entitlement(last) }, born, on, Doubt::None);
+                prop_assert_eq!(matches!(found.state, DueState::Done(_)), pack.counts(*method), "{}", found.why);
             }
         }
     }

@@ -29,7 +29,8 @@ fn entitlement(pack: &str, last: Option<Date>) -> Entitlement {
 
 fn keys_of(entitlements: Vec<Entitlement>, recent: &[(String, Success)]) -> RosterKeys {
     let number = IdNumber::parse(NUMBER).unwrap();
-    keys(&person("單秀英", entitlements), &number, recent, packs(), date(2026, 9, 16))
+    let recent = Recent { successes: recent.to_vec(), ..Recent::default() };
+    keys(&person("單秀英", entitlements), &number, &recent, packs(), date(2026, 9, 16))
 }
 
 fn check(entitlements: Vec<Entitlement>, recent: &[(String, Success)], expect: &Expect) {
@@ -87,7 +88,8 @@ fn a_line_shows_the_most_urgent_state_and_nothing_personal() {
             entitlement(ROLLING, Some(date(2025, 9, 1))),
         ],
     );
-    let line = Line::of(&late, &number, &[], packs(), date(2026, 9, 16), Doubt::None);
+    let line =
+        Line::of(&late, &number, &Recent::default(), packs(), date(2026, 9, 16), Doubt::None);
     assert_eq!((line.name.as_str(), line.masked.as_str()), ("單**", "110105********002X"));
     assert_eq!((line.state, line.suspends), (Some(DueState::Overdue), true));
     assert_eq!(line.due, Some(date(2026, 9, 1)));
@@ -124,10 +126,36 @@ proptest! {
         let one = Entitlement { suspended, ..entitlement(ROLLING, last.map(on)) };
         let number = IdNumber::parse(NUMBER).unwrap();
         let person = person(&name, vec![one, entitlement(DEADLINE, None)]);
-        let keys = keys(&person, &number, &[], packs(), on(day));
+        let keys = keys(&person, &number, &Recent::default(), packs(), on(day));
         prop_assert!(keys.suspend.is_none_or(|stops| keys.due.is_some_and(|due| due <= stops)));
-        Line::of(&person, &number, &[], packs(), on(day), Doubt::Doubtful);
+        Line::of(&person, &number, &Recent::default(), packs(), on(day), Doubt::Doubtful);
         Query::parse(&typed);
         prop_assert_eq!(&keys.folded, &fold(&keys.folded));
     }
+}
+
+#[test]
+fn what_was_filed_here_protects_until_it_is_answered() {
+    let number = IdNumber::parse(NUMBER).unwrap();
+    let filed = |day, is_appeal| Filed { on: date(2026, 9, day), is_appeal };
+    let stand = |filed: &[Filed], successes: &[(String, Success)], today: Date| {
+        let late = Entitlement { suspended: true, ..entitlement(ROLLING, Some(date(2025, 1, 1))) };
+        let recent = Recent { successes: successes.to_vec(), filed: filed.to_vec() };
+        let line =
+            Line::of(&person("單秀英", vec![late]), &number, &recent, packs(), today, Doubt::None);
+        line.state.map(|state| state.id()).unwrap()
+    };
+    let appeal = [filed(10, true)];
+    assert_eq!(stand(&[], &[], date(2026, 9, 11)), "suspended");
+    assert_eq!(stand(&appeal, &[], date(2026, 9, 11)), "under_review");
+    assert_eq!(stand(&appeal, &[], date(2026, 10, 17)), "under_review", "a late answer");
+    assert_eq!(stand(&appeal, &[], date(2026, 10, 18)), "suspended", "no answer at all");
+    let approved = Success { on: date(2026, 9, 10), method: Method::Appeal };
+    assert_eq!(stand(&appeal, &[(ROLLING.into(), approved)], date(2026, 9, 20)), "done");
+    let recent = |filed: &[Filed]| Recent { filed: filed.to_vec(), ..Recent::default() };
+    let since = |filed: &[Filed]| recent(filed).review([].into_iter()).map(|r| (r.since, r.by));
+    let told = [filed(1, false), filed(3, false)];
+    assert_eq!(since(&told), Some((date(2026, 9, 1), date(2026, 9, 8))), "told, not filed again");
+    let again = [filed(1, true), filed(3, true)];
+    assert_eq!(since(&again), Some((date(2026, 9, 3), date(2026, 9, 10))));
 }

@@ -322,12 +322,15 @@ pub(super) fn may(case: &Case, plan: Plan, place: &Place) -> bool {
     let face = here && !case.face_refused && works(Modality::Face);
     let finger = here && works(Modality::Finger);
     match plan {
-        Plan::Face => case.anything_due() && case.face_on_file() && face,
-        Plan::Finger => case.anything_due() && case.finger_on_file().is_some() && finger,
-        Plan::ReEnrolFace => known && face,
-        Plan::ReEnrolFinger => known && case.face_on_file() && face && finger,
-        Plan::HomeVisit => case.anything_due() && case.knows(Method::HomeVisit) && here,
-        Plan::Paper => case.anything_due() && case.knows(Method::PaperStatement),
+        Plan::Face => case.may_be_certified() && case.face_on_file() && face,
+        Plan::Finger => case.may_be_certified() && case.finger_on_file().is_some() && finger,
+        // A new reference wants the document itself (R79).
+        Plan::ReEnrolFace => known && face && !case.is_without_card(),
+        Plan::ReEnrolFinger => {
+            known && case.face_on_file() && face && finger && !case.is_without_card()
+        }
+        Plan::HomeVisit => case.may_be_certified() && case.knows(Method::HomeVisit) && here,
+        Plan::Paper => case.may_be_certified() && case.knows(Method::PaperStatement),
     }
 }
 
@@ -368,7 +371,7 @@ pub(super) fn may_be_witnessed(case: &Case, judgement: &Judgement) -> bool {
 
 fn review_days(case: &Case, place: &Place) -> i64 {
     let days = case.packs(place).filter_map(|pack| pack.model.review_days).max();
-    i64::from(days.unwrap_or(REVIEW_DAYS))
+    i64::from(days.unwrap_or(crate::roster::REVIEW_DAYS))
 }
 
 /// Nobody approves their own; for what overrides the machine the second person is a supervisor of this site.
@@ -438,5 +441,3 @@ const ENROLMENT_DOCUMENTS: [(Picture, &str); 3] = [
 ];
 /// The finger asked for when none is on file: the right thumb, as the identity card registers it.
 const FINGER_DEFAULT: u8 = 1;
-/// Days of a review where the pack names none: the week of R76.
-const REVIEW_DAYS: u16 = 7;

@@ -1,17 +1,19 @@
 //! What a visit has gathered so far: who, what is due, what was found, who was there.
 
-use crate::benefit::{Entitlement, Method};
+use jiff::civil::Date;
+
+use crate::benefit::{Abode, Entitlement, Method};
 use crate::decision::{Comparison, Judgement, Modality};
 use crate::decoder::Decoded;
 use crate::draft::Draft;
 use crate::event::{Lookup, Picture, Sitting};
-use crate::identity::{CardIdentity, CardWarning};
-use crate::message::Id;
+use crate::identity::{CardIdentity, CardWarning, IdentitySource};
+use crate::message::{Arg, Id, Say};
 use crate::moment::{Doubt, Moment};
 use crate::outcome::Outcome;
-use crate::policy::{Assessment, Condition, DueState, Pack};
+use crate::policy::{Assessment, Condition, DueState, Pack, Step, Words};
 use crate::record::{Appeal, Consent, Evidence, RecordId};
-use crate::roster::with_recent;
+use crate::roster::{Review, packs_of, with_recent};
 
 use super::{Place, Plan, TRIES_MAX};
 
@@ -27,6 +29,8 @@ pub struct Case {
     pub(super) warnings: Vec<CardWarning>,
     /// As the roster has them, with what was recorded here since.
     pub(super) entitlements: Vec<Entitlement>,
+    /// What was filed here and is not answered.
+    review: Option<Review>,
     pub(super) assessments: Vec<Assessment>,
     pub(super) plan: Option<Plan>,
     /// Who served, one after another.
@@ -81,6 +85,7 @@ impl Case {
             lookup: Lookup::default(),
             warnings: Vec::new(),
             entitlements: Vec::new(),
+            review: None,
             assessments: Vec::new(),
             plan: None,
             served: vec![operator],
@@ -195,7 +200,7 @@ impl Case {
 
     /// What each benefit asks for today. What the corrected record achieved is as if it had not been.
     pub(super) fn assess(&mut self, now: Moment, place: &Place) {
-        self.entitlements = self.entitlements_now();
+        (self.entitlements, self.review) = self.entitlements_now(now.date(), place);
         let born = self.card.as_ref().map(|card| card.birth).unwrap_or_default();
         let each = |entitlement: &Entitlement| {
             let pack = place.packs.on(&entitlement.pack, now.date())?;
@@ -206,17 +211,42 @@ impl Case {
         self.tries_max = tries.filter(|tries| *tries > 0).unwrap_or(TRIES_MAX);
     }
 
-    fn entitlements_now(&self) -> Vec<Entitlement> {
+    fn entitlements_now(&self, today: Date, place: &Place) -> (Vec<Entitlement>, Option<Review>) {
         let corrected = self.lookup.latest.filter(|l| Some(l.record) == self.supersedes);
         let mut recent = self.lookup.recent.clone();
-        recent.retain(|(_, success)| corrected.is_none_or(|latest| latest.on != success.on));
-        let known = self.lookup.beneficiary.iter().flat_map(|known| &known.entitlements);
-        known.map(|entitlement| with_recent(entitlement, &recent)).collect()
+        let kept = |on| corrected.is_none_or(|latest| latest.on != on);
+        recent.successes.retain(|(_, success)| kept(success.on));
+        recent.filed.retain(|filed| kept(filed.on));
+        let Some(known) = &self.lookup.beneficiary else {
+            return (Vec::new(), None);
+        };
+        let review = recent.review(packs_of(known, &place.packs, today));
+        let each = |entitlement| with_recent(entitlement, &recent, review, today);
+        (known.entitlements.iter().map(each).collect(), review)
+    }
+
+    /// Since when and until when a benefit is being reviewed; the first day is known only for what was filed here.
+    pub(super) fn under_review(&self, pack: &str) -> Option<(Option<Date>, Date)> {
+        let drawn = self.entitlements.iter().find(|drawn| drawn.pack == pack)?;
+        let by = drawn.under_review?;
+        Some((self.review.filter(|review| review.by == by).map(|review| review.since), by))
     }
 
     /// The packs of this person's benefits.
     pub(super) fn packs<'p>(&self, place: &'p Place) -> impl Iterator<Item = &'p Pack> {
         self.assessments.iter().filter_map(|assessment| place.packs.get(&assessment.pack))
+    }
+
+    /// Whether a certification can be taken: of what is owed, and of what is being reviewed, since an answer may be a no.
+    pub(super) fn may_be_certified(&self) -> bool {
+        self.anything_due() || self.assessments.iter().any(|a| a.state == DueState::UnderReview)
+    }
+
+    /// How early a way comes on the ladder of the first pack; what it does not name comes last (C7).
+    pub(super) fn rung(&self, step: Step, place: &Place) -> usize {
+        let ladder = self.packs(place).next().map(|pack| pack.escalation.as_slice());
+        let place = ladder.and_then(|ladder| ladder.iter().position(|rung| *rung == step));
+        place.unwrap_or(usize::MAX)
     }
 
     /// Whether the roster spells the name otherwise than the card does.
@@ -238,9 +268,47 @@ impl Case {
         self.assessments.iter().any(|a| a.state.is_owed() || doubtful(a))
     }
 
+    /// What the notices say to somebody who lives elsewhere (R9 to R14, R99), in order of preference.
+    pub(super) fn rules_abroad(&self, now: Moment, place: &Place) -> Vec<Say> {
+        let rule = |drawn: &Entitlement| {
+            let pack = place.packs.on(&drawn.pack, now.date())?;
+            let abroad = match drawn.abode {
+                Abode::Local => None,
+                Abode::Elsewhere => pack.away.as_ref(),
+                Abode::HkMoTw => pack.hkmotw.as_ref(),
+                Abode::Overseas => pack.overseas_on(now.date()),
+            }?;
+            let (who, ways) = (drawn.abode, abroad.ways.join("；"));
+            let zh = format!("{}居住，按{}：{ways}", who.zh(), abroad.rule);
+            Some(Id::Plain.with([Arg::Words(Words::new(zh, format!("lives {}", who.en())))]))
+        };
+        let mut lines: Vec<Say> = self.entitlements.iter().filter_map(rule).collect();
+        lines.dedup();
+        lines
+    }
+
     /// Whether any benefit of this person knows this way.
     pub(super) fn knows(&self, method: Method) -> bool {
         self.assessments.iter().flat_map(|a| &a.methods).any(|rule| rule.method == method)
+    }
+
+    /// Whether one of these ways was tried and did not say yes, where any is named.
+    pub(super) fn has_failed_any(&self, methods: &[Method]) -> bool {
+        let failed = |modality: Modality| {
+            let mut found = self.evidence.iter().filter(|f| f.modality == modality.name());
+            found.any(|found| found.verdict != "same")
+        };
+        methods.is_empty()
+            || methods.iter().any(|method| match method {
+                Method::FaceIdPhoto | Method::FaceModel => failed(Modality::Face),
+                Method::FingerprintModel => failed(Modality::Finger),
+                _ => true,
+            })
+    }
+
+    /// Whether the person was found in the roster while no card was at hand.
+    pub(super) fn is_without_card(&self) -> bool {
+        self.card.as_ref().is_some_and(|card| card.source == IdentitySource::Typed)
     }
 
     /// Whether a finger can be compared with anything, and which one to ask for.

@@ -5,6 +5,7 @@
 use jiff::ToSpan;
 
 use super::*;
+use crate::benefit::Method;
 use crate::decoder::{self, Decoded, Here, OnRoster};
 use crate::message::Arg;
 use crate::policy::Condition;
@@ -21,6 +22,7 @@ pub(super) enum Menu {
     Exempt,
     Proxy,
     NotHere,
+    Elsewhere,
     VisitFailed,
     VisitAgain(Id),
     Correct,
@@ -96,6 +98,9 @@ impl Visit {
             (Menu::NotHere, Tap::Reason(reason)) => {
                 self.seal(Outcome::NotPresent(reason.name().into()), now, place)
             }
+            (Menu::Elsewhere, Tap::Reason(method)) => {
+                self.seal(Outcome::Referred(method.name().into()), now, place)
+            }
             (Menu::VisitFailed, Tap::Reason(reason)) => {
                 self.rest(Phase::Choosing(Menu::VisitAgain(reason)))
             }
@@ -128,6 +133,7 @@ impl Visit {
             Way::VisitFailed => Menu::VisitFailed,
             Way::Proxy => Menu::Proxy,
             Way::NotHere => Menu::NotHere,
+            Way::Elsewhere => Menu::Elsewhere,
             Way::Exempt => Menu::Exempt,
             Way::Correct => Menu::Correct,
             Way::Park => Menu::Park,
@@ -199,6 +205,10 @@ pub(super) fn page(menu: &Menu, case: &Case, now: Moment, place: &Place) -> Choi
         }
         Menu::Proxy => reasons(Id::ProxyTitle, vec![Id::ProxyBody.into()], &RELATIONS),
         Menu::NotHere => reasons(Id::NotHereTitle, Vec::new(), &ABSENCES),
+        Menu::Elsewhere => {
+            let ids: Vec<Id> = elsewhere(case).map(Method::message).collect();
+            reasons(Id::ElsewhereTitle, vec![Id::ElsewhereBody.into()], &ids)
+        }
         Menu::VisitFailed => reasons(Id::VisitFailedTitle, Vec::new(), &VAIN_VISITS),
         Menu::VisitAgain(_) => {
             Choice { options: days_again(now), ..reasons(Id::VisitAgainTitle, Vec::new(), &[]) }
@@ -239,6 +249,9 @@ fn ways(case: &Case, now: Moment, place: &Place) -> Vec<Pick> {
     if may(case, Plan::Paper, place) {
         options.push(way(Way::Paper));
     }
+    if case.anything_due() && elsewhere(case).next().is_some() {
+        options.push(way(Way::Elsewhere));
+    }
     if case.anything_due() {
         options.push(way(Way::Special));
     }
@@ -262,6 +275,15 @@ fn exemptions<'a>(case: &'a Case, place: &'a Place) -> impl Iterator<Item = Cond
 pub(super) fn exempt_id(condition: Option<Condition>) -> Id {
     let found = CONDITIONS.iter().find(|(known, _)| Some(*known) == condition);
     found.map_or(Id::ExemptBedridden, |(_, id)| *id)
+}
+
+/// Ways that count for this person and that another place has; some only after another way has failed (R84).
+fn elsewhere(case: &Case) -> impl Iterator<Item = Method> + '_ {
+    let open = |method: &Method| {
+        let mut rules = case.assessments.iter().flat_map(|a| &a.methods);
+        rules.any(|rule| rule.method == *method && case.has_failed_any(&rule.only_if_failed))
+    };
+    ELSEWHERE.into_iter().filter(open)
 }
 
 fn roster(case: &Case) -> Option<OnRoster<'_>> {
@@ -353,6 +375,8 @@ const VAIN_VISITS: [Id; 5] = [
     Id::VisitFailedRefused,
     Id::VisitFailedRoad,
 ];
+/// What no terminal takes, but a rule may count (R11, R83, R98).
+const ELSEWHERE: [Method; 3] = [Method::Voice, Method::FingerVein, Method::Window];
 const CORRECTIONS: [Id; 3] = [Id::CorrectPerson, Id::CorrectChoice, Id::CorrectData];
 /// When a team can come again: tomorrow, in three days, in one, two and four weeks.
 const VISIT_AGAIN_DAYS: [i64; 5] = [1, 3, 7, 14, 28];

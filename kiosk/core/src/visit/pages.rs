@@ -8,7 +8,7 @@ use super::*;
 use crate::identity::CardWarning;
 use crate::message::Arg;
 use crate::outcome::Tone;
-use crate::policy::{Assessment, DueState};
+use crate::policy::{Assessment, DueState, Step};
 use crate::view::{
     BenefitLine, Button, Consent, Document, Ending, Face, Finger, Judge, Person, SignIn, Waiting,
 };
@@ -99,11 +99,12 @@ fn person(case: &Case, now: Moment, place: &Place) -> Person {
     if case.name_differs() {
         warnings.push(Id::WarnNameDiffers.into());
     }
-    if now.doubt != crate::moment::Doubt::None {
-        warnings.push(Id::DateDoubtful.into());
+    warnings.extend(paper::date_doubt(now));
+    if case.is_without_card() {
+        warnings.push(Id::NotByCard.into());
     }
     warnings.extend(off(place));
-    warnings.extend(notes(case));
+    warnings.extend(notes(case, now, place));
     Person {
         name: card.name.0.clone(),
         number: card.number.masked(),
@@ -125,8 +126,8 @@ fn off(place: &Place) -> Vec<Say> {
 }
 
 /// What is out of the ordinary about this visit.
-fn notes(case: &Case) -> Vec<Say> {
-    let mut notes = Vec::new();
+fn notes(case: &Case, now: Moment, place: &Place) -> Vec<Say> {
+    let mut notes = case.rules_abroad(now, place);
     notes.extend(case.proxy.map(|relation| Id::ProxyNote.with([Arg::Term(relation)])));
     let exempt = case.exempt.map(|condition| menus::exempt_id(Some(condition)));
     notes.extend(exempt.map(|condition| Id::ExemptNote.with([Arg::Term(condition)])));
@@ -138,11 +139,12 @@ fn notes(case: &Case) -> Vec<Say> {
 fn person_buttons(case: &Case, place: &Place) -> Vec<Button> {
     let open = |plan, label, tap| Button { enabled: may(case, plan, place), ..button(label, tap) };
     let mut buttons = Vec::new();
-    if case.anything_due() {
+    if !case.anything_due() {
+        buttons.push(button(Id::TapDone, Tap::Done));
+    }
+    if case.may_be_certified() {
         buttons.push(open(Plan::Face, Id::TapCertifyFace, Tap::CertifyFace));
         buttons.push(open(Plan::Finger, Id::TapCertifyFinger, Tap::CertifyFinger));
-    } else {
-        buttons.push(button(Id::TapDone, Tap::Done));
     }
     if let Some(first) = buttons.iter_mut().find(|b| b.enabled) {
         first.primary = true;
@@ -170,7 +172,9 @@ fn headline(case: &Case) -> Say {
         Some((_, Some(due))) => Id::DueBy.with([Arg::Day(due)]),
         Some((_, None)) => Id::StateDue.into(),
         None => {
-            paper::nothing_due_lines(case).into_iter().next().unwrap_or(Id::StateNotRequired.into())
+            let mut reviewed = case.assessments.iter().filter_map(|a| paper::review_line(case, a));
+            let nothing = || paper::nothing_due_lines(case).into_iter().next();
+            reviewed.next().or_else(nothing).unwrap_or(Id::StateNotRequired.into())
         }
     }
 }
@@ -263,20 +267,24 @@ fn judge(case: &Case, judgement: &Judgement, place: &Place) -> Judge {
     if suspected {
         buttons.push(primary(Id::TapDone, Tap::Done));
     } else {
+        let mut ways = Vec::new();
         if may(case, Plan::Finger, place) && case.plan != Some(Plan::Finger) {
-            buttons.push(button(Id::TapCertifyFinger, Tap::CertifyFinger));
+            ways.push((Step::Fingerprint, button(Id::TapCertifyFinger, Tap::CertifyFinger)));
         }
         if may(case, Plan::Face, place) && case.plan == Some(Plan::Finger) {
-            buttons.push(button(Id::TapCertifyFace, Tap::CertifyFace));
+            ways.push((Step::RetryGuided, button(Id::TapCertifyFace, Tap::CertifyFace)));
         }
         if may_be_reviewed(case) {
-            buttons.push(button(Id::TapSendForReview, Tap::SendForReview));
+            ways.push((Step::Remodel, button(Id::TapSendForReview, Tap::SendForReview)));
         }
         if may_be_witnessed(case, judgement) {
-            buttons.push(button(Id::TapWitness, Tap::Witness));
+            ways.push((Step::RetryGuided, button(Id::TapWitness, Tap::Witness)));
         }
-        buttons.push(button(Id::TapAppeal, Tap::Appeal));
-        buttons.push(button(Id::TapHomeVisit, Tap::HomeVisit));
+        ways.push((Step::Appeal, button(Id::TapAppeal, Tap::Appeal)));
+        ways.push((Step::HomeVisit, button(Id::TapHomeVisit, Tap::HomeVisit)));
+        // The ladder of the pack says what is tried first (C7).
+        ways.sort_by_key(|(step, _)| case.rung(*step, place));
+        buttons.extend(ways.into_iter().map(|(_, way)| way));
         buttons.push(button(Id::TapBack, Tap::Back));
     }
     Judge { headline: judge_headline(judgement.verdict), reasons, buttons }

@@ -1,13 +1,14 @@
 //! What a visit leaves behind: the record that is sealed and the slip that is taken home.
 
+use jiff::ToSpan;
 use jiff::civil::Date;
 
 use crate::decoder::Decoded;
 use crate::event::{SealOrder, Slip};
 use crate::message::{Arg, Id, Say};
-use crate::moment::Moment;
+use crate::moment::{Doubt, Moment};
 use crate::outcome::Outcome;
-use crate::policy::{Advice, DueState, RecordKind, Settled, Words};
+use crate::policy::{Advice, Assessment, DueState, RecordKind, Settled, Site, Words};
 use crate::record::{BenefitResult, Record};
 
 use super::Place;
@@ -103,11 +104,12 @@ pub(super) fn closing_lines(
         lines.extend(line.next.map(due));
     }
     lines.extend(counted.iter().find_map(|line| line.resume.clone()).map(sentence));
-    lines.extend(outcome_line(case, outcome));
+    lines.extend(outcome_line(case, outcome, now, place));
     lines.extend(advice(&settled));
     if let Some(decoded) = &case.decoded {
         lines.extend(way_out(decoded));
     }
+    lines.extend(date_doubt(now));
     lines.dedup();
     // More than a few sentences nobody remembers; whom to call is on the slip anyway.
     if lines.len() < LINES_FEW {
@@ -116,7 +118,33 @@ pub(super) fn closing_lines(
     lines
 }
 
-fn outcome_line(case: &Case, outcome: &Outcome) -> Vec<Say> {
+/// What is known of today where the clock is in doubt: due dates are read with it.
+pub(super) fn date_doubt(now: Moment) -> Option<Say> {
+    if now.doubt == Doubt::None {
+        return None;
+    }
+    let Some((earliest, latest)) = now.within.map(|within| within.days()) else {
+        return Some(Id::DateDoubtful.into());
+    };
+    Some(match latest {
+        Some(latest) => Id::DateBetween.with([Arg::Day(earliest), Arg::Day(latest)]),
+        None => Id::DateNotBefore.with([Arg::Day(earliest)]),
+    })
+}
+
+/// Since when a benefit is being reviewed, and by when the answer comes.
+pub(super) fn review_line(case: &Case, assessment: &Assessment) -> Option<Say> {
+    if assessment.state != DueState::UnderReview {
+        return None;
+    }
+    let (since, by) = case.under_review(&assessment.pack)?;
+    Some(match since {
+        Some(since) => Id::InReviewSince.with([Arg::Day(since), Arg::Day(by)]),
+        None => Id::InReview.with([Arg::Day(by)]),
+    })
+}
+
+fn outcome_line(case: &Case, outcome: &Outcome, now: Moment, place: &Place) -> Vec<Say> {
     match outcome {
         Outcome::AlreadyDone { .. } | Outcome::NotRequired(_) | Outcome::DataFixNeeded(_) => {
             nothing_due_lines(case)
@@ -125,10 +153,21 @@ fn outcome_line(case: &Case, outcome: &Outcome) -> Vec<Say> {
             vec![Id::NextPaper.into()]
         }
         Outcome::EvidenceOnly => vec![Id::NextPhoneCheck.into()],
-        Outcome::AppealFiled => vec![Id::NextAppealAnswer.into()],
+        Outcome::AppealFiled => {
+            let days = case.packs(place).filter_map(|pack| pack.appeal.review_days).max();
+            let by = |days: u16| now.date().saturating_add(i64::from(days).days());
+            let by = days.map(|days| Id::NextAnswerBy.with([Arg::Day(by(days))]));
+            [Id::NextAppealAnswer.into()].into_iter().chain(by).collect()
+        }
         Outcome::ModelBuilt => vec![Id::NextCertify.into()],
         Outcome::StoppedSuspectedFake => vec![Id::NextSupervisor.into()],
-        Outcome::UnderReview(by) => vec![Id::NextReview.with([Arg::Day(*by)])],
+        Outcome::UnderReview(by) => {
+            let mut reviewed = case.assessments.iter().filter_map(|a| review_line(case, a));
+            vec![reviewed.next().unwrap_or_else(|| Id::NextReview.with([Arg::Day(*by)]))]
+        }
+        Outcome::Referred(why) if ELSEWHERE.contains(&why.as_str()) => {
+            elsewhere_lines(case, why, place)
+        }
         Outcome::SpecialRequested => vec![Id::NextSpecial.into()],
         Outcome::VisitRequested => vec![Id::NextHomeVisit.into()],
         // Nobody is asked to come again for somebody who died.
@@ -139,6 +178,27 @@ fn outcome_line(case: &Case, outcome: &Outcome) -> Vec<Say> {
         },
         _ => Vec::new(),
     }
+}
+
+/// Where a way is open that this terminal does not have.
+fn elsewhere_lines(case: &Case, method: &str, place: &Place) -> Vec<Say> {
+    let Some(pack) = case.packs(place).next() else {
+        return Vec::new();
+    };
+    let method = Id::named(method).unwrap_or(Id::MethodWindow);
+    let agency = Arg::Text(pack.scope.agency.clone());
+    let mut lines = vec![Id::NextElsewhere.with([agency, Arg::Term(method)])];
+    lines.extend(pack.sites.iter().take(SITES_MAX).map(site_line));
+    if !pack.hotlines.is_empty() {
+        lines.push(Id::DecodedCall.with([Arg::Text(pack.hotlines.join("、"))]));
+    }
+    lines
+}
+
+fn site_line(site: &Site) -> Say {
+    let facts = [Some(&site.name), site.address.as_ref(), site.phone.as_ref(), site.hours.as_ref()];
+    let facts: Vec<&str> = facts.into_iter().flatten().map(String::as_str).collect();
+    Id::DecodedSite.with([Arg::Text(facts.join("　"))])
 }
 
 fn advice(settled: &[Settled]) -> Option<Say> {
@@ -201,12 +261,7 @@ pub(super) fn way_out(decoded: &Decoded) -> Vec<Say> {
     }
     let places = remedy.places.iter().map(|place| Words::new(place.zh(), place.en()));
     lines.extend(places.map(|words| Id::DecodedPlace.with([Arg::Words(words)])));
-    for site in remedy.sites.iter().take(SITES_MAX) {
-        let facts =
-            [Some(&site.name), site.address.as_ref(), site.phone.as_ref(), site.hours.as_ref()];
-        let facts: Vec<&str> = facts.into_iter().flatten().map(String::as_str).collect();
-        lines.push(Id::DecodedSite.with([Arg::Text(facts.join("　"))]));
-    }
+    lines.extend(remedy.sites.iter().take(SITES_MAX).map(site_line));
     if !remedy.hotlines.is_empty() {
         lines.push(Id::DecodedCall.with([Arg::Text(remedy.hotlines.join("、"))]));
     }
@@ -240,6 +295,8 @@ fn proves_life(outcome: &Outcome) -> bool {
 
 /// With fewer sentences than this there is room to say whom to call.
 const LINES_FEW: usize = 3;
+/// Ways that another place has, by the names of their messages.
+const ELSEWHERE: [&str; 3] = ["method-voice", "method-vein", "method-window"];
 /// Of all the offices of a city the slip names the first ones.
 const SITES_MAX: usize = 2;
 /// 社会保险法 and 人社厅发〔2018〕54号: certification is the agency's duty; biometrics rest on the separate consent.

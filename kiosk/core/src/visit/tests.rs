@@ -12,7 +12,7 @@ use crate::decision::{Comparison, Liveness, Thresholds};
 use crate::event::{Latest, SealOrder, Sitting};
 use crate::identity::{IdNumber, IdentitySource, PersonName, Sex, ValidTo};
 use crate::policy::Pack;
-use crate::roster::Beneficiary;
+use crate::roster::{Beneficiary, Recent};
 use crate::view::{Button, Way};
 
 const RECORD: RecordId = RecordId([7; 16]);
@@ -118,7 +118,10 @@ fn happening(word: &str, sitting: Sitting) -> Event {
                 "cn.nm.region.enterprise_pension".into(),
                 Success { on: Date::constant(2026, 11, 16), method: Method::FaceIdPhoto },
             );
-            Event::Found(Box::new(Lookup { recent: vec![today], ..overdue() }))
+            Event::Found(Box::new(Lookup {
+                recent: Recent { successes: vec![today], ..Recent::default() },
+                ..overdue()
+            }))
         }
         "certified-here-today" => {
             let Event::Found(mut found) = happening("certified-today", sitting) else {
@@ -394,6 +397,36 @@ fn tries_end_and_ways_on_remain() {
             home         -> Saving, [StopSensors, Seal VISIT_REQUESTED evidence=3 pictures=2 counted=0]
             sealed       -> Result outcome-visit-requested SavedHere, [Print, Send]
         "#]],
+    );
+}
+
+/// The ways on after a failure, in the order of the screen.
+fn ways_on(ladder: &str) -> Vec<Id> {
+    let pack = include_str!("../../../policy/cn.sx.province.enterprise_pension.toml");
+    let changed = pack.replacen(
+        "\"retry_guided\", \"remodel\", \"fingerprint\", \"appeal\", \"special\"",
+        ladder,
+        1,
+    );
+    let place = Place { packs: PackSet::from_packs([Pack::parse(&changed).unwrap()]), ..place() };
+    let (mut visit, _) = Visit::start("op".into());
+    for word in ["card", "overdue-with-finger", "by-face", "agree", "face-unsure"] {
+        visit.handle(happening(word, visit.case.sitting), now(), &place);
+    }
+    let Page::Judge(page) = visit.page(now(), &place) else { panic!("the machine is unsure") };
+    page.buttons.iter().map(|button| button.label).collect()
+}
+
+#[test]
+fn after_a_failure_the_ladder_of_the_pack_says_what_comes_first() {
+    use Id::{TapAppeal, TapBack, TapCertifyFinger, TapHomeVisit, TapTryAgain};
+    assert_eq!(
+        ways_on("\"fingerprint\", \"appeal\", \"home_visit\""),
+        [TapTryAgain, TapCertifyFinger, TapAppeal, TapHomeVisit, TapBack]
+    );
+    assert_eq!(
+        ways_on("\"home_visit\", \"appeal\""),
+        [TapTryAgain, TapHomeVisit, TapAppeal, TapCertifyFinger, TapBack]
     );
 }
 

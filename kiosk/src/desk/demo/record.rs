@@ -217,7 +217,7 @@ impl Inner {
 fn name(event: &Event) -> Option<String> {
     Some(match event {
         Event::Status(_) | Event::Outbox(_) | Event::Drafts(_) => return None,
-        Event::People(_) | Event::Villages(_) => return None,
+        Event::People(_) | Event::Villages(_) | Event::Packs(_) => return None,
         // Which digit is nobody's business; how many there were is not either.
         Event::Tapped(Tap::Digit(_)) => "tapped Digit".into(),
         Event::Tapped(tap) => format!("tapped {tap:?}"),

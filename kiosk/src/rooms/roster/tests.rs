@@ -12,8 +12,13 @@ use super::lists::{Kind, Lists};
 use super::*;
 
 /// 2026-09-16, noon in China.
-const NOW: Moment =
-    Moment { wall_ms: 1_789_531_200_000, boot_id: [0; 16], mono_ms: 0, doubt: Doubt::None };
+const NOW: Moment = Moment {
+    wall_ms: 1_789_531_200_000,
+    boot_id: [0; 16],
+    mono_ms: 0,
+    doubt: Doubt::None,
+    within: None,
+};
 const PACK: &str = "cn.sx.province.enterprise_pension";
 
 struct Office {

@@ -113,6 +113,7 @@ pub(crate) fn moment(n: u64) -> Moment {
         boot_id: [7; 16],
         mono_ms: 86_400_000 + n * 60_000,
         doubt: Doubt::None,
+        within: None,
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use expect_test::expect_file;
 use serde::Deserialize;
 
+use kiosk_core::moment::{Doubt, Interval, Moment};
 use kiosk_core::record::{Lane, RecordId};
 use kiosk_sync::receipt::verify;
 use kiosk_sync::{DeviceKey, Manifest, Offer, VerifyKey};
@@ -21,8 +22,17 @@ use crate::terminal::{
 #[test]
 fn records() {
     let mut text = heading("Records: payload, signed inside, envelope outside; and a picture.");
-    for (name, n, full) in [("as little as may be", 1, false), ("every field", 2, true)] {
+    let within = |latest_ms| Some(Interval { earliest_ms: 1_790_999_000_000, latest_ms });
+    for (name, n, full, within) in [
+        ("as little as may be", 1, false, None),
+        ("every field", 2, true, None),
+        ("a clock in doubt, not earlier than an instant", 3, false, within(None)),
+        ("a clock in doubt between two instants", 4, false, within(Some(1_791_001_000_000))),
+    ] {
         let mut record = record(n, full);
+        if within.is_some() {
+            record.captured = Moment { doubt: Doubt::Doubtful, within, ..record.captured };
+        }
         let pictures = if full { vec![picture(64, 1)] } else { Vec::new() };
         let plain = pictures.first().map(|p| hex(&p.bytes));
         let sealed = sealer().seal_with(&mut record, pictures, &mut Fixed(u64::from(n))).unwrap();

@@ -123,8 +123,8 @@ pub(crate) fn records(hands: &Hands<'_>) -> Vec<Case> {
         whole(&r.with(&[12], pictures.at(&[12]).clone()))
     });
     add("a newer version", "422 newer-version", &|r| whole(&r.with(&[0], Value::Int(2))));
-    add("nothing: a key above 16 is passed over", "201", &|r| {
-        whole(&r.and(17, list([text("later")])))
+    add("nothing: a key above 17 is passed over", "201", &|r| {
+        whole(&r.and(18, list([text("later")])))
     });
     add("keys out of order", "422 malformed", &|r| {
         whole(&r.and(20, Value::Null).and(18, Value::Null))
@@ -154,6 +154,25 @@ pub(crate) fn records(hands: &Hands<'_>) -> Vec<Case> {
         sealed(&paper::sign(RECORD, hands.key, &record[..record.len() / 2]))
     });
     add("nothing: an appeal that supersedes, all else empty", "201", &|r| whole(&appeal(&r)));
+    let between = |r: &Value, doubt, ends: [Value; 2]| {
+        whole(&r.with(&[5, 3], Value::Int(doubt)).and(17, list(ends)))
+    };
+    let (early, late) = (Value::Int(1_759_000_000_000), Value::Int(1_760_000_000_001));
+    add("nothing: a clock in doubt, not earlier than an instant", "201", &|r| {
+        between(&r, 2, [early.clone(), Value::Null])
+    });
+    add("nothing: a clock in doubt between two instants", "201", &|r| {
+        between(&r, 1, [early.clone(), late.clone()])
+    });
+    add("an interval that ends before it begins", "422 malformed", &|r| {
+        between(&r, 1, [late.clone(), early.clone()])
+    });
+    add("an interval around a clock without doubt", "422 malformed", &|r| {
+        between(&r, 0, [early.clone(), late.clone()])
+    });
+    add("an interval without a beginning", "422 malformed", &|r| {
+        between(&r, 1, [Value::Null, late.clone()])
+    });
     cases
 }
 

@@ -245,8 +245,8 @@ fn a_bad_record_is_held_by_its_code_and_the_good_ones_beside_it_are_kept() {
         refused.map(|case| (case.id.to_vec(), case.want[4..].to_owned())).collect();
     let answer = terminal.offer(batch, &manifest).expect("an answer").answer();
     assert_eq!(answer, (vec![], vec![], refused));
-    assert_eq!(terminal.commit(batch).expect("a reply").list().len(), 3);
-    assert_eq!(scene.status().records, 3);
+    assert_eq!(terminal.commit(batch).expect("a reply").list().len(), 5);
+    assert_eq!(scene.status().records, 5);
 }
 
 #[test]
