@@ -10,13 +10,16 @@ mod rates;
 use std::{
     collections::{BTreeMap, HashMap},
     fs,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{
         Mutex,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
+
+use image::{DynamicImage, RgbImage, imageops::FilterType};
 
 use serde_json::{Value, json};
 
@@ -27,10 +30,10 @@ use crate::{
     Manifest, ModelError,
     face::{self, FaceEngine, FaceTemplate},
     finger::{FingerEngine, FingerTemplate, GreyImage, LEADER, canvas_for},
-    matcher,
+    matcher, picture,
     threshold::ThresholdSet,
 };
-use list::{Pairs, Singles};
+use list::{Pair, Pairs, Singles};
 
 /// Where things are, and how many cores may be used.
 pub struct Setting<'m> {
@@ -49,7 +52,7 @@ pub fn face(setting: &Setting<'_>, pairs: &Path, out: &Path) -> Result<Value, Mo
     let pairs = Pairs::read(pairs)?;
     let engine = FaceEngine::load(setting.dir, setting.manifest)?;
     let made = each(setting, &pairs.paths, |path| face_template(&engine, path));
-    let mut report = compared(&pairs, &made, out, face::compare)?;
+    let mut report = compared(setting, &pairs, &made, out, face::compare)?;
     report["modality"] = json!("face");
     report["model"] = json!(engine.model_id().to_string());
     finish(report, setting, out)
@@ -59,7 +62,7 @@ pub fn face(setting: &Setting<'_>, pairs: &Path, out: &Path) -> Result<Value, Mo
 pub fn finger(setting: &Setting<'_>, pairs: &Path, out: &Path) -> Result<Value, ModelError> {
     let pairs = Pairs::read(pairs)?;
     let made = finger_templates(setting, &pairs.paths)?;
-    let mut report = compared(&pairs, &made, out, matcher::compare)?;
+    let mut report = compared(setting, &pairs, &made, out, matcher::compare)?;
     report["modality"] = json!("finger");
     report["model"] = json!(setting.manifest.model(LEADER)?.model_id().to_string());
     finish(report, setting, out)
@@ -123,38 +126,87 @@ fn each<T: Send>(
     paths: &[PathBuf],
     make: impl Fn(&Path) -> Made<T> + Sync,
 ) -> Vec<Made<T>> {
+    let make = |index: usize| {
+        // One file that meets a mistake of ours must not cost the others' hours.
+        catch_unwind(AssertUnwindSafe(|| make(&paths[index])))
+            .unwrap_or_else(|_| Made::Bad("the program failed on it".to_owned()))
+    };
+    in_turn(setting.n_threads, paths.len(), "files", make)
+}
+
+/// `work` for every index below `n`, in the order of the indices.
+fn in_turn<T: Send>(
+    n_threads: usize,
+    n: usize,
+    what: &'static str,
+    work: impl Fn(usize) -> T + Sync,
+) -> Vec<T> {
     let next = AtomicUsize::new(0);
-    let made: Mutex<BTreeMap<usize, Made<T>>> = Mutex::new(BTreeMap::new());
-    let started = Instant::now();
+    let progress = Progress::new(n, what);
+    let done: Mutex<BTreeMap<usize, T>> = Mutex::new(BTreeMap::new());
     let work = || {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(path) = paths.get(index) else { return };
-            let one = make(path);
-            let mut made = made.lock().expect("no thread panics while it holds the list");
-            made.insert(index, one);
-            tell_progress(made.len(), paths.len(), started);
+            if index >= n {
+                return;
+            }
+            let one = work(index);
+            let mut done = done.lock().expect("no thread panics while it holds the list");
+            done.insert(index, one);
+            progress.tell(done.len());
         }
     };
     std::thread::scope(|scope| {
-        for _ in 0..setting.n_threads.max(1) {
+        for _ in 0..n_threads.max(1) {
             scope.spawn(work);
         }
     });
-    made.into_inner().expect("the threads have ended").into_values().collect()
+    done.into_inner().expect("the threads have ended").into_values().collect()
 }
 
-fn tell_progress(done: usize, all: usize, started: Instant) {
-    let every = (all / 20).max(20);
-    if done.is_multiple_of(every) || done == all {
-        eprintln!("{done} of {all} files, {} s", started.elapsed().as_secs());
+/// Says how far long work is: a line every few seconds, and one at its end.
+struct Progress {
+    n: usize,
+    what: &'static str,
+    started: Instant,
+    told: Mutex<Instant>,
+}
+
+impl Progress {
+    fn new(n: usize, what: &'static str) -> Self {
+        let started = Instant::now();
+        Self { n, what, started, told: Mutex::new(started) }
+    }
+
+    fn tell(&self, n_done: usize) {
+        let mut told = self.told.lock().expect("nothing panics while it is held");
+        let is_last = n_done == self.n && self.started.elapsed() > TELL_EVERY;
+        if is_last || told.elapsed() > TELL_EVERY {
+            *told = Instant::now();
+            let (all, what, s) = (self.n, self.what, self.started.elapsed().as_secs());
+            eprintln!("{n_done} of {all} {what}, {s} s");
+        }
     }
 }
 
+/// A picture in colours, not larger than the cameras of a terminal give it.
+fn colours(path: &Path) -> Result<RgbImage, String> {
+    let picture = readable(path)?;
+    let is_large = picture.width().max(picture.height()) > PHOTO_SIDE_MAX;
+    Ok(match is_large {
+        true => picture.resize(PHOTO_SIDE_MAX, PHOTO_SIDE_MAX, FilterType::Triangle).to_rgb8(),
+        false => picture.to_rgb8(),
+    })
+}
+
+fn readable(path: &Path) -> Result<DynamicImage, String> {
+    picture::open(path).map_err(|error| error.to_string())
+}
+
 fn face_template(engine: &FaceEngine, path: &Path) -> Made<FaceTemplate> {
-    let picture = match image::open(path) {
-        Ok(picture) => picture.to_rgb8(),
-        Err(e) => return Made::Bad(e.to_string()),
+    let picture = match colours(path) {
+        Ok(picture) => picture,
+        Err(reason) => return Made::Bad(reason),
     };
     let started = Instant::now();
     let template = engine.observe(&picture).and_then(|seen| match seen.face {
@@ -165,9 +217,9 @@ fn face_template(engine: &FaceEngine, path: &Path) -> Made<FaceTemplate> {
 }
 
 fn pad_score(engine: &FaceEngine, path: &Path) -> Made<f32> {
-    let picture = match image::open(path) {
-        Ok(picture) => picture.to_rgb8(),
-        Err(e) => return Made::Bad(e.to_string()),
+    let picture = match colours(path) {
+        Ok(picture) => picture,
+        Err(reason) => return Made::Bad(reason),
     };
     let started = Instant::now();
     let score = engine.observe(&picture).and_then(|seen| match seen.face {
@@ -192,16 +244,18 @@ fn finger_templates(
     paths: &[PathBuf],
 ) -> Result<Vec<Made<FingerTemplate>>, ModelError> {
     let mut by_canvas: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
-    let scale = |n: u32| (n as f32 * 500.0 / setting.ppi as f32).round() as u32;
-    for (index, path) in paths.iter().enumerate() {
-        let (width, height) = image::image_dimensions(path).unwrap_or((0, 0));
-        by_canvas.entry(canvas_for(scale(width), scale(height))).or_default().push(index);
-    }
     let mut made: Vec<_> = paths.iter().map(|_| Made::NotAcquired).collect();
+    for (index, path) in paths.iter().enumerate() {
+        match finger_canvas(path, setting.ppi) {
+            Ok(canvas) => by_canvas.entry(canvas).or_default().push(index),
+            Err(reason) => made[index] = Made::Bad(reason),
+        }
+    }
     for ((width, height), indices) in by_canvas {
         let engine =
             FingerEngine::load(setting.dir, setting.manifest, width as u32, height as u32)?;
         let group: Vec<_> = indices.iter().map(|index| paths[*index].clone()).collect();
+        eprintln!("{} prints of up to {width} x {height}", group.len());
         let results = each(setting, &group, |path| finger_template(&engine, path, setting.ppi));
         for (index, result) in indices.into_iter().zip(results) {
             made[index] = result;
@@ -210,30 +264,51 @@ fn finger_templates(
     Ok(made)
 }
 
+/// The extractor's input for a file.
+fn finger_canvas(path: &Path, ppi: u32) -> Result<(usize, usize), String> {
+    let picture = readable(path)?;
+    let scale = |n: u32| (n as f32 * 500.0 / ppi as f32).round() as u32;
+    let (width, height) = (scale(picture.width()), scale(picture.height()));
+    match width.max(height) <= PRINT_SIDE_MAX {
+        true => Ok(canvas_for(width, height)),
+        false => Err(format!("{width} by {height} pixels at 500 ppi are more than one finger")),
+    }
+}
+
 fn finger_template(engine: &FingerEngine, path: &Path, ppi: u32) -> Made<FingerTemplate> {
-    let picture = match image::open(path) {
+    let picture = match readable(path) {
         Ok(picture) => GreyImage::from_luma(&picture.to_luma8(), ppi),
-        Err(e) => return Made::Bad(e.to_string()),
+        Err(reason) => return Made::Bad(reason),
     };
     let started = Instant::now();
     let template = engine.extract(&picture);
     timed(template.map(|t| (t.minutiae.len() >= FINGER_MINUTIAE_MIN).then_some(t)), started)
 }
 
-fn compared<T>(
+fn compared<T: Sync>(
+    setting: &Setting<'_>,
     pairs: &Pairs,
     made: &[Made<T>],
     out: &Path,
-    compare: impl Fn(&T, &T) -> f32,
+    compare: impl Fn(&T, &T) -> f32 + Sync,
 ) -> Result<Value, ModelError> {
     let mut scores = rates::Scores::default();
     let mut comparisons = Vec::new();
     let subjects = pairs.subjects();
-    for pair in &pairs.pairs {
-        if let (Made::Good(a, _), Made::Good(b, _)) = (&made[pair.a], &made[pair.b]) {
+    let compare = |pair: &Pair| match (&made[pair.a], &made[pair.b]) {
+        (Made::Good(a, _), Made::Good(b, _)) => {
             let started = Instant::now();
             let score = compare(a, b);
-            comparisons.push(started.elapsed().as_secs_f32() * 1e3);
+            Some((score, started.elapsed().as_secs_f32() * 1e3))
+        }
+        _ => None,
+    };
+    let blocks: Vec<&[Pair]> = pairs.pairs.chunks(COMPARED_TOGETHER).collect();
+    let work = |index: usize| blocks[index].iter().map(compare).collect::<Vec<_>>();
+    let scored = in_turn(setting.n_threads, blocks.len(), "blocks of pairs", work);
+    for (pair, scored) in pairs.pairs.iter().zip(scored.into_iter().flatten()) {
+        if let Some((score, millis)) = scored {
+            comparisons.push(millis);
             scores.add(score, pair.genuine, (subjects[pair.a], subjects[pair.b]));
         }
     }
@@ -247,8 +322,9 @@ fn compared<T>(
     report["eer"] = json!(rates.eer());
     report["eer_threshold"] = json!(rates.eer_threshold());
     report["eer_interval"] = json!(rates.eer_interval(&scores));
-    report["fnmr_at_fmr"] = at_rates(|fmr| rates.fnmr_at(fmr));
-    report["threshold_at_fmr"] = at_rates(|fmr| rates.threshold_at(fmr).map(f64::from));
+    report["fnmr_at_fmr"] = at_rates(&REPORTED, |fmr| rates.fnmr_at(fmr));
+    report["threshold_at_fmr"] =
+        at_rates(&CALIBRATED, |fmr| rates.threshold_at(fmr).map(f64::from));
     report["comparison_ms"] = percentiles(comparisons);
     report["det_curve"] = json!(curve.file_name().map(|name| name.to_string_lossy()));
     Ok(report)
@@ -286,7 +362,7 @@ fn judged(
     report["bpcer_interval"] = json!(wilson(live_refused, n_live));
     report["eer"] = json!(rates.eer());
     report["eer_interval"] = json!(rates.eer_interval(&scores));
-    report["fnmr_at_fmr"] = at_rates(|fmr| rates.fnmr_at(fmr));
+    report["fnmr_at_fmr"] = at_rates(&REPORTED, |fmr| rates.fnmr_at(fmr));
     report["det_curve"] = json!(curve.file_name().map(|name| name.to_string_lossy()));
     Ok(report)
 }
@@ -318,9 +394,8 @@ fn acquisition<T>(paths: &[PathBuf], made: &[Made<T>]) -> Value {
     })
 }
 
-fn at_rates(of: impl Fn(f64) -> Option<f64>) -> Value {
-    let rates = [("0.1", 0.1), ("0.01", 0.01), ("0.001", 0.001), ("0.0001", 0.0001)];
-    let all: HashMap<_, _> = rates.into_iter().map(|(name, fmr)| (name, of(fmr))).collect();
+fn at_rates(rates: &[(&str, f64)], of: impl Fn(f64) -> Option<f64>) -> Value {
+    let all: HashMap<_, _> = rates.iter().map(|(name, fmr)| (*name, of(*fmr))).collect();
     json!(all)
 }
 
@@ -347,3 +422,14 @@ fn finish(mut report: Value, setting: &Setting<'_>, out: &Path) -> Result<Value,
 
 /// With fewer minutiae nothing can be compared.
 const FINGER_MINUTIAE_MIN: usize = 4;
+/// False match rates of a report.
+const REPORTED: [(&str, f64); 3] = [("0.01", 1e-2), ("0.001", 1e-3), ("0.0001", 1e-4)];
+/// Those that thresholds are read off at: one more, for the width of the doubt.
+const CALIBRATED: [(&str, f64); 4] =
+    [("0.1", 1e-1), ("0.01", 1e-2), ("0.001", 1e-3), ("0.0001", 1e-4)];
+/// A face of a photograph that is made this small still has more pixels than the networks take.
+const PHOTO_SIDE_MAX: u32 = 2048;
+/// Four fingers laid down at once are narrower.
+const PRINT_SIDE_MAX: u32 = 1600;
+const COMPARED_TOGETHER: usize = 512;
+const TELL_EVERY: Duration = Duration::from_secs(3);

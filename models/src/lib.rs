@@ -15,6 +15,7 @@ pub mod manifest;
 pub mod matcher;
 mod network;
 mod ocr;
+pub mod picture;
 mod pixels;
 pub mod threshold;
 

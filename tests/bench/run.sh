@@ -1,6 +1,7 @@
 #!/bin/sh
 # Measures and compares; called by `make bench` after the release programs are built. The reference runtime comes by
 # package name into the cache; results go to target/bench of the checkout.
+# Speed comes first, alone on the machine; accuracy after it.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 cache=${CACHE:-$HOME/.cache/changqing}
@@ -15,5 +16,6 @@ if [ "$(cat "$venv/made-of" 2>/dev/null)" != "$wanted" ]; then
     "$venv/bin/pip" install -q --disable-pip-version-check $wanted
     echo "$wanted" > "$venv/made-of"
 fi
-exec "${CARGO_TARGET_DIR:-$cache/target}/release/bench" \
+"${CARGO_TARGET_DIR:-$cache/target}/release/bench" \
     "$venv/bin/python" "$root/tests/bench/reference.py" "$root/target/bench"
+exec "$root/tests/bench/accuracy.sh"

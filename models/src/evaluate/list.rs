@@ -34,8 +34,11 @@ impl Pairs {
         let mut index = HashMap::new();
         let mut paths = Vec::new();
         let mut of = |name: &str| {
-            *index.entry(name.to_owned()).or_insert_with(|| {
-                paths.push(resolve(list, name));
+            let path = resolve(list, name);
+            // Two spellings of one file are one file; one that is not there has its name.
+            let file = path.canonicalize().unwrap_or_else(|_| path.clone());
+            *index.entry(file).or_insert_with(|| {
+                paths.push(path);
                 paths.len() - 1
             })
         };
@@ -100,13 +103,13 @@ struct Table {
 
 impl Table {
     fn read(path: &Path, columns: &[&str]) -> Result<Self, ModelError> {
-        let text = fs::read_to_string(path).map_err(ModelError::io(path))?;
+        let text = text(path)?;
         let mut table = Self { path: path.to_owned(), rows: Vec::new() };
-        let text = text.trim_start_matches('\u{feff}');
         let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
         let (_, head) = lines.next().ok_or_else(|| table.fault(1, "the list is empty"))?;
         let head = fields(head);
-        let place = |name: &&str| head.iter().position(|column| column.trim() == *name);
+        let place =
+            |name: &&str| head.iter().position(|column| column.trim().eq_ignore_ascii_case(name));
         let places: Option<Vec<usize>> = columns.iter().map(place).collect();
         let needed = columns.join(",");
         let places = places.ok_or_else(|| table.fault(1, &format!("the header needs {needed}")))?;
@@ -123,6 +126,16 @@ impl Table {
     fn fault(&self, line: usize, why: &str) -> ModelError {
         ModelError::Pairs { path: self.path.clone(), reason: format!("line {line}: {why}") }
     }
+}
+
+/// The text of a list, with or without a byte order mark, its lines ended in either way.
+pub(super) fn text(list: &Path) -> Result<String, ModelError> {
+    let bytes = fs::read(list).map_err(ModelError::io(list))?;
+    let text = String::from_utf8(bytes).map_err(|_| ModelError::Pairs {
+        path: list.to_owned(),
+        reason: "it is not text in UTF-8".to_owned(),
+    })?;
+    Ok(text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n"))
 }
 
 pub(super) fn fields(line: &str) -> Vec<String> {
@@ -163,6 +176,25 @@ mod tests {
         assert_eq!(pairs.pairs.iter().map(|p| p.genuine).collect::<Vec<_>>(), [true, false]);
         let subjects = pairs.subjects();
         assert!(subjects[0] == subjects[1] && subjects[0] != subjects[2]);
+    }
+
+    #[test]
+    fn two_spellings_of_one_file_are_one_file() {
+        let (dir, path) = list("path_a,path_b,genuine\na.png,./a.png,1\nb.png,a.png,0\n");
+        fs::write(dir.path().join("a.png"), b"").unwrap();
+        let pairs = Pairs::read(&path).unwrap();
+        assert_eq!(pairs.paths.len(), 2);
+        assert_eq!((pairs.pairs[0].a, pairs.pairs[0].b, pairs.pairs[1].b), (0, 0, 0));
+    }
+
+    #[test]
+    fn lists_of_other_systems_are_read() {
+        let (_dir, path) = list("\u{feff}Path_A, Path_B ,GENUINE,note\r\na,b,1,x\r\n\r\na,c,0,y");
+        let pairs = Pairs::read(&path).unwrap();
+        assert_eq!((pairs.paths.len(), pairs.pairs.len()), (3, 2));
+        let (_dir, path) = list("");
+        fs::write(&path, b"path_a,path_b,genuine\n\xc4\xe3,b,1\n").unwrap();
+        assert!(matches!(Pairs::read(&path), Err(ModelError::Pairs { .. })));
     }
 
     #[test]

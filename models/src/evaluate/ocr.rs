@@ -1,11 +1,11 @@
 //! Measures the reading of cards: how many characters and fields come out right, how
 //! often a card is read at all, and whether wrong readings are noticed as doubtful.
 
-use std::{collections::BTreeMap, fs, path::Path, time::Instant};
+use std::{collections::BTreeMap, path::Path, time::Instant};
 
 use serde_json::{Value, json};
 
-use super::{Made, Setting, acquisition, each, finish, list, timed, wilson};
+use super::{Made, Setting, acquisition, colours, each, finish, list, timed, wilson};
 use crate::{
     ModelError,
     document::{CardText, Date, DocumentEngine, Sex, ValidTo},
@@ -59,8 +59,8 @@ impl Truth {
             path: list.to_owned(),
             reason: format!("line {line}: {why}"),
         };
-        let text = fs::read_to_string(list).map_err(ModelError::io(list))?;
-        let mut lines = text.trim_start_matches('\u{feff}').lines().enumerate();
+        let text = list::text(list)?;
+        let mut lines = text.lines().enumerate();
         let (_, head) = lines.next().ok_or_else(|| fault(1, "the list is empty"))?;
         let head = list::fields(head);
         let at = |name: &str| head.iter().position(|column| column.trim() == name);
@@ -82,9 +82,9 @@ impl Truth {
 }
 
 fn read(engine: &DocumentEngine, path: &Path, as_text: bool) -> Made<Read> {
-    let picture = match image::open(path) {
-        Ok(picture) => picture.to_rgb8(),
-        Err(e) => return Made::Bad(e.to_string()),
+    let picture = match colours(path) {
+        Ok(picture) => picture,
+        Err(reason) => return Made::Bad(reason),
     };
     let started = Instant::now();
     if as_text {
@@ -240,6 +240,8 @@ const FIELDS: [&str; 10] = [
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -74,8 +74,8 @@ impl Part {
         matches!(self, Self::FaceBesideCard | Self::LiveFace)
     }
 
-    /// The threshold set of comparisons with it.
-    fn kind(self) -> ViewKind {
+    /// The kind of thresholds that comparisons with it are read with.
+    pub fn kind(self) -> ViewKind {
         match self {
             Self::ChipPhoto => ViewKind::Chip,
             Self::PrintedPhoto | Self::CardInHand => ViewKind::Printed,

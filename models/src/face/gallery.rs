@@ -92,6 +92,13 @@ impl FaceGallery {
         Ok(())
     }
 
+    /// The same views, each that had no date with this one: days since 1970-01-01.
+    pub fn dated(mut self, day: u32) -> Self {
+        self.views.iter_mut().for_each(|view| view.day = view.day.or(Some(day)));
+        self.views.sort_by_key(|view| (view.kind, view.day));
+        self
+    }
+
     /// One score for each kind of view there is.
     pub fn scores(&self, probe: &FaceTemplate) -> Vec<KindScore> {
         let kinds = [ViewKind::Live, ViewKind::Chip, ViewKind::Printed];
@@ -281,6 +288,15 @@ mod tests {
         let gallery = gallery(views.chain([view(&[1.0, 1.0], ViewKind::Chip, Some(5))]));
         let days: Vec<_> = gallery.views().iter().filter_map(|v| v.day).collect();
         assert_eq!(days, [0, 1300, 1400, 1500, 1600, 1700, 1800, 1900, 5]);
+    }
+
+    #[test]
+    fn a_view_without_a_date_takes_the_day_it_is_kept_on() {
+        let dated = view(&[1.0, 0.0], ViewKind::Live, Some(9));
+        let fresh = view(&[0.0, 1.0], ViewKind::Live, None);
+        let days: Vec<_> =
+            gallery([dated, fresh]).dated(20).views().iter().map(|v| v.day).collect();
+        assert_eq!(days, [Some(9), Some(20)]);
     }
 
     #[test]

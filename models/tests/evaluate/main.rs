@@ -1,0 +1,99 @@
+//! The calibration tool on lists as agencies have them: files of every kind, some of them
+//! no pictures, some not there; the report says what became of each.
+
+use std::{fs, path::Path};
+
+use image::{DynamicImage, GrayImage, Luma, Rgb, RgbImage};
+use models::{
+    Manifest, ModelError,
+    evaluate::{self, Setting},
+    manifest::default_dir,
+};
+use people::{Person, Pose};
+use serde_json::Value;
+
+type Evaluation = fn(&Setting<'_>, &Path, &Path) -> Result<Value, ModelError>;
+
+/// Runs an evaluation on a list; nothing where the weights are not there.
+fn run(evaluation: Evaluation, dir: &Path, list: &str) -> Option<Value> {
+    let (pairs, out) = (dir.join("pairs.csv"), dir.join("report.json"));
+    fs::write(&pairs, list).unwrap();
+    let (models, manifest) = (default_dir(), Manifest::built_in().unwrap());
+    let setting = Setting { dir: &models, manifest: &manifest, n_threads: 2, ppi: 500 };
+    match evaluation(&setting, &pairs, &out) {
+        Err(ModelError::Missing { id, .. }) => {
+            eprintln!("skipped: {id} is not there, run `models fetch`");
+            None
+        }
+        report => {
+            let report = report.unwrap();
+            let written: Value = serde_json::from_slice(&fs::read(&out).unwrap()).unwrap();
+            assert_eq!(written, report, "the file is the report");
+            assert!(fs::metadata(out.with_extension("png")).unwrap().len() > 100, "a DET curve");
+            Some(report)
+        }
+    }
+}
+
+fn keys(value: &Value) -> Vec<&String> {
+    value.as_object().unwrap().keys().collect()
+}
+
+#[test]
+fn faces_in_files_of_every_kind_and_bad_files_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let save = |picture: DynamicImage, name: &str| picture.save(dir.join(name)).unwrap();
+    let frame = |person, noise| Person::generate(5, person).frame(&Pose::default(), noise);
+    save(frame(0, 1).into(), "a1.png");
+    // The name lies about the kind.
+    save(DynamicImage::from(frame(0, 2)), "a2.bmp");
+    fs::rename(dir.join("a2.bmp"), dir.join("a2.jpg")).unwrap();
+    save(DynamicImage::from(frame(1, 1)).to_rgb16().into(), "b1.png");
+    save(DynamicImage::from(frame(1, 2)).to_rgba8().into(), "b2.png");
+    save(RgbImage::from_pixel(300, 200, Rgb([90, 90, 90])).into(), "wall.png");
+    fs::write(dir.join("broken.png"), b"<html>not found</html>").unwrap();
+    let list = "\u{feff}genuine,path_a,path_b\r\n1,a1.png,a2.jpg\r\n1,b1.png,./b2.png\r\n\
+        0,a1.png,b1.png\r\n0,a2.jpg,b2.png\r\n0,wall.png,a1.png\r\n1,broken.png,a1.png\r\n\
+        0,gone.png,b1.png\r\n";
+    let Some(report) = run(evaluate::face, dir, list) else { return };
+    assert_eq!(report["n_files"], 7);
+    assert_eq!(report["n_bad_files"], 2);
+    assert_eq!(report["n_not_acquired"], 1);
+    assert_eq!(report["failure_to_acquire"], 0.2);
+    assert_eq!((&report["n_genuine"], &report["n_impostor"]), (&2.into(), &2.into()));
+    assert_eq!(report["n_pairs_not_scored"], 3);
+    assert!(report["eer"].is_f64() && report["eer_interval"].as_array().unwrap().len() == 2);
+    assert_eq!(keys(&report["fnmr_at_fmr"]), ["0.0001", "0.001", "0.01"]);
+    assert!(report["fnmr_at_fmr"]["0.01"].is_null(), "two impostors say nothing of one in 100");
+    assert_eq!(report["latency_ms"]["n"], 4);
+}
+
+#[test]
+fn a_list_of_which_nothing_can_be_used_still_gives_a_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = "path_a,path_b,genuine\ngone.png,lost.png,1\n";
+    let Some(report) = run(evaluate::finger, folder.path(), list) else { return };
+    assert_eq!((&report["n_bad_files"], &report["n_genuine"]), (&2.into(), &0.into()));
+    assert!(report["eer"].is_null() && report["eer_interval"].is_null());
+    let list = "path,live\ngone.png,1\n";
+    let Some(report) = run(evaluate::pad, folder.path(), list) else { return };
+    assert!(report["apcer"].is_null() && report["bpcer"].is_null());
+}
+
+#[test]
+fn prints_that_are_too_small_too_large_or_empty_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let ridges = |width, height| {
+        let grey = |x: u32, y: u32| if (x + y / 2) % 9 < 4 { 40 } else { 220 };
+        GrayImage::from_fn(width, height, |x, y| Luma([grey(x, y)]))
+    };
+    ridges(7, 5).save(dir.join("dot.png")).unwrap();
+    ridges(4000, 30).save(dir.join("line.png")).unwrap();
+    GrayImage::from_pixel(96, 96, Luma([255])).save(dir.join("blank.png")).unwrap();
+    let list = "path_a,path_b,genuine\ndot.png,blank.png,0\nline.png,blank.png,0\n";
+    let Some(report) = run(evaluate::finger, dir, list) else { return };
+    assert_eq!((&report["n_bad_files"], &report["n_not_acquired"]), (&1.into(), &2.into()));
+    assert_eq!(report["failure_to_acquire"], 1.0);
+}
