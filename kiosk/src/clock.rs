@@ -52,8 +52,11 @@ impl Clock {
         *self.keeper() = Timekeeper::restore(bytes);
     }
 
-    /// The centre said its time after `asked`. By how many milliseconds our clock is ahead of it, and what is to be kept.
+    /// The centre said its time after `asked`; a clock that stands still does not listen. By how many milliseconds our clock is ahead of it, and what is to be kept.
     pub fn heard(&self, asked: &Reading, server_ms: i64) -> Option<(i64, Vec<u8>)> {
+        if self.fixed_wall_ms.is_some() {
+            return None;
+        }
         let answered = self.read();
         let mut keeper = self.keeper();
         let ahead_ms = keeper.heard(asked, server_ms, &answered)?;

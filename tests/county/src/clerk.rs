@@ -539,6 +539,14 @@ impl Visit<'_> {
         self.check_benefits(order);
         let refused =
             matches!(record.outcome, Outcome::AlreadyDone { .. } | Outcome::NotRequired(_));
+        let (within, true_ms) = (record.captured.within, self.counter.true_ms());
+        let holds = within.is_none_or(|within| within.holds(true_ms, 0));
+        self.watch.hold(Invariant::TheIntervalHoldsTheTruth, holds, || {
+            format!("{true_ms} is not in {within:?}")
+        });
+        if within.is_some() {
+            self.watch.count("records with an interval");
+        }
         let by_clock = record.captured.doubt != Doubt::None && self.owes && refused;
         self.watch.hold(
             Invariant::ADoubtfulClockRefusesNobody,

@@ -6,12 +6,13 @@ use jiff::civil::Date;
 use kiosk_core::decision::Modality;
 use kiosk_core::draft::Draft;
 use kiosk_core::event::{Effect, Event, Latest, Lookup, SealOrder};
-use kiosk_core::moment::{Doubt, Moment};
+use kiosk_core::moment::Moment;
 use kiosk_core::operator::{Operator, PinCheck, Role};
 use kiosk_core::policy::PackSet;
 use kiosk_core::record::{Record, RecordId};
 use kiosk_core::roster::{Beneficiary, Filed, Recent};
 use kiosk_core::terminal::Terminal;
+use kiosk_core::timekeeper::{Reading, Timekeeper};
 use kiosk_core::view::Tap;
 use kiosk_core::visit::Place;
 
@@ -39,9 +40,11 @@ pub struct Counter {
     day: Day,
     ms_of_day: i64,
     offset_ms: i64,
-    doubt: Doubt,
     boot: u64,
-    mono_ms: u64,
+    /// True time of the last start.
+    boot_ms: i64,
+    keeper: Timekeeper,
+    now: Moment,
     n_identities: u64,
     recent: HashMap<u32, Recent>,
     references: HashMap<u32, Vec<(Modality, Option<u8>)>>,
@@ -78,9 +81,10 @@ impl Counter {
             day: 0,
             ms_of_day: OPENS_MS,
             offset_ms: 0,
-            doubt: Doubt::None,
             boot: 0,
-            mono_ms: 0,
+            boot_ms: days::unix_ms(0, 0),
+            keeper: Timekeeper::default(),
+            now: Moment::default(),
             n_identities: 0,
             recent: HashMap::new(),
             references: HashMap::new(),
@@ -93,24 +97,32 @@ impl Counter {
     pub fn morning(&mut self, day: Day) {
         (self.day, self.ms_of_day) = (day, OPENS_MS);
         if day >= self.clock_wrong_until {
-            (self.offset_ms, self.doubt) = (0, Doubt::None);
+            self.offset_ms = 0;
         }
         // What somebody left unfinished yesterday is begun anew.
         self.drafts.clear();
         self.sign_in(OPERATOR);
     }
 
-    /// The clock jumps, and whoever looks after it may notice.
+    /// The clock jumps; while the machine runs the counting clock notices, over a restart nothing may.
     pub fn clock_jumps(&mut self, until: Day, chance: &mut Chance) {
         self.clock_wrong_until = until;
-        (self.offset_ms, self.doubt) = match chance.within(0, 3) {
+        self.offset_ms = match chance.within(0, 3) {
             // The battery is flat: the year 2000.
-            0 => (-26 * 365 * days::DAY_MS, Doubt::Unknown),
-            1 => (i64::from(chance.within(-40, 40)) * days::DAY_MS, Doubt::Doubtful),
-            // A day off, and nobody knows.
-            2 => (days::DAY_MS, Doubt::None),
-            _ => (-days::DAY_MS, Doubt::None),
+            0 => -26 * 365 * days::DAY_MS,
+            1 => i64::from(chance.within(-40, 40)) * days::DAY_MS,
+            2 => days::DAY_MS,
+            _ => -days::DAY_MS,
         };
+        if chance.is(0.5) {
+            self.restart(OPERATOR);
+        }
+    }
+
+    /// The line is there: the centre says its time.
+    pub fn hears_the_centre(&mut self) {
+        let (reading, true_ms) = (self.reading(), self.true_ms());
+        self.keeper.heard(&reading, true_ms, &reading);
     }
 
     /// New packs take effect between two visits.
@@ -135,7 +147,9 @@ impl Counter {
     /// The power went: what is not durable is gone.
     pub fn restart(&mut self, operator: &str) {
         self.boot += 1;
-        self.mono_ms = 0;
+        self.boot_ms = self.true_ms();
+        let known = self.keeper.to_bytes().unwrap_or_default();
+        self.keeper = Timekeeper::restore(&known);
         self.terminal = Terminal::new(self.place.clone());
         self.sign_in(operator);
     }
@@ -154,8 +168,9 @@ impl Counter {
     /// Something happens now. What only the disk is asked for is done at once; the rest is to be done by the caller.
     pub fn handle(&mut self, event: Event) -> Vec<Effect> {
         self.ms_of_day += 2_000;
-        self.mono_ms += 2_000;
-        let now = self.now();
+        let reading = self.reading();
+        self.now = self.keeper.moment(&reading);
+        let now = self.now;
         let mut left = Vec::new();
         for effect in self.terminal.handle(event, now) {
             match effect {
@@ -175,17 +190,20 @@ impl Counter {
         left
     }
 
-    /// The time that it claims.
-    pub fn now(&self) -> Moment {
+    /// What no terminal can know.
+    pub fn true_ms(&self) -> i64 {
+        days::unix_ms(self.day, self.ms_of_day)
+    }
+
+    fn reading(&self) -> Reading {
         let mut boot_id = [0; 16];
         boot_id[..8].copy_from_slice(&self.boot.to_be_bytes());
         boot_id[8..10].copy_from_slice(&self.number.to_be_bytes());
-        Moment {
-            wall_ms: days::unix_ms(self.day, self.ms_of_day % days::DAY_MS) + self.offset_ms,
+        let true_ms = self.true_ms();
+        Reading {
+            wall_ms: true_ms + self.offset_ms,
             boot_id,
-            mono_ms: self.mono_ms,
-            doubt: self.doubt,
-            within: None,
+            mono_ms: u64::try_from(true_ms - self.boot_ms).unwrap_or(0),
         }
     }
 
@@ -240,7 +258,7 @@ impl Counter {
 
     /// The pack that applies today as this terminal believes.
     pub fn pack_version(&self, pack: &str) -> Option<u32> {
-        self.place.packs.on(pack, self.now().date()).map(|pack| pack.version)
+        self.place.packs.on(pack, self.now.date()).map(|pack| pack.version)
     }
 
     /// The rules on this terminal.

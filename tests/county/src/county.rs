@@ -320,6 +320,7 @@ impl County {
         }
         self.deliver(at, day, &mut chance, RECEIPTS_LOST);
         let counter = &mut self.counters[at];
+        counter.hears_the_centre();
         counter.roster_day = day;
         let n_published = self.editions.published_by(day);
         if counter.n_editions < n_published && chance.is(0.4) {

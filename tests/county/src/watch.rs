@@ -33,6 +33,8 @@ pub enum Invariant {
     ADonePeriodTakesNoSecondSuccess,
     /// Whoever appealed here is not said to be late here before the answer.
     AnAppealFiledHereIsKnownHere,
+    /// What a record says of the time of its capture, where the clock is in doubt, holds the true time.
+    TheIntervalHoldsTheTruth,
     /// A clock in doubt sends nobody away who owes a certification.
     ADoubtfulClockRefusesNobody,
 }

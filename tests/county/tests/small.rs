@@ -14,8 +14,14 @@ fn eighteen_months_of_a_small_county_hold() {
     let report = small(1, None);
     assert!(report.watch.holds(), "\n{report}");
     assert!(report.watch.n_visits > 500, "\n{report}");
-    for what in ["clock jumps", "outages", "records that came again", "suspensions", "home visits"]
-    {
+    for what in [
+        "clock jumps",
+        "outages",
+        "records that came again",
+        "records with an interval",
+        "suspensions",
+        "home visits",
+    ] {
         assert!(report.watch.n(what) > 0, "no {what}\n{report}");
     }
 }
