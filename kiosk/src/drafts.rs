@@ -5,7 +5,7 @@ use kiosk_core::event::Picture;
 use kiosk_store::{AuditLine, StoreError};
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
-use models::face::FaceTemplate;
+use models::face::FaceGallery;
 use models::finger::GreyImage;
 use models::iso19794;
 use tracing::{error, warn};
@@ -34,7 +34,7 @@ struct Kept {
     /// Pixels an inch of the finger's image.
     #[n(5)]
     ppi: u32,
-    /// Template and its quality.
+    /// Its views and its quality.
     #[n(6)]
     new_face: Option<(ByteVec, u8)>,
     /// ISO 19794-2 record of the placements, and the name of their extractor.
@@ -124,7 +124,7 @@ fn laid_out(kept: Kept, visit: [u8; 16]) -> Tray {
     let photo = |bytes: &ByteVec| Some(image::load_from_memory(bytes).ok()?.to_rgb8());
     let named = |(role, bytes): (String, ByteVec)| Some((Picture::named(&role)?, Vec::from(bytes)));
     let face =
-        |(bytes, quality): &(ByteVec, u8)| Some((FaceTemplate::from_bytes(bytes).ok()?, *quality));
+        |(bytes, quality): &(ByteVec, u8)| Some((FaceGallery::from_bytes(bytes).ok()?, *quality));
     Tray {
         visit,
         chip_block: kept.chip_block.map(Vec::from),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use image::RgbImage;
 use kiosk_core::event::Picture;
-use models::face::FaceTemplate;
+use models::face::FaceGallery;
 use models::finger::{FingerTemplate, GreyImage};
 
 use crate::picture;
@@ -24,12 +24,12 @@ pub struct Tray {
     pub pictures: Vec<(Picture, Vec<u8>)>,
     /// The best fingerprint image.
     pub finger: Option<GreyImage>,
-    /// Face references on file: how they are called in a record, and the template.
-    pub faces: Vec<(String, FaceTemplate)>,
+    /// Face references on file, their views dated.
+    pub faces: Vec<FaceGallery>,
     /// Finger references on file: how they are called, ISO position, template.
     pub fingers: Vec<(String, u8, FingerTemplate)>,
     /// A face reference built in this visit, with its quality 0 to 100.
-    pub new_face: Option<(FaceTemplate, u8)>,
+    pub new_face: Option<(FaceGallery, u8)>,
     /// Placements of a finger reference built in this visit: position, quality 0 to 100, template.
     pub new_fingers: Vec<(u8, u8, FingerTemplate)>,
 }

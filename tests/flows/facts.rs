@@ -364,6 +364,7 @@ fn action_name(action: Action) -> &'static str {
     match action {
         Action::Blink => "眨眼",
         Action::OpenMouth => "张嘴",
+        Action::Nod => "点头",
         _ => "转头",
     }
 }

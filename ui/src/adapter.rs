@@ -541,9 +541,10 @@ fn hint(prompt: Id) -> Hint {
         Id::FaceLook | Id::FaceLookHere => Hint::Look,
         Id::FaceEyesOpen | Id::FaceBlink => Hint::Eyes,
         Id::FaceOnlyOne => Hint::Alone,
-        Id::FaceUncover => Hint::Uncover,
+        Id::FaceUncover | Id::FaceMaskOff | Id::FaceGlassesOff | Id::FaceHatOff => Hint::Uncover,
         Id::FaceOpenMouth => Hint::Mouth,
         Id::FaceTurn => Hint::Turn,
+        Id::FaceNod => Hint::Nod,
         _ => Hint::None,
     }
 }

@@ -86,6 +86,16 @@ pub struct Comparison {
     pub reference: String,
 }
 
+impl Comparison {
+    /// Whether it holds documents against the live face, which proves nobody's life and may only speak against.
+    pub fn is_of_papers(&self) -> bool {
+        self.reference.starts_with(PAPERS)
+    }
+}
+
+/// How the references of comparisons with documents begin: their names are those of [`crate::event::Picture`].
+pub const PAPERS: &str = "id-";
+
 /// The answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {

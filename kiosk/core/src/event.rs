@@ -10,6 +10,7 @@ use crate::message::{Id, Say};
 use crate::operator::{Pin, PinCheck};
 use crate::outcome::Tone;
 use crate::policy::PackSet;
+use crate::reading::Reading;
 use crate::record::{Record, RecordId};
 use crate::roster::{Beneficiary, Line, Recent};
 use crate::view::{Delivery, Header, OutboxLine, SlipState, Tap};
@@ -35,6 +36,8 @@ pub enum Event {
     Finger(Sitting, FingerEvent),
     /// A document picture was taken (or not: the reason).
     Document(Sitting, Result<(), Id>),
+    /// A picture of an identity card was taken, and this was read from it.
+    DocumentRead(Sitting, Box<Reading>),
     /// The record is durable here.
     Sealed(RecordId),
     /// It could not be sealed or stored; the visit is kept.
@@ -125,6 +128,8 @@ pub enum Action {
     OpenMouth,
     /// Turn the head.
     Turn,
+    /// Lower or lift the head and come back.
+    Nod,
 }
 
 /// From the camera and the face networks.

@@ -19,6 +19,7 @@ pub mod operator;
 pub mod outcome;
 pub mod pinyin;
 pub mod policy;
+pub mod reading;
 pub mod record;
 pub mod roster;
 pub mod terminal;

@@ -317,6 +317,7 @@ vocabulary! {
         ShakeHead = "shake_head", "摇头", "shake the head";
         Blink = "blink", "眨眼", "blink";
         TurnHead = "turn_head", "转头", "turn the head";
+        Nod = "nod", "点头", "nod";
     }
 }
 

@@ -190,7 +190,10 @@ impl Visit {
 
     /// Something happened; moves on and says what has to be done.
     pub fn handle(&mut self, event: Event, now: Moment, place: &Place) -> Vec<Effect> {
-        if let Event::Face(of, _) | Event::Finger(of, _) | Event::Document(of, _) = &event
+        if let Event::Face(of, _)
+        | Event::Finger(of, _)
+        | Event::Document(of, _)
+        | Event::DocumentRead(of, _) = &event
             && *of != self.case.sitting
         {
             return Vec::new();
@@ -274,6 +277,9 @@ impl Visit {
             (Phase::Document { picture, .. }, Event::Document(_, Ok(()))) => {
                 self.case.keep_picture(picture);
                 self.document_done(picture, now, place)
+            }
+            (Phase::Document { picture, .. }, Event::DocumentRead(_, reading)) => {
+                self.document_read(picture, &reading, now, place)
             }
             (Phase::Document { picture, .. }, Event::Document(_, Err(why))) => {
                 self.rest(Phase::Document { picture, coaching: Some(why) })

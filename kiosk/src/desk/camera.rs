@@ -124,8 +124,9 @@ impl Seat {
             Scene::CardBack => card(self.card_of.as_ref().unwrap_or(person), false),
             Scene::CardInHand => in_hand(person, self.card_of.as_ref().unwrap_or(person)),
             Scene::Acting(_) => person.frame(&self.pose(), self.n_frames.into()),
-            // How many frames pass before somebody reacts is chance; a still person looks the same in each.
-            _ => person.frame(&self.pose(), STILL_NOISE),
+            // How many frames pass before somebody reacts is chance: whichever the first of a few is, together they
+            // are the same frames.
+            _ => person.frame(&self.pose(), STILL_NOISE + u64::from(self.n_frames) % STILL_FRAMES),
         }
     }
 
@@ -138,6 +139,7 @@ impl Seat {
             Scene::Acting(Action::Blink) => Pose { eyes_open: 1.0 - beat, ..still },
             Scene::Acting(Action::OpenMouth) => Pose { mouth_open: beat, ..still },
             Scene::Acting(Action::Turn) => Pose { yaw_deg: 30.0 * beat, ..still },
+            Scene::Acting(Action::Nod) => Pose { pitch_deg: 20.0 * beat, ..still },
             _ => still,
         }
     }
@@ -186,5 +188,41 @@ fn fill(frame: &mut RgbImage, at: (u32, u32), size: (u32, u32), colour: Rgb<u8>)
 
 /// Sensor noise of a frame in which nobody moves.
 const STILL_NOISE: u64 = 7;
+/// A sensor gives no two frames alike. The terminal looks at this many, or at a multiple of it.
+const STILL_FRAMES: u64 = 5;
 /// Frames in which the person is still too far away, so that the coaching can be seen.
 const ARRIVING_FRAMES: u32 = 4;
+
+#[cfg(test)]
+mod tests {
+    use models::document;
+
+    use super::*;
+
+    fn seen(scene: Scene) -> RgbImage {
+        let seat = SharedSeat::empty();
+        let person = Person::generate(2, 0);
+        seat.take(person.clone(), person);
+        seat.play(scene);
+        seat.open().look()
+    }
+
+    #[test]
+    fn the_cards_of_the_demonstration_can_be_photographed() {
+        for scene in [Scene::CardFront, Scene::CardBack] {
+            assert_eq!(document::look(&seen(scene)).coaching, None);
+        }
+        assert!(document::look(&seen(Scene::CardInHand)).corners.is_some());
+    }
+
+    #[test]
+    fn no_two_frames_of_a_still_person_are_alike() {
+        let seat = SharedSeat::empty();
+        let person = Person::generate(2, 0);
+        seat.take(person.clone(), person);
+        seat.play(Scene::Sitting);
+        let first = seat.open().look();
+        seat.open().n_frames += 1;
+        assert_ne!(first, seat.open().look());
+    }
+}

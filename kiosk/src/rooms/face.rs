@@ -1,6 +1,8 @@
 //! The camera and the face networks: preview and coaching while it happens, the best frames kept, liveness shown
 //! gently first, then compared.
 
+mod coach;
+mod papers;
 mod session;
 
 use std::path::PathBuf;
@@ -17,6 +19,7 @@ use tracing::{info, warn};
 
 use crate::happening::{Happening, Teller};
 use crate::tray::SharedTray;
+use papers::Taking;
 use session::{Session, Step};
 
 /// What the room is asked to do.
@@ -59,6 +62,7 @@ pub struct FaceRoom {
     works: bool,
     models: PathBuf,
     engine: Option<(FaceEngine, Manifest)>,
+    reader: papers::Reader,
     teller: Teller,
     tray: SharedTray,
     doing: Doing,
@@ -67,7 +71,7 @@ pub struct FaceRoom {
 enum Doing {
     Nothing,
     Preview,
-    Taking(Sitting, Picture, Instant),
+    Taking(Sitting, Picture, Box<Taking>),
     Watching(Sitting, Box<Session>),
 }
 
@@ -80,6 +84,7 @@ impl FaceRoom {
             works: false,
             models,
             engine: None,
+            reader: papers::Reader::default(),
             teller,
             tray,
             doing: Doing::Nothing,
@@ -129,15 +134,18 @@ impl FaceRoom {
     fn obey(&mut self, order: Order) {
         self.doing = match order {
             Order::Stop => Doing::Nothing,
-            Order::Preview => Doing::Preview,
-            Order::Take(sitting, role) => Doing::Taking(sitting, role, Instant::now() + TAKE_TIME),
+            Order::Preview => {
+                self.reader.load(&self.models);
+                Doing::Preview
+            }
+            Order::Take(sitting, role) => Doing::Taking(sitting, role, Box::new(Taking::new(role))),
             Order::Watch { sitting, purpose, liveness } => match &self.engine {
                 None => {
                     self.tell(sitting, FaceEvent::Failed(Id::ErrFaceModelMissing));
                     Doing::Nothing
                 }
                 Some((engine, manifest)) => {
-                    let references = session::references(engine, &self.tray);
+                    let references = session::References::of(engine, &self.tray, purpose);
                     let session = Session::new(purpose, liveness, references, manifest, engine);
                     Doing::Watching(sitting, Box::new(session))
                 }
@@ -154,7 +162,7 @@ impl FaceRoom {
         match std::mem::replace(&mut self.doing, Doing::Nothing) {
             Doing::Nothing => {}
             Doing::Preview => self.doing = Doing::Preview,
-            Doing::Taking(sitting, role, by) => self.take(sitting, role, by, frame.image),
+            Doing::Taking(sitting, role, taking) => self.take(sitting, role, taking, frame.image),
             Doing::Watching(sitting, session) => self.watch(sitting, session, &frame),
         }
     }
@@ -195,19 +203,36 @@ impl FaceRoom {
         self.teller.event(Event::Face(sitting, event));
     }
 
-    fn take(&mut self, sitting: Sitting, role: Picture, by: Instant, picture: RgbImage) {
-        if sharpness(&picture) >= SHARP_MIN {
-            if let Some(mut tray) = self.tray.open_for(sitting.visit) {
-                tray.keep(role, &picture);
+    fn take(&mut self, sitting: Sitting, role: Picture, mut taking: Box<Taking>, frame: RgbImage) {
+        let faces = self.engine.as_ref().map(|(engine, _)| engine);
+        let step = taking.see(faces, frame).unwrap_or_else(|error| {
+            warn!(%error, "face networks");
+            papers::Step::NotTaken(Id::ErrFaceModelMissing)
+        });
+        self.doing = Doing::Preview;
+        match step {
+            papers::Step::More(hint) => {
+                if let Some(hint) = hint {
+                    self.teller.event(Event::Document(sitting, Err(hint)));
+                }
+                self.doing = Doing::Taking(sitting, role, taking);
             }
-            self.teller.event(Event::Document(sitting, Ok(())));
-            self.doing = Doing::Preview;
-        } else if Instant::now() >= by {
-            self.teller.event(Event::Document(sitting, Err(Id::FaceHoldStill)));
-            self.doing = Doing::Preview;
-        } else {
-            self.doing = Doing::Taking(sitting, role, by);
+            papers::Step::NotTaken(why) => self.teller.event(Event::Document(sitting, Err(why))),
+            papers::Step::Taken(picture) => self.taken(sitting, role, picture),
         }
+    }
+
+    /// A side of the card is read before it is told of, so that nobody goes on with another person's card.
+    fn taken(&self, sitting: Sitting, role: Picture, picture: RgbImage) {
+        let is_card = matches!(role, Picture::IdFront | Picture::IdBack);
+        let reading = if is_card { self.reader.read(&picture) } else { None };
+        if let Some(mut tray) = self.tray.open_for(sitting.visit) {
+            tray.keep(role, &picture);
+        }
+        self.teller.event(match reading {
+            Some(reading) => Event::DocumentRead(sitting, Box::new(reading)),
+            None => Event::Document(sitting, Ok(())),
+        });
     }
 
     fn watch(&mut self, sitting: Sitting, mut session: Box<Session>, frame: &Frame) {
@@ -235,22 +260,5 @@ impl FaceRoom {
     }
 }
 
-/// Mean absolute difference of neighbouring grey values, 0 to 255: low when the picture is blurred or empty.
-fn sharpness(picture: &RgbImage) -> f32 {
-    let grey = image::imageops::grayscale(picture);
-    let row = grey.width() as usize;
-    let pixels = grey.as_raw();
-    let sum: u64 = pixels
-        .chunks_exact(row)
-        .flat_map(|line| line.windows(2))
-        .map(|pair| u64::from(pair[0].abs_diff(pair[1])))
-        .sum();
-    sum as f32 / pixels.len().max(1) as f32
-}
-
 /// A camera that gives nothing for so long has stalled.
 const FRAME_TIME: Duration = Duration::from_secs(3);
-/// How long a document may be held before the person is told to hold still.
-const TAKE_TIME: Duration = Duration::from_secs(5);
-/// Below this a document picture is blurred: a printed card at 640 × 480 measures 3 to 8.
-const SHARP_MIN: f32 = 1.2;

@@ -3,6 +3,7 @@
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
+use jiff::civil::Date;
 use kiosk_core::decision::Modality;
 use kiosk_core::event::{Event, Picture, SealOrder};
 use kiosk_core::message::Id;
@@ -13,7 +14,7 @@ use models::iso19794::{self, FingerPosition, FingerRecord, FingerView};
 use tracing::{error, info};
 
 use super::paper::Sheet;
-use super::roster::{FACE_FORMAT, FINGER_FORMAT};
+use super::roster::{self, FACE_FORMAT, FINGER_FORMAT};
 use crate::happening::Teller;
 use crate::picture;
 use crate::tray::{SharedTray, Tray};
@@ -71,7 +72,7 @@ impl KeepRoom {
         let SealOrder { mut record, pictures, templates, successes, slip } = order;
         let supersedes = record.supersedes;
         let tray = self.tray.open();
-        record.templates = template_records(&tray, &templates);
+        record.templates = template_records(&tray, &templates, record.captured.date());
         let pictures = encode_pictures(&tray, &pictures)?;
         drop(tray);
         let sealed = self.sealer.seal(&mut record, pictures)?;
@@ -120,23 +121,25 @@ fn reference(template: &TemplateRecord) -> NewReference {
     }
 }
 
-fn template_records(tray: &Tray, wanted: &[Modality]) -> Vec<TemplateRecord> {
+fn template_records(tray: &Tray, wanted: &[Modality], today: Date) -> Vec<TemplateRecord> {
     wanted
         .iter()
         .filter_map(|modality| match modality {
-            Modality::Face => face_record(tray),
+            Modality::Face => face_record(tray, today),
             Modality::Finger => finger_record(tray),
         })
         .collect()
 }
 
-fn face_record(tray: &Tray) -> Option<TemplateRecord> {
-    let (template, quality) = tray.new_face.as_ref()?;
+/// The views of a new face, dated with the day they are kept on.
+fn face_record(tray: &Tray, today: Date) -> Option<TemplateRecord> {
+    let (views, quality) = tray.new_face.as_ref()?;
+    let extractor = views.views().first()?.template.model().to_owned();
     Some(TemplateRecord {
         modality: Modality::Face.name().into(),
         format: FACE_FORMAT.into(),
-        extractor: template.model().into(),
-        template: template.to_bytes(),
+        extractor,
+        template: views.clone().dated(roster::day_number(today)).to_bytes(),
         quality: *quality,
     })
 }

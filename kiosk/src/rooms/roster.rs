@@ -12,7 +12,7 @@ use kiosk_core::outcome::Outcome;
 use kiosk_core::policy::PackSet;
 use kiosk_core::roster::{self, Beneficiary, Filed, Recent, RosterKeys};
 use kiosk_store::{RosterEntry, RosterImport, RosterRow, Store, StoreError, StoreKey};
-use models::face::FaceTemplate;
+use models::face::FaceGallery;
 use models::iso19794;
 use serde::Deserialize;
 use serde::de::{
@@ -27,8 +27,11 @@ pub mod lists;
 #[cfg(test)]
 mod tests;
 
-/// Format of a face template in rosters and in the store.
-pub const FACE_FORMAT: &str = "CQF1";
+/// Format of the views of a face in rosters and in the store. A program that knows only [`FACE_FORMAT_OLD`] leaves it
+/// out and says so; the person then has the chip's photo and other ways.
+pub const FACE_FORMAT: &str = "CQF2";
+/// A single view, as it was written before there were several; read as an undated one.
+pub const FACE_FORMAT_OLD: &str = "CQF1";
 /// Format of a finger template in rosters and in the store.
 pub const FINGER_FORMAT: &str = "ISO19794-2:2005";
 
@@ -225,13 +228,13 @@ fn look_up(vault: &Vault, tray: &SharedTray, number: &IdNumber) -> Result<Lookup
     let recent = recent(&store, &vault.key, number)?;
     let mut tray = tray.open();
     for reference in store.references(&subject)? {
-        let name = format!("enrolled {}", reference.created.date());
-        put(&mut tray, &reference.format, &reference.extractor, &reference.bytes, name);
+        let created = Some(reference.created.date());
+        put(&mut tray, &reference.format, &reference.extractor, &reference.bytes, created);
     }
     for reference in beneficiary.iter().flat_map(|known| &known.references) {
-        let name = format!("enrolled {}", reference.created);
+        let created = reference.created.parse().ok();
         let bytes = crate::hex::decode(&reference.template).unwrap_or_default();
-        put(&mut tray, &reference.format, &reference.extractor, &bytes, name);
+        put(&mut tray, &reference.format, &reference.extractor, &bytes, created);
     }
     let latest = store.latest_record(&subject)?.and_then(latest);
     Ok(Lookup { references: on_tray(&tray), beneficiary, recent, latest })
@@ -248,10 +251,15 @@ fn success(kept: kiosk_store::Success) -> Option<(String, Success)> {
 }
 
 /// A template that cannot be read is left out: the person has other ways, and the centre has the original.
-fn put(tray: &mut Tray, format: &str, extractor: &str, bytes: &[u8], name: String) {
+fn put(tray: &mut Tray, format: &str, extractor: &str, bytes: &[u8], created: Option<Date>) {
+    let name = enrolled(created);
     match format {
-        FACE_FORMAT => match FaceTemplate::from_bytes(bytes) {
-            Ok(template) => tray.faces.push((name, template)),
+        FACE_FORMAT | FACE_FORMAT_OLD => match FaceGallery::from_bytes(bytes) {
+            Ok(views) if views.views().is_empty() => warn!("a face reference without a view"),
+            Ok(views) => tray.faces.push(match created {
+                Some(day) => views.dated(day_number(day)),
+                None => views,
+            }),
             Err(error) => warn!(%error, "face reference"),
         },
         FINGER_FORMAT => match iso19794::decode(bytes) {
@@ -267,6 +275,22 @@ fn put(tray: &mut Tray, format: &str, extractor: &str, bytes: &[u8], name: Strin
     }
 }
 
+/// How a reference is called in a record.
+pub fn enrolled(created: Option<Date>) -> String {
+    created.map_or_else(|| "enrolled".into(), |day| format!("enrolled {day}"))
+}
+
+/// A date as the models count it: days since 1970-01-01.
+pub fn day_number(day: Date) -> u32 {
+    let days = EPOCH.until(day).map_or(0, |span| span.get_days());
+    u32::try_from(days).unwrap_or(0)
+}
+
+/// The date of such a number.
+pub fn day_of(number: u32) -> Option<Date> {
+    EPOCH.checked_add(jiff::Span::new().try_days(i64::from(number)).ok()?).ok()
+}
+
 fn on_tray(tray: &Tray) -> Vec<(Modality, Option<u8>)> {
     let faces = tray.faces.iter().map(|_| (Modality::Face, None));
     let fingers = tray.fingers.iter().map(|(_, finger, _)| (Modality::Finger, Some(*finger)));
@@ -275,5 +299,7 @@ fn on_tray(tray: &Tray) -> Vec<(Modality, Option<u8>)> {
     found
 }
 
+/// The first of the days that are counted.
+const EPOCH: Date = Date::constant(1970, 1, 1);
 /// Keys that one step computes anew: a few hundredths of a second.
 const REFRESH_STEP: usize = 200;

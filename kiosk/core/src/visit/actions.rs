@@ -9,6 +9,7 @@ use crate::event::Action;
 use crate::message::Arg;
 use crate::outcome::Outcome;
 use crate::policy;
+use crate::reading::{self, Finding, Reading};
 
 impl Visit {
     pub(super) fn review(
@@ -85,6 +86,31 @@ impl Visit {
         documents(&self.case, plan, place).into_iter().find(|p| !self.case.asked.contains(p))
     }
 
+    /// A side of the card was taken and read: kept, unless it is the wrong side or somebody else's card.
+    pub(super) fn document_read(
+        &mut self,
+        picture: Picture,
+        reading: &Reading,
+        now: Moment,
+        place: &Place,
+    ) -> Vec<Effect> {
+        let Some(card) = &self.case.card else {
+            return self.rest(Phase::Document { picture, coaching: None });
+        };
+        let finding = reading::check(reading, picture, card);
+        let again = match finding {
+            Finding::OtherSide => Some(Id::DocumentOtherSide),
+            Finding::OtherCard => Some(Id::DocumentOtherCard),
+            Finding::Fits | Finding::Unsure(_) => None,
+        };
+        if again.is_some() {
+            return self.rest(Phase::Document { picture, coaching: again });
+        }
+        self.case.note_reading(picture, reading, finding);
+        self.case.keep_picture(picture);
+        self.document_done(picture, now, place)
+    }
+
     pub(super) fn document_done(
         &mut self,
         picture: Picture,
@@ -125,6 +151,10 @@ impl Visit {
         let exempt = self.case.exempt.is_some();
         let seen: Vec<Comparison> =
             seen.iter().map(|c| if exempt { excused(c) } else { c.clone() }).collect();
+        let (papers, seen): (Vec<_>, Vec<_>) = seen.into_iter().partition(Comparison::is_of_papers);
+        if let Some(refusal) = self.case.note_papers(&papers) {
+            return self.ask(refusal);
+        }
         let Some((best, judgement)) = decision::judge_best(&seen) else {
             self.case.note_not_taken("face", "no-reference");
             let reasons = vec![Id::WhyNoReference];
@@ -422,6 +452,7 @@ fn liveness(case: &Case, place: &Place) -> (Vec<Action>, u8, bool) {
         "blink" => Some(Action::Blink),
         "open_mouth" => Some(Action::OpenMouth),
         "shake_head" | "turn_head" => Some(Action::Turn),
+        "nod" => Some(Action::Nod),
         _ => None,
     };
     let mut actions: Vec<Action> = pack.liveness.actions.iter().filter_map(named).collect();

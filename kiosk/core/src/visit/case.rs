@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 
 use crate::benefit::{Abode, Entitlement, Method};
-use crate::decision::{Comparison, Judgement, Modality};
+use crate::decision::{self, Comparison, Judgement, Modality, Verdict};
 use crate::decoder::Decoded;
 use crate::draft::Draft;
 use crate::event::{Lookup, Picture, Sitting};
@@ -12,6 +12,7 @@ use crate::message::{Arg, Id, Say};
 use crate::moment::{Doubt, Moment};
 use crate::outcome::Outcome;
 use crate::policy::{Assessment, Condition, DueState, Pack, Step, Words};
+use crate::reading::{Finding, Reading};
 use crate::record::{Appeal, Consent, Evidence, RecordId};
 use crate::roster::{Review, packs_of, with_recent};
 
@@ -405,6 +406,44 @@ impl Case {
 
     pub(super) fn note(&mut self, comparison: &Comparison, judgement: &Judgement) {
         self.evidence.push(crate::decision::evidence(comparison, judgement, self.attempt()));
+    }
+
+    /// What was read from a card by camera, marked as such, and whether it fits the chip.
+    pub(super) fn note_reading(&mut self, picture: Picture, reading: &Reading, found: Finding) {
+        let (verdict, why) = match found {
+            Finding::Fits => (Verdict::Same, Vec::new()),
+            Finding::Unsure(why) => (Verdict::Unsure, why),
+            Finding::OtherSide | Finding::OtherCard => return,
+        };
+        let reasons = [Id::WhyDocumentByCamera].into_iter().chain(why);
+        self.evidence.push(Evidence {
+            modality: "document".into(),
+            verdict: verdict.name().into(),
+            score: None,
+            quality: Some(reading.certainty),
+            pad: None,
+            model: reading.model.clone(),
+            threshold_set: String::new(),
+            accept: None,
+            reference: picture.role().into(),
+            reasons: reasons.map(|id| id.name().into()).collect(),
+            attempts: self.attempt(),
+        });
+    }
+
+    /// Notes how the documents compare with the live face. What surely is somebody else's makes no reference, and is
+    /// asked for anew; what is unsure is for people to look at. So is a doubt whether the one frame with the card shows
+    /// a living face: that the person lives is shown by the sitting before the camera, and one frame is no proof.
+    pub(super) fn note_papers(&mut self, papers: &[Comparison]) -> Option<Judgement> {
+        let judged: Vec<Judgement> = papers.iter().map(decision::judge).collect();
+        for (comparison, judgement) in papers.iter().zip(&judged) {
+            self.note(comparison, judgement);
+        }
+        if judged.iter().all(|judgement| judgement.verdict != Verdict::Different) {
+            return None;
+        }
+        self.asked.retain(|p| !matches!(p, Picture::IdFront | Picture::IdInHand));
+        Some(Judgement { verdict: Verdict::Different, reasons: vec![Id::WhyPapersDiffer] })
     }
 
     /// "Cannot be taken" is a recorded fact, not a failure.

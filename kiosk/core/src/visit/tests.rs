@@ -12,6 +12,7 @@ use crate::decision::{Comparison, Liveness, Thresholds};
 use crate::event::{Latest, SealOrder, Sitting};
 use crate::identity::{IdNumber, IdentitySource, PersonName, Sex, ValidTo};
 use crate::policy::Pack;
+use crate::reading::{Reading, Words};
 use crate::roster::{Beneficiary, Recent};
 use crate::view::{Button, Way};
 
@@ -97,6 +98,26 @@ fn comparison(score: f32, liveness: Liveness) -> Comparison {
     }
 }
 
+/// The front of a card with this number was taken and read.
+fn read(sitting: Sitting, number: &str) -> Event {
+    let words = Words::Front {
+        name: PersonName("测试人".into()),
+        number: IdNumber::parse(number).ok(),
+        birth: None,
+        sex: None,
+    };
+    let reading =
+        Reading { words: Some(words), is_doubtful: false, certainty: 90, model: "m".into() };
+    Event::DocumentRead(sitting, Box::new(reading))
+}
+
+/// A face that is the chip's, with a card in the hand that scores so.
+fn with_papers(sitting: Sitting, score: f32, liveness: Liveness) -> Event {
+    let papers = Comparison { reference: "id-in-hand".into(), ..comparison(score, liveness) };
+    let own = comparison(0.8, Liveness::Passive(0.9));
+    Event::Face(sitting, FaceEvent::Taken(vec![own, papers]))
+}
+
 /// The words of the stories.
 fn happening(word: &str, sitting: Sitting) -> Event {
     let live = Liveness::Passive(0.9);
@@ -149,6 +170,11 @@ fn happening(word: &str, sitting: Sitting) -> Event {
         "finger-placed" => Event::Finger(sitting, FingerEvent::Placed),
         "finger-gone" => Event::Finger(sitting, FingerEvent::TimedOut),
         "pictured" => Event::Document(sitting, Ok(())),
+        "front-read" => read(sitting, "11010519491231002X"),
+        "front-of-another" => read(sitting, "440524188001010014"),
+        "papers-differ" => with_papers(sitting, 0.1, live),
+        "papers-poor" => with_papers(sitting, 0.35, live),
+        "papers-fake" => with_papers(sitting, 0.9, Liveness::NotShown(0.1)),
         "sealed" => Event::Sealed(RECORD),
         "disk-full" => Event::SealFailed(Id::ErrStoreFull),
         "receipt" => Event::Delivery(RECORD, Delivery::CentreHasIt(41)),
@@ -290,6 +316,64 @@ fn re_enrolment_takes_the_documents_builds_a_reference_and_certifies_with_fresh_
             face-same    -> Face, [WatchFace Verify]
             face-same    -> Saving, [StopSensors, Seal MODEL_BUILT_AND_CERTIFIED evidence=3 pictures=4 counted=1]
             sealed       -> Result outcome-model-built-and-certified SavedHere, [Print, Send]
+        "#]],
+    );
+}
+
+#[test]
+fn what_the_camera_reads_off_the_card_is_held_against_the_chip() {
+    check(
+        "card overdue new-face agree shoot front-of-another shoot front-read shoot front-read",
+        expect![[r#"
+            card         -> Waiting reading-card, [Find]
+            overdue      -> Person overdue-still-open, []
+            new-face     -> Consent, []
+            agree        -> Document document-front (1, 3), [PreviewDocument]
+            shoot        -> Document document-front (1, 3), [TakeDocument IdFront]
+            front-of-another -> Document document-front (1, 3), []
+            shoot        -> Document document-front (1, 3), [TakeDocument IdFront]
+            front-read   -> Document document-back (2, 3), [PreviewDocument]
+            shoot        -> Document document-back (2, 3), [TakeDocument IdBack]
+            front-read   -> Document document-back (2, 3), []
+        "#]],
+    );
+}
+
+#[test]
+fn a_card_in_the_hand_of_somebody_else_makes_no_reference_and_is_shown_again() {
+    check(
+        "card overdue new-face agree cannot cannot shoot pictured papers-differ again shoot pictured \
+         shoot pictured papers-poor",
+        expect![[r#"
+            card         -> Waiting reading-card, [Find]
+            overdue      -> Person overdue-still-open, []
+            new-face     -> Consent, []
+            agree        -> Document document-front (1, 3), [PreviewDocument]
+            cannot       -> Document document-back (2, 3), [PreviewDocument]
+            cannot       -> Document document-in-hand (3, 3), [PreviewDocument]
+            shoot        -> Document document-in-hand (3, 3), [TakeDocument IdInHand]
+            pictured     -> Face, [WatchFace Enrol]
+            papers-differ -> Judge judge-different, [StopSensors]
+            again        -> Document document-front (1, 3), [PreviewDocument]
+            shoot        -> Document document-front (1, 3), [TakeDocument IdFront]
+            pictured     -> Document document-in-hand (3, 3), [PreviewDocument]
+            shoot        -> Document document-in-hand (3, 3), [TakeDocument IdInHand]
+            pictured     -> Face, [WatchFace Enrol]
+            papers-poor  -> Face, [WatchFace Verify]
+        "#]],
+    );
+    check(
+        "card overdue new-face agree cannot cannot shoot pictured papers-fake",
+        expect![[r#"
+            card         -> Waiting reading-card, [Find]
+            overdue      -> Person overdue-still-open, []
+            new-face     -> Consent, []
+            agree        -> Document document-front (1, 3), [PreviewDocument]
+            cannot       -> Document document-back (2, 3), [PreviewDocument]
+            cannot       -> Document document-in-hand (3, 3), [PreviewDocument]
+            shoot        -> Document document-in-hand (3, 3), [TakeDocument IdInHand]
+            pictured     -> Face, [WatchFace Enrol]
+            papers-fake  -> Face, [WatchFace Verify]
         "#]],
     );
 }
@@ -893,6 +977,11 @@ const WORDS: &[&str] = &[
     "face-unsure",
     "face-different",
     "face-fake",
+    "front-read",
+    "front-of-another",
+    "papers-differ",
+    "papers-poor",
+    "papers-fake",
     "no-camera",
     "finger-same",
     "finger-placed",

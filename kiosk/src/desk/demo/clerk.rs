@@ -138,6 +138,7 @@ impl Clerk {
         match prompt {
             Id::FaceBlink => self.seat.play(Scene::Acting(Action::Blink)),
             Id::FaceOpenMouth => self.seat.play(Scene::Acting(Action::OpenMouth)),
+            Id::FaceNod => self.seat.play(Scene::Acting(Action::Nod)),
             Id::FaceTurn => self.seat.play(Scene::Acting(Action::Turn)),
             // Whoever is told to come closer is already on the way; see `Scene::Arriving`.
             Id::FaceComeCloser => {}

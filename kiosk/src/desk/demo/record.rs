@@ -245,6 +245,7 @@ fn name(event: &Event) -> Option<String> {
         Event::Finger(_, FingerEvent::TimedOut) => "finger-timed-out".into(),
         Event::Finger(_, FingerEvent::Failed(err)) => format!("finger-failed {}", err.name()),
         Event::Document(_, Ok(())) => "document-taken".into(),
+        Event::DocumentRead(..) => "document-read".into(),
         Event::Document(_, Err(why)) => format!("document-again {}", why.name()),
         Event::Sealed(_) => "record-sealed".into(),
         Event::SealFailed(err) => format!("seal-failed {}", err.name()),
@@ -259,7 +260,8 @@ fn name(event: &Event) -> Option<String> {
 
 /// The answer; the score behind it is in the sealed record.
 fn verdict(seen: &[Comparison]) -> &'static str {
-    judge_best(seen).map_or("no-reference", |(_, judgement)| judgement.verdict.name())
+    let seen: Vec<_> = seen.iter().filter(|c| !c.is_of_papers()).cloned().collect();
+    judge_best(&seen).map_or("no-reference", |(_, judgement)| judgement.verdict.name())
 }
 
 /// What a page is called in the name of its picture. Pages of one name are one picture.

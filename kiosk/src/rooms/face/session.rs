@@ -3,21 +3,30 @@
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
-use kiosk_core::decision::{Comparison, Liveness, Modality, Thresholds};
-use kiosk_core::event::{Action, FacePurpose};
+use kiosk_core::decision::{Comparison, Liveness, Modality, PAPERS, Thresholds};
+use kiosk_core::event::FacePurpose;
 use kiosk_core::message::Id;
-use models::face::{Coaching, Face, FaceEngine, FaceTemplate, compare};
-use models::liveness::{self, ActionWatch, Neutral, Progress, Signals};
+use models::face::{
+    Exhibit, Face, FaceEngine, FaceGallery, FaceTemplate, FaceView, KindScore, PadScore,
+    PairAnswer, Part, ViewKind, agreement, compare,
+};
+use models::liveness::{ActionWatch, Neutral, PassiveWatch, Progress, Sight, Signals};
 use models::{Manifest, ModelError, ThresholdSet};
+use tracing::warn;
 
-use super::LivenessRule;
-use crate::tray::SharedTray;
+use super::coach::{self, Coach};
+use super::{LivenessRule, papers};
+use crate::rooms::roster;
+use crate::tray::{SharedTray, Tray};
 
-/// A reference with its name in the record and the kind of thresholds that fit it.
-pub struct FaceReference {
-    name: String,
-    kind: &'static str,
-    template: FaceTemplate,
+/// Everything that a face can be compared with.
+pub struct References {
+    /// The views on file and the photo of the chip, each kind with thresholds of its own.
+    on_file: FaceGallery,
+    /// What was built in this visit.
+    fresh: FaceGallery,
+    /// When enrolling: the faces on the papers.
+    papers: Vec<Exhibit>,
 }
 
 /// What a frame led to.
@@ -36,21 +45,21 @@ pub struct Taken {
     pub comparisons: Vec<Comparison>,
     /// The best frame.
     pub best: RgbImage,
-    /// When enrolling: the new reference and its quality, 0 to 100.
-    pub reference: Option<(FaceTemplate, u8)>,
+    /// When enrolling: the views of the new reference and its quality, 0 to 100.
+    pub reference: Option<(FaceGallery, u8)>,
 }
 
 /// See the module's head.
 pub struct Session {
     purpose: FacePurpose,
     rule: LivenessRule,
-    references: Vec<FaceReference>,
-    sets: Vec<(&'static str, ThresholdSet)>,
+    references: References,
+    manifest: Manifest,
+    network: String,
     model: String,
     good: Vec<Good>,
-    last_hint: Option<Id>,
-    /// Frames in a row that earned the last hint.
-    n_hinted: u32,
+    passive: PassiveWatch,
+    coach: Coach,
     stage: Stage,
     until: Instant,
 }
@@ -60,7 +69,6 @@ struct Good {
     frame: RgbImage,
     face: Face,
     quality: f32,
-    pad: f32,
 }
 
 enum Stage {
@@ -75,21 +83,21 @@ impl Session {
     pub fn new(
         purpose: FacePurpose,
         rule: LivenessRule,
-        references: Vec<FaceReference>,
+        references: References,
         manifest: &Manifest,
         engine: &FaceEngine,
     ) -> Self {
         let id = engine.model_id();
-        let set = |kind| Some((kind, manifest.thresholds("face", &id.name, kind)?.clone()));
         Self {
             purpose,
             rule,
             references,
-            sets: ["chip", "live"].into_iter().filter_map(set).collect(),
-            model: format!("{} {}", id.name, id.sha16),
+            manifest: manifest.clone(),
+            network: id.name.clone(),
+            model: papers::model_name(id),
             good: Vec::new(),
-            last_hint: None,
-            n_hinted: 0,
+            passive: PassiveWatch::default(),
+            coach: Coach::default(),
             stage: Stage::Passive,
             until: Instant::now() + SITTING_TIME,
         }
@@ -99,12 +107,13 @@ impl Session {
     pub fn see(&mut self, engine: &FaceEngine, frame: &RgbImage) -> Result<Step, ModelError> {
         let late = Instant::now() >= self.until;
         match &self.stage {
-            Stage::Passive if late && self.good.is_empty() => Ok(Step::TimedOut(self.last_hint)),
+            Stage::Passive if late && self.good.is_empty() => Ok(Step::TimedOut(self.coach.last())),
             Stage::Passive if late => self.passive_end(engine),
             Stage::Passive => self.collect(engine, frame),
             // Who looks alive but did not act in time is no suspect: they may try again.
-            Stage::Asking { index, .. } if late && self.pad() >= self.pad_min() => {
-                Ok(Step::TimedOut(self.rule.actions.get(*index).map(|action| prompt(*action))))
+            Stage::Asking { index, .. } if late && matches!(self.sight(), Sight::Live(_)) => {
+                let asked = self.rule.actions.get(*index);
+                Ok(Step::TimedOut(asked.map(|action| coach::of_action(*action))))
             }
             Stage::Asking { .. } if late => self.finish(engine, false),
             Stage::Asking { .. } => self.watch_action(engine, frame),
@@ -114,24 +123,19 @@ impl Session {
     fn collect(&mut self, engine: &FaceEngine, frame: &RgbImage) -> Result<Step, ModelError> {
         let seen = engine.observe(frame)?;
         let Some(face) = seen.face.filter(|_| seen.coaching.is_none()) else {
-            let coaching = self.steady(seen.coaching.map_or(Id::FaceLook, hint));
+            let hint = seen.coaching.map_or(Id::FaceLook, coach::of_face);
+            let coaching = self.coach.steady(hint);
             return Ok(self.more(coaching));
         };
-        self.n_hinted = 0;
-        let pad = engine.pad(frame, &face)?.0;
-        self.good.push(Good { frame: frame.clone(), face, quality: seen.quality.score, pad });
+        self.coach.good();
+        let pad = engine.pad(frame, &face)?;
+        self.passive.see(frame, &face, pad);
+        self.good.push(Good { frame: frame.clone(), face, quality: seen.quality.score });
         if self.good.len() >= self.wanted() {
             self.passive_end(engine)
         } else {
             Ok(self.more(None))
         }
-    }
-
-    /// A hint that one frame earned and the next takes back would only confuse: it is told when it lasts.
-    fn steady(&mut self, hint: Id) -> Option<Id> {
-        self.n_hinted = if self.last_hint == Some(hint) { self.n_hinted + 1 } else { 1 };
-        self.last_hint = Some(hint);
-        (self.n_hinted >= HINT_FRAMES).then_some(hint)
     }
 
     fn wanted(&self) -> usize {
@@ -147,10 +151,12 @@ impl Session {
 
     /// Enough neutral frames: convinced, or an action is asked for.
     fn passive_end(&mut self, engine: &FaceEngine) -> Result<Step, ModelError> {
-        if self.rule.passive && self.pad() >= self.pad_min() {
-            return self.finish(engine, true);
+        match self.sight() {
+            // No action makes up for frames that are fed in the camera's place.
+            Sight::Frozen => self.finish(engine, false),
+            Sight::Live(_) if self.rule.passive => self.finish(engine, true),
+            Sight::Live(_) | Sight::Doubtful(_) => self.ask(0, engine),
         }
-        self.ask(0, engine)
     }
 
     fn ask(&mut self, index: usize, engine: &FaceEngine) -> Result<Step, ModelError> {
@@ -162,8 +168,8 @@ impl Session {
         let Some(neutral) = Neutral::of(&signals) else {
             return self.finish(engine, false);
         };
-        let watch = Box::new(ActionWatch::new(neutral, watched(*action)));
-        let prompt = prompt(*action);
+        let watch = Box::new(ActionWatch::new(neutral, coach::watched(*action)));
+        let prompt = coach::of_action(*action);
         self.stage = Stage::Asking { index, watch };
         self.until = Instant::now() + self.rule.time;
         Ok(Step::More { coaching: Some(prompt), progress: 1.0 })
@@ -180,53 +186,108 @@ impl Session {
         {
             return self.ask(index + 1, engine);
         }
-        Ok(Step::More { coaching: Some(prompt(self.rule.actions[index])), progress: 1.0 })
+        let coaching = Some(coach::of_action(self.rule.actions[index]));
+        Ok(Step::More { coaching, progress: 1.0 })
     }
 
     /// Compares the best frames with every reference.
     fn finish(&mut self, engine: &FaceEngine, live: bool) -> Result<Step, ModelError> {
-        let pad = self.pad();
-        let liveness = match (live, pad >= self.pad_min()) {
-            (true, true) => Liveness::Passive(pad),
-            (true, false) => Liveness::Action(pad),
-            (false, _) => Liveness::NotShown(pad),
+        let liveness = match (live, self.sight()) {
+            (true, Sight::Live(pad)) => Liveness::Passive(pad.0),
+            (true, Sight::Doubtful(pad)) => Liveness::Action(pad.0),
+            (false, Sight::Live(pad) | Sight::Doubtful(pad)) => Liveness::NotShown(pad.0),
+            (_, Sight::Frozen) => Liveness::NotShown(0.0),
         };
         self.good.sort_by(|a, b| b.quality.total_cmp(&a.quality));
         let best = self.good.first().expect("a sitting without a good frame times out");
-        let template = engine.template(&best.frame, &best.face)?;
+        let probe = engine.template(&best.frame, &best.face)?;
         let quality = best.quality.clamp(0.0, 100.0) as u8;
-        let comparisons = self
-            .references
-            .iter()
-            .map(|reference| self.compare(reference, &template, quality, liveness))
-            .collect();
-        let reference = (self.purpose == FacePurpose::Enrol).then(|| (template.clone(), quality));
-        let best = best.frame.clone();
-        Ok(Step::Done(Box::new(Taken { comparisons, best, reference })))
+        let frame = best.frame.clone();
+        let mut comparisons = self.compared(&probe, quality, liveness);
+        let mut reference = None;
+        if self.purpose == FacePurpose::Enrol {
+            comparisons.extend(self.papers(&probe, best.quality, liveness));
+            reference = Some((self.views(engine)?, quality));
+        }
+        Ok(Step::Done(Box::new(Taken { comparisons, best: frame, reference })))
     }
 
-    fn compare(
-        &self,
-        reference: &FaceReference,
-        probe: &FaceTemplate,
-        quality: u8,
-        liveness: Liveness,
-    ) -> Comparison {
-        Comparison {
+    /// One comparison for each kind of view on file, and one with what was built in this visit.
+    fn compared(&self, probe: &FaceTemplate, quality: u8, liveness: Liveness) -> Vec<Comparison> {
+        let on_file = self.references.on_file.scores(probe);
+        let on_file = on_file.iter().map(|found| (name_on_file(found), found.kind, found.score));
+        let fresh = self.references.fresh.scores(probe).into_iter();
+        let fresh = fresh.filter(|found| found.kind == ViewKind::Live);
+        let fresh = fresh.map(|found| ("enrolled in this visit".into(), found.kind, found.score));
+        let comparison = |(reference, kind, score)| Comparison {
             modality: Modality::Face,
-            score: Some(compare(probe, &reference.template)),
+            score: Some(score),
             quality,
             liveness,
             model: self.model.clone(),
-            thresholds: self.thresholds(reference.kind),
-            reference: reference.name.clone(),
+            thresholds: self.thresholds(kind),
+            reference,
+        };
+        on_file.chain(fresh).map(comparison).collect()
+    }
+
+    /// The faces on the papers against the live one and one another. A low liveness score of the face beside the card
+    /// says nothing about a person whose living face scores low as well.
+    fn papers(&self, probe: &FaceTemplate, quality: f32, liveness: Liveness) -> Vec<Comparison> {
+        let mut exhibits = self.references.papers.clone();
+        let is_seen_live = matches!(self.sight(), Sight::Live(_));
+        let pad_min = self.pad_min();
+        let unfair = |pad: &PadScore| !is_seen_live && pad.0 < pad_min;
+        exhibits.iter_mut().for_each(|exhibit| exhibit.pad = exhibit.pad.filter(|p| !unfair(p)));
+        let live = Exhibit { part: Part::LiveFace, template: probe.clone(), quality, pad: None };
+        exhibits.insert(0, live);
+        let pairs = agreement(&self.manifest, &exhibits).pairs;
+        let of_papers = |pair: &&PairAnswer| pair.parts != (Part::LiveFace, Part::ChipPhoto);
+        let find = |part| exhibits.iter().find(|exhibit| exhibit.part == part);
+        let comparison = |pair: &PairAnswer| {
+            let (probe, reference) = (find(pair.parts.0)?, find(pair.parts.1)?);
+            let of_probe = match (probe.part, probe.pad) {
+                (Part::LiveFace, _) => liveness,
+                (_, Some(pad)) if pad.0 >= pad_min => Liveness::Passive(pad.0),
+                (_, Some(pad)) => Liveness::NotShown(pad.0),
+                (_, None) => Liveness::NotEvaluated,
+            };
+            Some(Comparison {
+                modality: Modality::Face,
+                score: Some(pair.score),
+                quality: probe.quality.min(reference.quality).clamp(0.0, 100.0) as u8,
+                liveness: of_probe,
+                model: self.model.clone(),
+                thresholds: self.thresholds(reference.part.kind()),
+                reference: name_of_pair(probe.part, reference.part),
+            })
+        };
+        pairs.iter().filter(of_papers).filter_map(comparison).collect()
+    }
+
+    /// The best frames that do not show the same view again.
+    fn views(&self, engine: &FaceEngine) -> Result<FaceGallery, ModelError> {
+        let mut views = FaceGallery::default();
+        for good in &self.good {
+            let template = engine.template(&good.frame, &good.face)?;
+            let seen = views.views();
+            let is_new = |kept: &FaceView| compare(&kept.template, &template) < SAME_VIEW;
+            if seen.len() < VIEWS && seen.iter().all(is_new) {
+                let quality = good.quality.clamp(0.0, 100.0) as u8;
+                add(&mut views, FaceView { template, kind: ViewKind::Live, day: None, quality });
+            }
         }
+        let chip = self.references.on_file.views().iter().find(|view| view.kind == ViewKind::Chip);
+        if let Some(chip) = chip {
+            add(&mut views, chip.clone());
+        }
+        Ok(views)
     }
 
     /// Without a calibrated set nothing is ever accepted by the machine alone.
-    fn thresholds(&self, kind: &str) -> Thresholds {
-        match self.sets.iter().find(|(of, _)| *of == kind) {
-            Some((_, set)) => super::super::thresholds(set),
+    fn thresholds(&self, kind: ViewKind) -> Thresholds {
+        match self.set(kind) {
+            Some(set) => super::super::thresholds(set),
             None => Thresholds {
                 id: "none".into(),
                 accept: f32::INFINITY,
@@ -237,79 +298,85 @@ impl Session {
         }
     }
 
+    fn set(&self, kind: ViewKind) -> Option<&ThresholdSet> {
+        self.manifest.thresholds("face", &self.network, kind.reference())
+    }
+
     fn pad_min(&self) -> f32 {
-        self.sets.iter().map(|(_, set)| set.pad_min).fold(0.0, f32::max)
+        let sets = [ViewKind::Chip, ViewKind::Live].into_iter().filter_map(|kind| self.set(kind));
+        sets.map(|set| set.pad_min).fold(0.0, f32::max)
     }
 
-    /// Median over the kept frames.
-    fn pad(&self) -> f32 {
-        let mut scores: Vec<f32> = self.good.iter().map(|good| good.pad).collect();
-        scores.sort_by(f32::total_cmp);
-        scores.get(scores.len() / 2).copied().unwrap_or(0.0)
+    /// What the kept frames say together.
+    fn sight(&self) -> Sight {
+        self.passive.sight(self.pad_min()).unwrap_or(Sight::Doubtful(PadScore(0.0)))
     }
 }
 
-/// Everything this face can be compared with: the chip's photo, references on file, and one built in this visit.
-pub fn references(engine: &FaceEngine, tray: &SharedTray) -> Vec<FaceReference> {
-    let tray = tray.open();
-    let mut found = Vec::new();
-    if let Some(photo) = &tray.chip_photo
-        && let Some(template) = photo_template(engine, photo)
-    {
-        found.push(FaceReference { name: "chip-photo".into(), kind: "chip", template });
-    }
-    for (name, template) in &tray.faces {
-        found.push(FaceReference { name: name.clone(), kind: "live", template: template.clone() });
-    }
-    if let Some((template, _)) = &tray.new_face {
-        let name = "enrolled in this visit".into();
-        found.push(FaceReference { name, kind: "live", template: template.clone() });
-    }
-    found
-}
-
-fn photo_template(engine: &FaceEngine, photo: &RgbImage) -> Option<FaceTemplate> {
-    let face = engine.observe(photo).ok()?.face?;
-    engine.template(photo, &face).ok()
-}
-
-fn hint(coaching: Coaching) -> Id {
-    match coaching {
-        Coaching::NoFace | Coaching::MoveIntoFrame => Id::FaceLook,
-        Coaching::SecondPerson => Id::FaceOnlyOne,
-        Coaching::ComeCloser => Id::FaceComeCloser,
-        Coaching::MoveBack => Id::FaceMoveBack,
-        Coaching::Backlight => Id::FaceBacklight,
-        Coaching::TooDark => Id::FaceTooDark,
-        Coaching::TooBright => Id::FaceTooBright,
-        Coaching::TakeOffMask | Coaching::TakeOffGlasses | Coaching::LiftHat => Id::FaceUncover,
-        Coaching::LookAtCamera => Id::FaceLookHere,
-        Coaching::EyesClosed => Id::FaceEyesOpen,
-        Coaching::HoldStill => Id::FaceHoldStill,
+impl References {
+    /// Everything on the tray that this face can be compared with.
+    pub fn of(engine: &FaceEngine, tray: &SharedTray, purpose: FacePurpose) -> Self {
+        let tray = tray.open();
+        let fresh = tray.new_face.as_ref().map(|(views, _)| views.clone()).unwrap_or_default();
+        let papers = match purpose {
+            FacePurpose::Verify => Vec::new(),
+            FacePurpose::Enrol => papers::exhibits(engine, &tray).unwrap_or_else(|error| {
+                warn!(%error, "faces on papers");
+                Vec::new()
+            }),
+        };
+        Self { on_file: on_file(engine, &tray), fresh, papers }
     }
 }
 
-fn prompt(action: Action) -> Id {
-    match action {
-        Action::Blink => Id::FaceBlink,
-        Action::OpenMouth => Id::FaceOpenMouth,
-        Action::Turn => Id::FaceTurn,
+/// The dated views of all enrolments, and the chip's photo: today's if it could be read, else the one kept with them.
+fn on_file(engine: &FaceEngine, tray: &Tray) -> FaceGallery {
+    let mut gallery = FaceGallery::default();
+    let today = tray.chip_photo.as_ref().and_then(|photo| chip_view(engine, photo));
+    let kept = tray.faces.iter().flat_map(FaceGallery::views);
+    let kept = kept.filter(|view| today.is_none() || view.kind != ViewKind::Chip).cloned();
+    kept.chain(today.clone()).for_each(|view| add(&mut gallery, view));
+    gallery
+}
+
+fn chip_view(engine: &FaceEngine, photo: &RgbImage) -> Option<FaceView> {
+    let seen = engine.observe(photo).ok()?;
+    let template = engine.template(photo, &seen.face?).ok()?;
+    let quality = seen.quality.score.clamp(0.0, 100.0) as u8;
+    Some(FaceView { template, kind: ViewKind::Chip, day: None, quality })
+}
+
+/// A view of other weights can be compared with nothing here; the person has other ways.
+fn add(gallery: &mut FaceGallery, view: FaceView) {
+    if let Err(error) = gallery.add(view) {
+        warn!(%error, "face view");
     }
 }
 
-fn watched(action: Action) -> liveness::Action {
-    match action {
-        Action::Blink => liveness::Action::Blink,
-        Action::OpenMouth => liveness::Action::OpenMouth,
-        Action::Turn => liveness::Action::Turn,
+fn name_on_file(found: &KindScore) -> String {
+    match found.kind {
+        ViewKind::Live => roster::enrolled(found.newest_day.and_then(roster::day_of)),
+        ViewKind::Chip => papers::name(Part::ChipPhoto).into(),
+        ViewKind::Printed => papers::name(Part::PrintedPhoto).into(),
+    }
+}
+
+/// The paper comes first.
+fn name_of_pair(probe: Part, reference: Part) -> String {
+    let (probe, reference) = (papers::name(probe), papers::name(reference));
+    match reference.starts_with(PAPERS) {
+        true => format!("{reference} with {probe}"),
+        false => format!("{probe} with {reference}"),
     }
 }
 
 /// Good frames of a verification: liveness is a median, so an odd number.
 const VERIFY_FRAMES: usize = 5;
 /// Good frames of an enrolment.
-const ENROL_FRAMES: usize = 9;
-/// Frames in a row that a hint must last before it is told.
-const HINT_FRAMES: u32 = 3;
+const ENROL_FRAMES: usize = 10;
+/// Views of a new reference.
+const VIEWS: usize = 5;
+/// Two frames that are more alike are one view.
+const SAME_VIEW: f32 = 0.98;
 /// An elder is not hurried: a minute of frames before other ways are offered.
 const SITTING_TIME: Duration = Duration::from_secs(60);

@@ -1,0 +1,321 @@
+//! Papers before the camera: coached until a frame can be used, cards read, and at a re-enrolment every face on them
+//! compared with the live one. What any of it means is core's to say.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use image::{RgbImage, imageops};
+use jiff::civil::Date;
+use kiosk_core::event::Picture;
+use kiosk_core::identity::{IdNumber, PersonName, Sex, ValidTo};
+use kiosk_core::message::Id;
+use kiosk_core::reading::{Reading, Words};
+use models::document::{self, CardCoaching, CardReading, CardText, DocumentEngine};
+use models::face::{Exhibit, FaceEngine, Part};
+use models::{Manifest, ModelError, ModelId};
+use tracing::{info, warn};
+
+use super::coach::{self, Coach};
+use crate::tray::Tray;
+
+/// A document that is being held up.
+pub struct Taking {
+    role: Picture,
+    coach: Coach,
+    good: Vec<(f32, RgbImage)>,
+    /// The sharpest frame that had something to be said about it: better than none, for a person to judge.
+    fallback: Option<(f32, RgbImage)>,
+    until: Instant,
+}
+
+/// What a frame led to.
+pub enum Step {
+    /// More frames are wanted; what to do better.
+    More(Option<Id>),
+    /// The best frame.
+    Taken(RgbImage),
+    /// Nothing could be made out; why.
+    NotTaken(Id),
+}
+
+impl Taking {
+    /// Starts now.
+    pub fn new(role: Picture) -> Self {
+        let until = Instant::now() + TAKE_TIME;
+        Self { role, coach: Coach::default(), good: Vec::new(), fallback: None, until }
+    }
+
+    /// Looks at the next frame.
+    pub fn see(&mut self, faces: Option<&FaceEngine>, frame: RgbImage) -> Result<Step, ModelError> {
+        let (hint, value) = self.judge(faces, &frame)?;
+        let late = Instant::now() >= self.until;
+        let Some(hint) = hint else {
+            self.coach.good();
+            self.good.push((value, frame));
+            let is_enough = late || self.good.len() >= FRAMES;
+            return Ok(if is_enough { self.end(Id::DocumentHoldStill) } else { Step::More(None) });
+        };
+        if value > self.fallback.as_ref().map_or(0.0, |(best, _)| *best) {
+            self.fallback = Some((value, frame));
+        }
+        Ok(if late { self.end(hint) } else { Step::More(self.coach.steady(hint)) })
+    }
+
+    /// What is wrong with a frame, and its worth among its like; worth nothing if it must not be used.
+    fn judge(
+        &self,
+        faces: Option<&FaceEngine>,
+        frame: &RgbImage,
+    ) -> Result<(Option<Id>, f32), ModelError> {
+        let sharp = sharpness(frame);
+        let blurred = (sharp < SHARP_MIN).then_some(Id::DocumentHoldStill);
+        let worth = if blurred.is_some() { 0.0 } else { sharp };
+        match self.role {
+            Picture::IdFront | Picture::IdBack => {
+                let look = document::look(frame);
+                let worth = match look.coaching {
+                    Some(CardCoaching::ShowCard) => 0.0,
+                    _ => look.quality.map_or(0.0, |quality| quality.sharpness),
+                };
+                Ok((look.coaching.map(coach::of_card), worth))
+            }
+            Picture::IdInHand => {
+                let seen = faces.map(|engine| engine.observe(frame)).transpose()?;
+                if seen.is_some_and(|seen| seen.face.is_none()) {
+                    return Ok((Some(Id::FaceLook), 0.0));
+                }
+                let shown = document::look(frame).corners.is_some();
+                Ok((blurred.or((!shown).then_some(Id::DocumentShowCard)), worth))
+            }
+            _ => Ok((blurred.map(|_| Id::FaceHoldStill), worth)),
+        }
+    }
+
+    fn end(&mut self, hint: Id) -> Step {
+        let best = std::mem::take(&mut self.good).into_iter().max_by(|a, b| a.0.total_cmp(&b.0));
+        match best.or(self.fallback.take()) {
+            Some((_, frame)) => Step::Taken(frame),
+            None => Step::NotTaken(hint),
+        }
+    }
+}
+
+/// Reads cards; its networks are loaded when the first document is asked for.
+#[derive(Default)]
+pub struct Reader {
+    engine: Option<DocumentEngine>,
+    is_tried: bool,
+}
+
+impl Reader {
+    /// Loads the networks, once. Without them pictures are taken all the same, and nothing is read.
+    pub fn load(&mut self, models: &Path) {
+        if std::mem::replace(&mut self.is_tried, true) {
+            return;
+        }
+        let started = Instant::now();
+        let manifest = Manifest::built_in();
+        match manifest.and_then(|manifest| DocumentEngine::load(models, &manifest)) {
+            Ok(engine) => {
+                info!(ms = started.elapsed().as_millis(), "document networks loaded");
+                self.engine = Some(engine);
+            }
+            Err(error) => warn!(%error, "document networks"),
+        }
+    }
+
+    /// What stands on a side of a card; nothing where no network could look.
+    pub fn read(&self, frame: &RgbImage) -> Option<Reading> {
+        let engine = self.engine.as_ref()?;
+        let started = Instant::now();
+        let read = engine.read(frame).inspect_err(|error| warn!(%error, "document")).ok()?;
+        info!(ms = started.elapsed().as_millis(), found = read.is_some(), "card read by camera");
+        Some(match read {
+            Some(card) => reading(&card),
+            None => Reading {
+                words: None,
+                is_doubtful: true,
+                certainty: 0,
+                model: model_name(engine.model_id()),
+            },
+        })
+    }
+}
+
+fn reading(card: &CardReading) -> Reading {
+    let (words, certainty) = match &card.text {
+        CardText::Front(front) => {
+            let words = Words::Front {
+                name: PersonName(front.name.clone()),
+                number: IdNumber::parse(&front.number).ok(),
+                birth: front.birth.and_then(date),
+                sex: front.sex.map(|sex| match sex {
+                    document::Sex::Male => Sex::Male,
+                    document::Sex::Female => Sex::Female,
+                }),
+            };
+            (words, front.certainty)
+        }
+        CardText::Back(back) => {
+            let valid_to = back.valid_to.and_then(|end| match end {
+                document::ValidTo::Day(day) => date(day).map(ValidTo::Day),
+                document::ValidTo::Open => Some(ValidTo::Open),
+            });
+            (Words::Back { valid_to }, back.certainty)
+        }
+    };
+    Reading {
+        words: Some(words),
+        is_doubtful: !card.text.doubts().is_empty(),
+        certainty: (100.0 * certainty).clamp(0.0, 100.0) as u8,
+        model: model_name(&card.model),
+    }
+}
+
+fn date((year, month, day): document::Date) -> Option<Date> {
+    let year = i16::try_from(year).ok()?;
+    Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
+}
+
+/// Weights as records name them.
+pub fn model_name(id: &ModelId) -> String {
+    format!("{} {}", id.name, id.sha16)
+}
+
+/// The faces on the papers of this visit. A part that shows none is left out: a person looks at the picture.
+pub fn exhibits(engine: &FaceEngine, tray: &Tray) -> Result<Vec<Exhibit>, ModelError> {
+    let mut found = Vec::new();
+    if let Some(photo) = &tray.chip_photo {
+        found.extend(exhibit(engine, Part::ChipPhoto, photo)?);
+    }
+    let taken = |role| Some(image::load_from_memory(tray.picture(role)?).ok()?.to_rgb8());
+    if let Some(front) = taken(Picture::IdFront) {
+        found.extend(portrait(engine, Part::PrintedPhoto, &front)?);
+    }
+    if let Some(frame) = taken(Picture::IdInHand) {
+        found.extend(portrait(engine, Part::CardInHand, &frame)?);
+        let mut beside = exhibit(engine, Part::FaceBesideCard, &frame)?;
+        if let Some(beside) = &mut beside
+            && let Some(face) = engine.observe(&frame)?.face
+        {
+            beside.pad = Some(engine.pad(&frame, &face)?);
+        }
+        found.extend(beside);
+    }
+    Ok(found)
+}
+
+/// The portrait of a card in a frame; the card may be held the wrong way up.
+fn portrait(
+    engine: &FaceEngine,
+    part: Part,
+    frame: &RgbImage,
+) -> Result<Option<Exhibit>, ModelError> {
+    let turned = || document::portrait_in(&imageops::rotate180(frame));
+    let upright = document::portrait_in(frame).map(|p| exhibit(engine, part, &p)).transpose()?;
+    if let Some(Some(found)) = upright {
+        return Ok(Some(found));
+    }
+    Ok(turned().map(|p| exhibit(engine, part, &p)).transpose()?.flatten())
+}
+
+fn exhibit(
+    engine: &FaceEngine,
+    part: Part,
+    picture: &RgbImage,
+) -> Result<Option<Exhibit>, ModelError> {
+    let seen = engine.observe(picture)?;
+    let Some(face) = seen.face else { return Ok(None) };
+    let template = engine.template(picture, &face)?;
+    Ok(Some(Exhibit { part, template, quality: seen.quality.score, pad: None }))
+}
+
+/// How a part is called in a record. What is on papers begins as [`kiosk_core::decision::PAPERS`] says.
+pub fn name(part: Part) -> &'static str {
+    match part {
+        Part::ChipPhoto => "chip-photo",
+        Part::PrintedPhoto => "id-front",
+        Part::CardInHand => "id-in-hand card",
+        Part::FaceBesideCard => "id-in-hand face",
+        Part::LiveFace => "live-face",
+    }
+}
+
+/// Mean absolute difference of neighbouring grey values, 0 to 255: low when the picture is blurred or empty.
+fn sharpness(picture: &RgbImage) -> f32 {
+    let grey = imageops::grayscale(picture);
+    let row = grey.width() as usize;
+    let pixels = grey.as_raw();
+    let sum: u64 = pixels
+        .chunks_exact(row)
+        .flat_map(|line| line.windows(2))
+        .map(|pair| u64::from(pair[0].abs_diff(pair[1])))
+        .sum();
+    sum as f32 / pixels.len().max(1) as f32
+}
+
+/// Good frames of which the best is kept.
+const FRAMES: usize = 3;
+/// How long a document is coached before the best there is goes on to people's eyes.
+const TAKE_TIME: Duration = Duration::from_secs(12);
+/// Below this a picture is blurred: a printed card at 640 × 480 measures 3 to 8.
+const SHARP_MIN: f32 = 1.2;
+
+#[cfg(test)]
+mod tests {
+    use image::Rgb;
+    use kiosk_core::decision::PAPERS;
+
+    use super::*;
+
+    fn wall() -> RgbImage {
+        RgbImage::from_pixel(640, 480, Rgb([200, 200, 196]))
+    }
+
+    /// A sheet with strokes of print.
+    fn sheet() -> RgbImage {
+        RgbImage::from_fn(
+            640,
+            480,
+            |x, y| Rgb([if x % 9 < 3 && y % 40 < 20 { 30 } else { 230 }; 3]),
+        )
+    }
+
+    #[test]
+    fn a_sharp_sheet_is_taken_after_a_few_frames_and_an_empty_one_is_not() {
+        let mut taking = Taking::new(Picture::Paper);
+        for _ in 1..FRAMES {
+            assert!(matches!(taking.see(None, sheet()).unwrap(), Step::More(None)));
+        }
+        assert!(matches!(taking.see(None, sheet()).unwrap(), Step::Taken(_)));
+        let mut taking = Taking::new(Picture::Paper);
+        taking.until = Instant::now();
+        let step = taking.see(None, wall()).unwrap();
+        assert!(matches!(step, Step::NotTaken(Id::FaceHoldStill)));
+    }
+
+    #[test]
+    fn without_a_card_no_front_is_taken_and_the_person_is_told_what_to_show() {
+        let mut taking = Taking::new(Picture::IdFront);
+        let told: Vec<_> = (0..4)
+            .map(|_| match taking.see(None, wall()).unwrap() {
+                Step::More(told) => told,
+                _ => panic!("there is time left"),
+            })
+            .collect();
+        assert_eq!(told[3], Some(Id::DocumentShowCard));
+        taking.until = Instant::now();
+        let step = taking.see(None, wall()).unwrap();
+        assert!(matches!(step, Step::NotTaken(Id::DocumentShowCard)));
+    }
+
+    #[test]
+    fn what_is_on_papers_is_called_so_that_core_knows_it() {
+        for part in [Part::PrintedPhoto, Part::CardInHand, Part::FaceBesideCard] {
+            assert!(name(part).starts_with(PAPERS));
+        }
+        assert!(
+            !name(Part::LiveFace).starts_with(PAPERS) && !name(Part::ChipPhoto).starts_with(PAPERS)
+        );
+    }
+}
