@@ -3,6 +3,7 @@
 //! Which text is shown when is decided elsewhere.
 
 mod canvas;
+pub mod recording;
 mod scene;
 mod ssd1306;
 mod st7789;
@@ -100,6 +101,8 @@ pub struct CustomerDisplay {
     shown: Option<(Scene, Canvas)>,
     fault: Option<(DisplayError, Instant)>,
     reopen_pause: Duration,
+    /// Whether that was logged.
+    is_lost: bool,
 }
 
 /// Opens a display; called again after each fault.
@@ -113,7 +116,7 @@ impl CustomerDisplay {
 
     /// A display over screens that `open` gives, tried again every `reopen_pause`.
     pub fn over(open: Opener, reopen_pause: Duration) -> Self {
-        Self { open, screen: None, shown: None, fault: None, reopen_pause }
+        Self { open, screen: None, shown: None, fault: None, reopen_pause, is_lost: false }
     }
 
     /// Shows a scene. After a fault the display is opened anew by itself, at one of the
@@ -127,7 +130,9 @@ impl CustomerDisplay {
         self.fault = None;
         let shown = self.show_once(scene);
         if let Err(error) = &shown {
-            warn!(code = error.code(), "customer display is lost");
+            if !std::mem::replace(&mut self.is_lost, true) {
+                warn!(code = error.code(), "customer display is lost");
+            }
             self.screen = None;
             self.shown = None;
             self.fault = Some((error.clone(), Instant::now() + self.reopen_pause));
@@ -138,6 +143,7 @@ impl CustomerDisplay {
     fn show_once(&mut self, scene: &Scene) -> Result<(), DisplayError> {
         if self.screen.is_none() {
             self.screen = Some((self.open)()?);
+            self.is_lost = false;
             info!("customer display is open");
         }
         let screen = self.screen.as_mut().expect("a screen was just opened");

@@ -7,11 +7,11 @@ pub mod frame;
 pub mod profile;
 
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
 use tracing::{debug, warn};
 
+use crate::finger_scanner::{self, Glass, LastImage, Look};
 use crate::link::{Link, LinkConfig, LinkError};
 use commands::{BAUD_STEP_HZ, Command, Confirmation, PARAMETERS_SIZE, Parameters};
 use frame::{Kind, Parser};
@@ -24,8 +24,7 @@ pub struct Sensor {
     parameters: Parameters,
     must_lift: bool,
     must_reopen: bool,
-    last_image: Option<u64>,
-    hasher: RandomState,
+    last_image: LastImage,
 }
 
 /// How to treat the module.
@@ -170,8 +169,7 @@ impl Sensor {
             parameters: UNKNOWN,
             must_lift: false,
             must_reopen: false,
-            last_image: None,
-            hasher: RandomState::new(),
+            last_image: LastImage::default(),
         };
         sensor.prepare()?;
         Ok(sensor)
@@ -190,18 +188,7 @@ impl Sensor {
 
     /// Waits until no finger is on the glass; `false` if one still is at `deadline`.
     pub fn finger_off(&mut self, deadline: Instant) -> Result<bool, SensorError> {
-        self.recovering(|sensor| {
-            loop {
-                if sensor.take()? == Taken::NoFinger {
-                    sensor.must_lift = false;
-                    return Ok(true);
-                }
-                if sensor.wire.link.now() >= deadline {
-                    return Ok(false);
-                }
-                sensor.wire.link.pause(FINGER_POLL);
-            }
-        })
+        self.recovering(|sensor| finger_scanner::wait_for_lift(sensor, deadline))
     }
 
     /// Shows a light, if the module has one.
@@ -339,7 +326,7 @@ impl Sensor {
         deadline: Instant,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Capture, Trouble> {
-        let taken = match self.wait_for_finger(deadline, progress)? {
+        let taken = match finger_scanner::wait_for_finger(self, deadline, progress)? {
             Ok(()) => self.opinion()?,
             Err(retry) => Err(retry),
         };
@@ -348,49 +335,11 @@ impl Sensor {
         }
         progress(Progress::Taken);
         let image = self.upload(progress)?;
-        let digest = self.hasher.hash_one(&image.pixels);
-        // No two placements of a finger give the same image to the last pixel.
-        if self.last_image.replace(digest) == Some(digest) {
+        if self.last_image.is_repeated(&image.pixels) {
             return Err(Trouble::Repeats);
         }
         self.must_lift = true;
         Ok(Capture::Image(image))
-    }
-
-    fn wait_for_finger(
-        &mut self,
-        deadline: Instant,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<Result<(), Retry>, Trouble> {
-        progress(match self.must_lift {
-            true => Progress::WaitingForLift,
-            false => Progress::WaitingForFinger,
-        });
-        loop {
-            let taken = self.take()?;
-            if taken == Taken::NoFinger && std::mem::take(&mut self.must_lift) {
-                progress(Progress::WaitingForFinger);
-            }
-            match taken {
-                Taken::Image if !self.must_lift => return Ok(Ok(())),
-                Taken::Poor(retry) if !self.must_lift => return Ok(Err(retry)),
-                _ => {}
-            }
-            if self.wire.link.now() >= deadline {
-                let retry = if self.must_lift { Retry::LiftFirst } else { Retry::NoFinger };
-                return Ok(Err(retry));
-            }
-            self.wire.link.pause(FINGER_POLL);
-        }
-    }
-
-    fn take(&mut self) -> Result<Taken, Trouble> {
-        let confirmation = self.wire.command(Command::TakeImage)?;
-        match confirmation {
-            Confirmation::Ok => Ok(Taken::Image),
-            Confirmation::NoFinger => Ok(Taken::NoFinger),
-            other => coaching(other).map(Taken::Poor),
-        }
     }
 
     fn opinion(&mut self) -> Result<Result<(), Retry>, Trouble> {
@@ -442,6 +391,32 @@ impl Sensor {
     }
 }
 
+impl Glass for Sensor {
+    /// The image stays in the module until it is asked for.
+    type Finger = ();
+    type Fault = Trouble;
+
+    fn look(&mut self) -> Result<Look<()>, Trouble> {
+        match self.wire.command(Command::TakeImage)? {
+            Confirmation::Ok => Ok(Look::Finger(())),
+            Confirmation::NoFinger => Ok(Look::Empty),
+            other => coaching(other).map(Look::Poor),
+        }
+    }
+
+    fn must_lift(&mut self) -> &mut bool {
+        &mut self.must_lift
+    }
+
+    fn now(&self) -> Instant {
+        self.wire.link.now()
+    }
+
+    fn pause(&mut self) {
+        self.wire.link.pause(FINGER_POLL);
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -487,16 +462,8 @@ impl From<Trouble> for SensorError {
     }
 }
 
-/// What the module made of its glass.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Taken {
-    Image,
-    NoFinger,
-    Poor(Retry),
-}
-
 /// What can go wrong with one command, before it is known whether it matters.
-enum Trouble {
+pub(crate) enum Trouble {
     Silent,
     Damaged,
     Link(LinkError),

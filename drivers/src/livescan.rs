@@ -8,12 +8,12 @@ pub mod library;
 mod process;
 pub mod touch;
 
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::time::{Duration, Instant};
 
 use tracing::warn;
 
+use crate::finger_scanner::{self, Glass, LastImage, Look};
 use crate::fingerprint::{Capture, GreyImage, Progress, Retry};
 pub use check::check;
 use process::Plugin;
@@ -26,8 +26,9 @@ pub struct Scanner {
     window: Window,
     must_lift: bool,
     must_reopen: bool,
-    last_image: Option<u64>,
-    hasher: RandomState,
+    last_image: LastImage,
+    /// The looks of the capture under way.
+    watch: Watch,
 }
 
 /// Which scanner, and what its maker does differently.
@@ -132,8 +133,8 @@ impl Scanner {
             window,
             must_lift: false,
             must_reopen: false,
-            last_image: None,
-            hasher: RandomState::new(),
+            last_image: LastImage::default(),
+            watch: Watch::default(),
         })
     }
 
@@ -148,17 +149,7 @@ impl Scanner {
 
     /// Waits until no finger is on the glass; `false` if one still is at `deadline`.
     pub fn finger_off(&mut self, deadline: Instant) -> Result<bool, LivescanError> {
-        self.recovering(|scanner| {
-            loop {
-                if matches!(scanner.look()?, Seen { touch: Touch::Nothing, .. }) {
-                    return Ok(true);
-                }
-                if scanner.source.now() >= deadline {
-                    return Ok(false);
-                }
-                scanner.source.pause(LOOK_EVERY);
-            }
-        })
+        self.recovering(|scanner| finger_scanner::wait_for_lift(scanner, deadline))
     }
 
     /// Longest time from the deadline of a capture to its end: one frame, and one start of
@@ -205,28 +196,10 @@ impl Scanner {
         deadline: Instant,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Capture, LivescanError> {
-        progress(match self.must_lift {
-            true => Progress::WaitingForLift,
-            false => Progress::WaitingForFinger,
-        });
-        let mut watch = Watch::default();
-        loop {
-            let seen = self.look()?;
-            if seen.touch == Touch::Nothing && std::mem::take(&mut self.must_lift) {
-                progress(Progress::WaitingForFinger);
-            }
-            if !self.must_lift {
-                match watch.add(seen) {
-                    Some(Ok(pixels)) => return self.finish(pixels, progress),
-                    Some(Err(retry)) => return Ok(Capture::Retry(retry)),
-                    None => {}
-                }
-            }
-            if self.source.now() >= deadline {
-                let retry = if self.must_lift { Retry::LiftFirst } else { watch.conclusion() };
-                return Ok(Capture::Retry(retry));
-            }
-            self.source.pause(LOOK_EVERY);
+        self.watch = Watch::default();
+        match finger_scanner::wait_for_finger(self, deadline, progress)? {
+            Ok(pixels) => self.finish(pixels, progress),
+            Err(retry) => Ok(Capture::Retry(retry)),
         }
     }
 
@@ -236,9 +209,7 @@ impl Scanner {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Capture, LivescanError> {
         progress(Progress::Taken);
-        let digest = self.hasher.hash_one(&pixels);
-        // No two placements of a finger give the same image to the last pixel.
-        if self.last_image.replace(digest) == Some(digest) {
+        if self.last_image.is_repeated(&pixels) {
             return Err(LivescanError::Repeats);
         }
         self.must_lift = true;
@@ -247,7 +218,7 @@ impl Scanner {
         Ok(Capture::Image(GreyImage { width, height, ppi: self.settings.ppi, pixels }))
     }
 
-    fn look(&mut self) -> Result<Seen, LivescanError> {
+    fn see(&mut self) -> Result<Seen, LivescanError> {
         let mut pixels = match self.source.grab() {
             Err(LivescanError::Refused(code)) if self.settings.no_finger_codes.contains(&code) => {
                 return Ok(Seen { touch: Touch::Nothing, pixels: Vec::new() });
@@ -263,6 +234,42 @@ impl Scanner {
             pixels = pixels.chunks(width as usize).rev().flatten().copied().collect();
         }
         Ok(Seen { touch: touch::judge(&pixels, width as usize), pixels })
+    }
+}
+
+impl Glass for Scanner {
+    type Finger = Vec<u8>;
+    type Fault = LivescanError;
+
+    fn look(&mut self) -> Result<Look<Vec<u8>>, LivescanError> {
+        let seen = self.see()?;
+        let is_empty = seen.touch == Touch::Nothing;
+        // The finger of the last capture is none to judge.
+        if self.must_lift && !is_empty {
+            return Ok(Look::Unsure);
+        }
+        Ok(match self.watch.add(seen) {
+            Some(Ok(pixels)) => Look::Finger(pixels),
+            Some(Err(retry)) => Look::Poor(retry),
+            None if is_empty => Look::Empty,
+            None => Look::Unsure,
+        })
+    }
+
+    fn must_lift(&mut self) -> &mut bool {
+        &mut self.must_lift
+    }
+
+    fn conclusion(&self) -> Retry {
+        self.watch.conclusion()
+    }
+
+    fn now(&self) -> Instant {
+        self.source.now()
+    }
+
+    fn pause(&mut self) {
+        self.source.pause(LOOK_EVERY);
     }
 }
 
@@ -310,6 +317,7 @@ struct Seen {
 #[derive(Default)]
 struct Watch {
     last: Option<Vec<u8>>,
+    n_unsteady: u32,
     n_poor: u32,
     poor: Option<Poor>,
     moved: bool,
@@ -326,9 +334,10 @@ impl Watch {
         }
         let steady = self.last.as_ref().is_some_and(|last| touch::is_steady(last, &pixels));
         self.moved |= self.last.is_some() && !steady;
+        self.n_unsteady += u32::from(self.last.is_some() && !steady);
         self.last = Some(pixels);
         if !steady {
-            return None;
+            return (self.n_unsteady >= UNSTEADY_LOOKS_MAX).then_some(Err(Retry::Moved));
         }
         self.moved = false;
         match touch {
@@ -362,6 +371,8 @@ fn retry(poor: Poor) -> Retry {
 /// A finger that has just come is still spreading; after so many steady looks it is as good
 /// as it will be.
 const POOR_LOOKS_MAX: u32 = 6;
+/// A finger that is being laid down is unsteady for a few looks; one that is so for longer is moved about.
+const UNSTEADY_LOOKS_MAX: u32 = 12;
 const LOOK_EVERY: Duration = Duration::from_millis(40);
 
 #[cfg(test)]

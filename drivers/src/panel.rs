@@ -216,6 +216,8 @@ pub struct Panel {
     /// Why there is no board, and when to try again.
     fault: Option<(PanelError, Instant)>,
     reopen_pause: Duration,
+    /// Whether that was logged.
+    is_lost: bool,
     /// All lamps blink together, from here.
     opened_at: Option<Instant>,
     lamps: Vec<(Lamp, Glow)>,
@@ -242,6 +244,7 @@ impl Panel {
             board: None,
             fault: None,
             reopen_pause,
+            is_lost: false,
             opened_at: None,
             lamps: Vec::new(),
             driven: Vec::new(),
@@ -288,7 +291,9 @@ impl Panel {
         if let Err(error) = &turned
             && self.fault.is_none()
         {
-            warn!(code = error.code(), "panel board is lost");
+            if !std::mem::replace(&mut self.is_lost, true) {
+                warn!(code = error.code(), "panel board is lost");
+            }
             self.board = None;
             self.fault = Some((error.clone(), Instant::now() + self.reopen_pause));
         }
@@ -321,6 +326,7 @@ impl Panel {
         self.driven.clear();
         self.light.told = None;
         self.opened_at = Some(self.now());
+        self.is_lost = false;
         info!("panel board is open");
         Ok(())
     }
@@ -416,7 +422,8 @@ impl PanelConfig {
         }
     }
 
-    fn check(&self) -> Result<(), PanelError> {
+    /// Whether the settings can be meant: no line does two things.
+    pub fn check(&self) -> Result<(), PanelError> {
         let lines = self.outputs().map(|(_, line)| line).chain(self.inputs().map(|(_, l)| l));
         let mut names: Vec<&str> =
             lines.chain(self.light_line()).map(|line| line.name.as_str()).collect();

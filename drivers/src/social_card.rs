@@ -16,7 +16,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tracing::warn;
+use tracing::debug;
 
 pub use check::check;
 pub use fields::{Holder, Issuer};
@@ -190,7 +190,7 @@ impl Reader {
                 Ok(answer)
             }
             Ok(Err(error)) => {
-                warn!(code = error.code(), "social-card reader is opened anew");
+                debug!(code = error.code(), "social-card reader is opened anew");
                 Err(error)
             }
             Err(RecvTimeoutError::Timeout) => {

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::recording::Recording;
 use super::*;
 use expect_test::expect;
 
@@ -119,24 +120,24 @@ fn a_code_that_is_too_long_is_refused_or_left_out() {
 fn every_fault_of_the_customer_display_is_survived() {
     let mut table = format!("{:<24}{:<34}recovered\n", "customer-display", "told");
     for (fault, opening) in faults() {
-        let (bus, mut opening) = (Bus::default(), opening);
-        let of_display = bus.clone();
+        let (glass, mut opening) = (Recording::default(), opening);
+        let of_display = glass.clone();
         let mut display = CustomerDisplay::over(
             Box::new(move || match opening.take() {
                 Some(error) => Err(error),
-                None => Ok(Box::new(Glass(of_display.clone())) as Box<dyn Screen>),
+                None => of_display.open(),
             }),
             Duration::ZERO,
         );
         let mut told = Vec::new();
         for (turn, (_, scene)) in scenes().iter().take(4).enumerate() {
-            bus.plug(!(fault == "pulled while it shows" && turn == 1));
+            glass.plug(!(fault == "pulled while it shows" && turn == 1));
             if let Err(error) = display.show(scene) {
                 told.push(error.code());
-                bus.take();
+                glass.take_parts();
             }
         }
-        let whole = bus.take().iter().any(|(_, bytes)| bytes == b"0,0 320x240");
+        let whole = glass.take_parts().iter().any(|part| part == "0,0 320x240");
         let told = if told.is_empty() { "-".into() } else { told.join(", ") };
         let recovered = if whole { "yes" } else { "no" };
         table.push_str(&format!("{fault:<24}{told:<34}{recovered}\n"));
@@ -189,29 +190,6 @@ fn faults() -> Vec<(&'static str, Option<DisplayError>)> {
         ("line is missing", Some(DisplayError::Line(line))),
         ("settings are odd", Some(DisplayError::Settings("45 degrees".into()))),
     ]
-}
-
-/// A display that writes down which parts it was sent.
-struct Glass(Bus);
-
-impl Screen for Glass {
-    fn size(&self) -> Size {
-        Size::new(320, 240)
-    }
-
-    fn look(&self) -> Look {
-        Look::Colour
-    }
-
-    fn push(&mut self, _canvas: &Canvas, area: Rectangle) -> Result<(), DisplayError> {
-        let (corner, size) = (area.top_left, area.size);
-        let part = format!("{},{} {}x{}", corner.x, corner.y, size.width, size.height);
-        self.0.write(part.as_bytes()).map_err(|()| DisplayError::Unplugged("bus".into()))
-    }
-
-    fn probe(&mut self) -> Result<(), DisplayError> {
-        Ok(())
-    }
 }
 
 /// A bus that keeps what was written, with the level of the data/command line. Clones are

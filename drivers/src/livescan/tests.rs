@@ -40,6 +40,16 @@ fn what_helps_is_asked_of_the_person_and_is_no_fault() {
     check("ndddff", expect!["WaitingForFinger Taken Uploading(1.0) -> image\n"]);
 }
 
+/// Frames are counted, not seconds: a slow scanner says the same.
+#[test]
+fn a_finger_that_is_moved_about_is_told_long_before_the_deadline() {
+    let mut scanner = scanner("nfGfGfGfGfGfGfGfG");
+    let from = scanner.source.now();
+    let taken = scanner.capture(from + 100 * CAPTURE, &mut |_| {}).unwrap();
+    assert!(matches!(taken, Capture::Retry(Retry::Moved)));
+    assert_eq!(scanner.source.now() - from, LOOK_EVERY * (UNSTEADY_LOOKS_MAX + 1));
+}
+
 #[test]
 fn a_crash_is_got_over_and_two_are_told() {
     check(
