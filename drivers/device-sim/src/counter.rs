@@ -101,6 +101,7 @@ impl Counter {
             Order::Tear => self.id_card.device.tear(),
             Order::Shake => self.id_card.device.shake(),
             Order::DeadSam => self.id_card.device.set_dead(true),
+            Order::Work(works) => self.id_card.device.set_works(works),
             Order::SamOk => self.id_card.device.set_dead(false),
             Order::Finger(n, finger, impression) => {
                 let image = self.roster.finger(n, finger, impression)?;

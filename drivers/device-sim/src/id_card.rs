@@ -9,7 +9,8 @@ use crate::device::Device;
 
 /// The reader and what lies on it.
 pub struct IdCard {
-    is_paced: bool,
+    /// Whether its work takes as long as a real reader's.
+    works: bool,
     received: Vec<u8>,
     jobs: VecDeque<Job>,
     card: Option<Card>,
@@ -47,7 +48,7 @@ impl IdCard {
     /// A reader without a card.
     pub fn new(is_paced: bool, baud_hz: u32) -> Self {
         Self {
-            is_paced,
+            works: is_paced,
             received: Vec::new(),
             jobs: VecDeque::new(),
             card: None,
@@ -100,6 +101,11 @@ impl IdCard {
         self.card.is_some()
     }
 
+    /// Whether its work takes time; without, only the wire does.
+    pub fn set_works(&mut self, works: bool) {
+        self.works = works;
+    }
+
     fn take_request(&mut self) -> Option<Request> {
         let at = self.received.windows(START.len()).position(|w| w == START);
         let Some(at) = at else {
@@ -124,7 +130,7 @@ impl IdCard {
 
     fn work_time(&self, request: Request) -> Duration {
         let ms = match request {
-            _ if !self.is_paced => 0,
+            _ if !self.works => 0,
             Request::Known(0x20, _) => 25,
             Request::Known(0x30, 0x01) => 500,
             Request::Known(0x30, 0x10) => 700,

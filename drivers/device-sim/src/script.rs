@@ -24,6 +24,8 @@ pub enum Order {
     DeadSam,
     /// `SAM OK`: it works again.
     SamOk,
+    /// `WORK OFF` and `WORK ON`: whether the reader's own work takes time, or only the wire does.
+    Work(bool),
     /// `FINGER n NAME [IMPRESSION]`: a finger of person `n` is laid on the glass.
     Finger(u32, u8, u32),
     /// `FINGER OFF`: it is lifted.
@@ -150,6 +152,7 @@ fn wants(order: &str) -> Option<&'static str> {
         "COVER" => "OPEN or CLOSE",
         "CUTTER" => "JAM or OK",
         "SAM" => "OK",
+        "WORK" => "OFF or ON",
         "SILENCE" | "LATE" => "a device and milliseconds",
         "NOISE" => "a device and a number of bytes",
         "BAD-CHECKSUM" | "DOUBLE-PREAMBLE" | "STALE" | "UNPLUG" | "REPLUG" => "a device",
@@ -170,6 +173,8 @@ fn parse(order: &str, operands: &[&str]) -> Option<Order> {
         ("SHAKE", []) => Order::Shake,
         ("DEAD-SAM", []) => Order::DeadSam,
         ("SAM", ["OK"]) => Order::SamOk,
+        ("WORK", ["OFF"]) => Order::Work(false),
+        ("WORK", ["ON"]) => Order::Work(true),
         ("FINGER", ["OFF"]) => Order::FingerOff,
         ("FINGER", [n, name]) => Order::Finger(n.parse().ok()?, finger(name)?, 0),
         ("FINGER", [n, name, impression]) => {
