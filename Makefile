@@ -8,6 +8,7 @@
 
 SHELL := /bin/bash
 CACHE ?= $(HOME)/.cache/changqing
+export CACHE
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 export CHANGQING_MODELS ?= $(CACHE)/models
 export CHANGQING_PORTRAITS ?= $(CACHE)/portraits
@@ -15,11 +16,11 @@ export CHANGQING_PORTRAITS ?= $(CACHE)/portraits
 # Debian packages: what the build links against, what the screens draw with, what the set-up steps run.
 PACKAGES := build-essential pkg-config clang libclang-dev libfontconfig-dev libudev-dev libinput-dev \
 	libxkbcommon-dev libxkbcommon-x11-dev libssl-dev libpcsclite-dev libasound2-dev fonts-noto-cjk \
-	pcscd opensc vsmartcard-vpcd vsmartcard-vpicc zbar-tools python3 python3-pip python3-venv npm
+	pcscd opensc vsmartcard-vpcd vsmartcard-vpicc zbar-tools espeak-ng python3 python3-pip python3-venv npm
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 BINARIES := kiosk photo-decoder livescan-plugin device-sim authority models image-build
 
-.PHONY: demo test build bench nightly setup packages weights portraits lint
+.PHONY: demo test build bench nightly setup packages weights portraits clients prompts lint
 
 demo: setup
 	cargo build --workspace --bins
@@ -39,7 +40,6 @@ bench: build
 
 # The fault scripts run optimised: unoptimised they take hours. Fuzzing needs the nightly toolchain and two and a half hours.
 nightly: setup
-	drivers/device-sim/tests/set-up.sh $(CACHE)
 	CACHE=$(CACHE) DEVICE_FAULT_SCRIPTS=10000 cargo test --release -p device-sim --test counter -- --nocapture
 	CACHE=$(CACHE) tests/fuzz/run.sh $(FUZZ_SECONDS)
 
@@ -47,7 +47,7 @@ lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 
-setup: packages weights portraits
+setup: packages weights portraits clients prompts
 
 # A program counts as its package: npm from elsewhere is as good.
 packages:
@@ -64,6 +64,14 @@ packages:
 weights: packages
 	cargo build --workspace --bins
 	@$(CARGO_TARGET_DIR)/debug/models fetch --dir $(CHANGQING_MODELS)
+
+# Clients and parsers that are not ours, for the tests of the simulated devices.
+clients: packages
+	@drivers/device-sim/tests/set-up.sh $(CACHE)
+
+# What the speaker says, spoken by a machine.
+prompts: packages
+	@image-build/prompts.sh $(CACHE)/prompts > /dev/null
 
 portraits: packages
 	@tests/people/portraits/set-up.sh $(CACHE)
