@@ -12,7 +12,7 @@ fn the_same_seed_gives_the_same_timeline_and_another_seed_another() {
     }
     let folder = tempfile::tempdir().expect("there is room");
     let told = |name: &'static str, seed, visits| {
-        let demo = Demo { out: folder.path().join(name), seed, visits };
+        let demo = Demo { out: folder.path().join(name), seed, visits, settings: None };
         move || {
             demo.run();
             demo.timeline()

@@ -8,7 +8,9 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-use kiosk_tests::program;
+use kiosk_tests::demo::Demo;
+use kiosk_tests::process::wait_until;
+use kiosk_tests::{is_set_up, program};
 use serde_json::{Value, json};
 
 #[test]
@@ -154,12 +156,120 @@ fn what_only_wants_attention_does_not_stop_the_day() {
 }
 
 #[test]
+fn every_kind_of_device_is_checked_and_each_fault_has_its_code_and_its_words() {
+    let counter = Counter::start();
+    counter
+        .add_settings(&MORE_DEVICES.replace("FOLDER", &counter.device("").display().to_string()));
+    let (report, ended_well) = counter.selftest(&[]);
+    assert!(!ended_well);
+    let devices = report["devices"].as_array().unwrap();
+    let found: Vec<String> = devices.iter().map(row).collect();
+    let expected = [
+        "id-card ok",
+        "photo-decoder ok",
+        "social-card social-card-service-away|social-card-reader-unplugged",
+        "fingerprint finger-reader-plugin-missing",
+        "printer ok",
+        "panel panel-unplugged|panel-line-missing",
+        "customer-display customer-display-unplugged",
+        "speaker speaker-prompts-missing",
+        "power power-battery-low",
+        "clock *",
+    ];
+    assert_eq!(found.len(), expected.len(), "{found:?}");
+    for (found, expected) in found.iter().zip(expected) {
+        let (device, codes) = expected.split_once(' ').unwrap();
+        let (of, code) = found.split_once(' ').unwrap();
+        assert_eq!(of, device);
+        assert!(codes == "*" || codes.split('|').any(|known| known == code), "{found}");
+    }
+    for device in devices.iter().filter(|device| device["state"] != "works") {
+        for words in ["what", "todo"] {
+            assert!(device[words]["zh"].as_str().is_some_and(|zh| !zh.is_ascii()), "{device}");
+            assert!(device[words]["en"].as_str().is_some_and(str::is_ascii), "{device}");
+        }
+    }
+    let text = counter.run_selftest(&["customer-display"]);
+    let text = String::from_utf8_lossy(&text.stdout);
+    assert!(text.starts_with("✗ 客显屏 customer display：") && text.contains("    → 请"), "{text}");
+}
+
+#[test]
 fn a_device_that_is_not_in_the_settings_cannot_be_asked_for() {
     let counter = Counter::start();
     let told = counter.run_selftest(&["camera"]);
     assert!(!told.status.success());
     assert!(String::from_utf8_lossy(&told.stderr).contains("设置里没有这个设备"));
 }
+
+/// In the running program: pulled out, told, plugged in again, found; what was never there is told as well, what there is
+/// is used, and every visit comes to its end.
+#[test]
+fn a_running_kiosk_tells_what_is_missing_and_finds_again_what_was_pulled_out() {
+    if !is_set_up() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let settings = MORE_DEVICES.replace("FOLDER", &folder.path().display().to_string());
+    // The fingerprint module is the demonstration's.
+    let settings = settings
+        .replace("[fingerprint.livescan]", "")
+        .replace(r#"command = ["no-such-plugin-here"]"#, "");
+    fs::write(at("more.toml"), settings).unwrap();
+    record_prompt(&at("lay-card.wav"));
+    let more = Some(at("more.toml"));
+    let demo = Demo { out: at("out"), seed: 5, visits: 1, settings: more };
+    let running = demo.start();
+    let log = || fs::read_to_string(demo.log()).unwrap_or_default();
+    let told = |line: &str| wait_until(line, || log().contains(line));
+    for line in [
+        "trouble device=\"device-panel\" code=\"err-panel-silent\"",
+        "trouble device=\"device-customer-display\" code=\"err-customer-display\"",
+        "trouble device=\"device-social-card\" code=\"err-social-reader-silent\"",
+        "trouble device=\"device-speaker\" code=\"err-speaker-prompts\"",
+    ] {
+        told(line);
+    }
+    let mut control = UnixStream::connect(at("out/state/devices/control")).unwrap();
+    writeln!(control, "UNPLUG printer").unwrap();
+    told("trouble device=\"device-printer\" code=\"err-printer-silent\"");
+    writeln!(control, "REPLUG printer").unwrap();
+    told("works device=\"device-printer\"");
+    running.end_well();
+    assert!(fs::metadata(at("played.raw")).unwrap().len() > 1_000, "a prompt was played");
+}
+
+/// A second of sound, 8 kHz, 16 bits.
+fn record_prompt(file: &Path) {
+    let samples: Vec<u8> = (0..8000_i16).flat_map(|n| (n % 40 * 200).to_le_bytes()).collect();
+    let mut wav = b"RIFF".to_vec();
+    wav.extend((36 + samples.len() as u32).to_le_bytes());
+    wav.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+    wav.extend(8_000_u32.to_le_bytes());
+    wav.extend(16_000_u32.to_le_bytes());
+    wav.extend(b"\x02\0\x10\0data");
+    wav.extend((samples.len() as u32).to_le_bytes());
+    wav.extend(samples);
+    fs::write(file, wav).unwrap();
+}
+
+/// A device of each kind, none of them there: a battery and a sound device made of files, all others missing.
+const MORE_DEVICES: &str = r#"
+    [social_card]
+    reader = "no reader of this name"
+    [fingerprint.livescan]
+    command = ["no-such-plugin-here"]
+    [panel]
+    card_lamp = { name = "NO-SUCH-LINE" }
+    [customer_display.ssd1306]
+    i2c = "no-such-bus"
+    [speaker]
+    prompts = "FOLDER"
+    device = "file:FILE='FOLDER/played.raw',FORMAT=raw"
+    [power]
+    folder = "FOLDER/power"
+"#;
 
 /// The simulator and settings that name its devices.
 struct Counter {
@@ -224,6 +334,18 @@ impl Counter {
             at("fingerprint"),
             at("printer")
         )
+    }
+
+    /// Settings beside the settings, and a battery that is low.
+    fn add_settings(&self, text: &str) {
+        let folder = self.settings().with_extension("d");
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("more.toml"), text).unwrap();
+        let battery = self.device("power/BAT0");
+        fs::create_dir_all(&battery).unwrap();
+        for (file, value) in [("type", "Battery"), ("status", "Discharging"), ("capacity", "15")] {
+            fs::write(battery.join(file), value).unwrap();
+        }
     }
 
     fn order(&self, line: &str) {
@@ -298,6 +420,11 @@ fn codes(report: &Value) -> Vec<String> {
     let is_of_counter =
         |device: &&Value| device["device"] != "power" && device["device"] != "clock";
     let devices = report["devices"].as_array().unwrap().iter().filter(is_of_counter);
-    let word = |value: &Value| value.as_str().unwrap().to_owned();
-    devices.map(|d| format!("{} {}", word(&d["device"]), word(&d["code"]))).collect()
+    devices.map(row).collect()
+}
+
+/// `printer printer-paper-low`.
+fn row(device: &Value) -> String {
+    let word = |name: &str| device[name].as_str().unwrap().to_owned();
+    format!("{} {}", word("device"), word("code"))
 }

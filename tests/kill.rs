@@ -10,7 +10,7 @@ fn an_authority_that_dies_in_a_visit_and_in_a_batch_gets_each_record_once() {
         return;
     }
     let folder = tempfile::tempdir().expect("there is room");
-    let demo = Demo { out: folder.path().join("out"), seed: 1, visits: 4 };
+    let demo = Demo { out: folder.path().join("out"), seed: 1, visits: 4, settings: None };
     let mut run = demo.start();
     for (visit, event) in [(1, "card-read"), (2, "record-sealed"), (3, "tapped Appeal")] {
         run.until(visit, event);
@@ -29,7 +29,7 @@ fn a_terminal_that_dies_in_a_sitting_in_a_batch_and_after_a_seal_takes_up_where_
         return;
     }
     let folder = tempfile::tempdir().expect("there is room");
-    let demo = Demo { out: folder.path().join("out"), seed: 1, visits: 4 };
+    let demo = Demo { out: folder.path().join("out"), seed: 1, visits: 4, settings: None };
 
     let mut sitting = demo.start();
     sitting.until(1, "face-seen");

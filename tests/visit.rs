@@ -17,7 +17,7 @@ fn four_people_are_served_and_nothing_of_them_is_left_lying_about() {
         return;
     }
     let folder = tempfile::tempdir().expect("there is room");
-    let demo = Demo { out: folder.path().join("out"), seed: SEED, visits: 4 };
+    let demo = Demo { out: folder.path().join("out"), seed: SEED, visits: 4, settings: None };
     let said = demo.run().said;
     assert_eq!(demo.summary(), summary_of_four(SEED));
     assert_the_authority_has_four(&demo);

@@ -1,10 +1,11 @@
 //! The terminal's two clocks: one that may lie and one that only counts. How far the first is believed is judged by
 //! `kiosk_core::timekeeper`, with the centre's time where it was heard.
 
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use kiosk_core::moment::Moment;
+use kiosk_core::moment::{Doubt, Moment};
 use kiosk_core::timekeeper::{Reading, Timekeeper};
 
 /// Reads both clocks of the machine.
@@ -15,13 +16,19 @@ pub struct Clock {
     keeper: Arc<Mutex<Timekeeper>>,
     /// For a demonstration that has to tell the same story twice: the wall clock stands still at this time.
     fixed_wall_ms: Option<i64>,
+    /// How far the wall clock is believed, by what is known of its chip: a [`Doubt`] by its code. Shared by all clones.
+    doubt: Arc<AtomicU8>,
+    /// Since the start the centre has said its time, which counts for more than the chip.
+    heard: Arc<AtomicBool>,
 }
 
 impl Clock {
     /// The clocks of this machine.
     pub fn system() -> Self {
-        let keeper = Arc::default();
-        Self { boot_id: boot_id(), started: Instant::now(), keeper, fixed_wall_ms: None }
+        let (keeper, heard) = (Arc::default(), Arc::default());
+        let doubt = Arc::new(AtomicU8::new(Doubt::None.code()));
+        let started = Instant::now();
+        Self { boot_id: boot_id(), started, keeper, heard, doubt, fixed_wall_ms: None }
     }
 
     /// A wall clock that stands still; the monotonic one runs.
@@ -36,7 +43,10 @@ impl Clock {
         match self.fixed_wall_ms {
             // It stands still beside the counting clock and would be doubted at once.
             Some(_) => Timekeeper::default().moment(&reading),
-            None => self.keeper().moment(&reading),
+            None => {
+                let moment = self.keeper().moment(&reading);
+                Moment { doubt: moment.doubt.max(self.doubted()), ..moment }
+            }
         }
     }
 
@@ -60,11 +70,32 @@ impl Clock {
         let answered = self.read();
         let mut keeper = self.keeper();
         let ahead_ms = keeper.heard(asked, server_ms, &answered)?;
+        self.heard.store(true, Ordering::Relaxed);
         Some((ahead_ms, keeper.to_bytes()?))
     }
 
     fn keeper(&self) -> std::sync::MutexGuard<'_, Timekeeper> {
         self.keeper.lock().expect("nobody panics while holding it")
+    }
+
+    /// Believes the wall clock no further than this from now on. A clock that stands still is not doubted. Gives
+    /// whether that is something new.
+    pub fn doubt(&self, doubt: Doubt) -> bool {
+        self.is_real() && self.doubt.swap(doubt.code(), Ordering::Relaxed) != doubt.code()
+    }
+
+    /// Whether it is the machine's.
+    pub fn is_real(&self) -> bool {
+        self.fixed_wall_ms.is_none()
+    }
+
+    fn doubted(&self) -> Doubt {
+        if self.heard.load(Ordering::Relaxed) {
+            return Doubt::None;
+        }
+        let code = self.doubt.load(Ordering::Relaxed);
+        let all = [Doubt::None, Doubt::Doubtful, Doubt::Unknown];
+        all.into_iter().find(|doubt| doubt.code() == code).expect("only codes are stored")
     }
 
     /// Since the machine was started, or since this program was where the kernel does not tell.

@@ -1,9 +1,18 @@
 //! `/etc/kiosk/kiosk.toml`, then `/etc/kiosk/kiosk.d/*.toml` in order. Unknown keys are refused with file and line.
 
+mod devices;
+
 use std::path::{Path, PathBuf};
 
+use drivers::camera::Rotation;
+use drivers::fingerprint::profile::Profile;
 use kiosk_core::operator::Operator;
 use serde::Deserialize;
+
+pub use devices::{
+    CustomerDisplayConfig, LivescanConfig, PanelConfig, PowerConfig, SocialCardConfig,
+    SpeakerConfig,
+};
 
 /// Everything a terminal is told about the place it stands in.
 #[derive(Clone, Debug, Deserialize)]
@@ -15,12 +24,23 @@ pub struct Config {
     pub authority: AuthorityConfig,
     /// Serial line of the ID-card reader.
     pub id_card: Option<IdCardConfig>,
-    /// Serial line of the fingerprint module.
+    /// The fingerprint module or scanner.
     pub fingerprint: Option<FingerprintConfig>,
     /// Serial line of the receipt printer.
     pub printer: Option<PrinterConfig>,
     /// The camera that sees the person.
     pub camera: Option<CameraConfig>,
+    /// The reader for social-security cards.
+    pub social_card: Option<SocialCardConfig>,
+    /// The voice.
+    pub speaker: Option<SpeakerConfig>,
+    /// Lamps, light, buzzer, switches.
+    pub panel: Option<PanelConfig>,
+    /// The little display that faces the customer.
+    pub customer_display: Option<CustomerDisplayConfig>,
+    /// When a battery is empty, and what then.
+    #[serde(default)]
+    pub power: PowerConfig,
     /// Who may sign in.
     #[serde(default)]
     pub operator: Vec<OperatorConfig>,
@@ -72,11 +92,13 @@ pub struct IdCardConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FingerprintConfig {
-    /// Device node.
-    pub port: PathBuf,
+    /// Device node of a serial module. This, or `livescan`.
+    pub port: Option<PathBuf>,
     /// Name of the module's profile.
     #[serde(default = "finger_profile")]
     pub profile: String,
+    /// A scanner that its maker's library drives.
+    pub livescan: Option<LivescanConfig>,
 }
 
 /// See [`Config::printer`].
@@ -151,7 +173,49 @@ impl Config {
         if self.operator.is_empty() {
             return Err(ConfigError::Value("no [[operator]]: nobody could sign in".into()));
         }
-        Ok(())
+        self.check_devices().map_err(ConfigError::Value)
+    }
+
+    /// What no type can hold: values that exclude each other, and numbers out of bounds.
+    fn check_devices(&self) -> Result<(), String> {
+        let percents = [
+            ("[speaker] volume", self.speaker.as_ref().map(|speaker| speaker.volume)),
+            ("[panel] fill_percent", self.panel.as_ref().map(|panel| panel.fill_percent)),
+            ("[power] low_percent", Some(self.power.low_percent)),
+        ];
+        for (name, percent) in percents {
+            if percent.is_some_and(|percent| percent > 100) {
+                return Err(format!("{name} is more than 100"));
+            }
+        }
+        if self.power.critical_percent >= self.power.low_percent {
+            return Err("[power] critical_percent is not below low_percent".into());
+        }
+        if let Some(camera) = &self.camera
+            && Rotation::from_degrees(camera.rotation).is_none()
+        {
+            return Err("[camera] rotation is none of 0, 90, 180, 270".into());
+        }
+        if let Some(panel) = &self.panel {
+            panel.settings().check().map_err(|problem| format!("[panel]: {problem}"))?;
+        }
+        self.fingerprint.as_ref().map_or(Ok(()), FingerprintConfig::check)
+    }
+}
+
+impl FingerprintConfig {
+    fn check(&self) -> Result<(), String> {
+        match (&self.port, &self.livescan) {
+            (Some(_), Some(_)) => Err("[fingerprint] has both port and livescan".into()),
+            (None, None) => Err("[fingerprint] needs port or livescan".into()),
+            (None, Some(livescan)) if livescan.command.is_empty() => {
+                Err("[fingerprint.livescan] command names no program".into())
+            }
+            (Some(_), None) if Profile::named(&self.profile).is_none() => {
+                Err(format!("[fingerprint] profile {} is not known", self.profile))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -205,3 +269,6 @@ fn printer_baud_hz() -> u32 {
 fn printer_width_dots() -> u32 {
     576
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,11 @@ pub enum Happening {
     Preview(RgbImage),
     /// A device works again, or does not: which (`device-…`), and why (`err-…`).
     Device(Id, Option<Id>),
+    /// The case was opened or shut.
+    Case {
+        /// Which of the two.
+        is_open: bool,
+    },
     /// The outbox changed: waiting, held.
     Outbox(u32, u32),
     /// The program is asked to end.
@@ -55,4 +60,46 @@ impl Teller {
             tracing::debug!("told after the end");
         }
     }
+}
+
+/// What was last told of a device, so that it is told once.
+pub struct Told {
+    what: Id,
+    last: Option<Id>,
+}
+
+impl Told {
+    /// Nothing was told of `what` (`device-…`): it is taken to work.
+    pub fn new(what: Id) -> Self {
+        Self { what, last: None }
+    }
+
+    /// Whether trouble was told last.
+    pub fn is_trouble(&self) -> bool {
+        self.last.is_some()
+    }
+
+    /// Tells of trouble, or that there is none any more.
+    pub fn tell(&mut self, teller: &Teller, trouble: Option<Id>) {
+        if self.last != trouble {
+            self.last = trouble;
+            teller.device(self.what, trouble);
+        }
+    }
+}
+
+/// What was told since the last call, for tests.
+#[cfg(test)]
+pub fn words(told: &std::sync::mpsc::Receiver<Happening>) -> Vec<String> {
+    let word = |happening| match happening {
+        Happening::Event(event) => format!("Event({event:?})"),
+        Happening::Device(what, trouble) => {
+            format!("{} {}", what.name(), trouble.map_or("works", Id::name))
+        }
+        Happening::Case { is_open } => format!("case {}", if is_open { "open" } else { "shut" }),
+        Happening::Preview(_) => "picture".into(),
+        Happening::Outbox(waiting, held) => format!("outbox {waiting} {held}"),
+        Happening::Stop => "stop".into(),
+    };
+    told.try_iter().map(word).collect()
 }

@@ -2,29 +2,37 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use drivers::camera::Camera;
 use drivers::camera::{Rotation, v4l};
+use drivers::clock::ClockWatch;
+use drivers::power::PowerWatch;
 use image::RgbImage;
 use kiosk_core::event::{Effect, Event, SealOrder};
 use kiosk_core::lists::Ask;
 use kiosk_core::message::Id;
 use kiosk_core::moment::Doubt;
+use kiosk_core::operator::{PinCheck, Role};
 use kiosk_core::outcome::Outcome;
 use kiosk_core::policy::PackSet;
+use kiosk_core::record::RecordId;
 use kiosk_core::terminal::Terminal;
 use kiosk_core::view::{Delivery, Header, OutboxLine, Page, SlipState, Trouble, View};
 use kiosk_core::visit::Place;
-use kiosk_store::{RecordState, Seq};
+use kiosk_store::{AuditLine, RecordState, Seq};
 use kiosk_sync::{Https, Identity, Sealer};
 use sha2::{Digest, Sha256};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::clock::Clock;
-use crate::config::{CameraConfig, Config};
+use crate::config::{CameraConfig, Config, OperatorConfig};
+use crate::devices::check;
 use crate::drafts;
 use crate::happening::{Happening, Teller};
 use crate::ids::Ids;
@@ -33,7 +41,9 @@ use crate::policy::in_force::{InForce, Shelf};
 use crate::rooms::face::OpenCamera;
 use crate::rooms::paper::Sheet;
 use crate::rooms::roster::lists::{Kind, Lists};
-use crate::rooms::{card, face, finger, keep, paper, roster, send};
+use crate::rooms::{Awaited, Borrowed, Loan, guide};
+use crate::rooms::{card, customer, face, finger, keep, panel, paper, roster, send, social};
+use crate::rooms::{voice, watch};
 use crate::tray::SharedTray;
 use crate::vault::{Provisioned, Vault, VaultError};
 
@@ -91,16 +101,29 @@ pub struct Shell {
     outbox: (u32, u32),
     shown: Option<View>,
     shelf: Shelf,
+    awaited: Awaited,
+    /// The record on the slip, for the customer's display.
+    printed: Option<RecordId>,
+    case_is_open: bool,
+    /// Whether a check of the devices is under way.
+    checking: Arc<AtomicBool>,
+    /// What is to be called when everything is closed.
+    shut_down: Option<Vec<String>>,
 }
 
 /// A way to each room that there is.
 struct Orders {
     card: Option<Sender<card::Order>>,
+    social: Option<Sender<social::Order>>,
     face: Sender<face::Order>,
     finger: Option<Sender<finger::Order>>,
     keep: Sender<Box<SealOrder>>,
-    paper: Sender<Sheet>,
+    paper: Sender<paper::Order>,
     send: Sender<send::Order>,
+    panel: Option<Sender<panel::Order>>,
+    customer: Option<Sender<customer::Order>>,
+    voice: Option<Sender<voice::Order>>,
+    watch: Sender<watch::Order>,
 }
 
 /// What one turn of the loop was about.
@@ -142,8 +165,16 @@ impl Shell {
         let tray = SharedTray::default();
         let clock = outside.clock.clone();
         let mut rooms = Vec::new();
-        let orders =
-            open_rooms(&mut rooms, &config, &provisioned, &vault, &tray, &teller, outside)?;
+        let awaited = Awaited::default();
+        let house = House {
+            config: &config,
+            provisioned: &provisioned,
+            vault: &vault,
+            tray: &tray,
+            teller: &teller,
+            awaited: &awaited,
+        };
+        let orders = open_rooms(&mut rooms, &house, outside)?;
         let mut shell = Self {
             terminal: Terminal::new(place),
             config,
@@ -159,6 +190,11 @@ impl Shell {
             outbox: (0, 0),
             shown: None,
             shelf,
+            awaited,
+            printed: None,
+            case_is_open: false,
+            checking: Arc::default(),
+            shut_down: None,
         };
         shell.note_device(Id::DevicePolicy, trouble);
         shell.outbox = shell.vault.outbox_counts().unwrap_or_default();
@@ -166,14 +202,18 @@ impl Shell {
         Ok(shell)
     }
 
-    /// Closes every room and waits for it: the program must not end under a thread that still writes.
+    /// Closes every room and waits for it: the program must not end under a thread that still writes. An empty battery
+    /// then switches the machine off, where the settings say how.
     pub fn end(self) {
-        let Self { orders, rooms, .. } = self;
+        let Self { orders, rooms, shut_down, .. } = self;
         drop(orders);
         for room in rooms {
             if room.join().is_err() {
                 warn!("a room had fallen over");
             }
+        }
+        if let Some(words) = shut_down {
+            switch_off(&words);
         }
     }
 
@@ -223,6 +263,10 @@ impl Shell {
                 self.note_device(what, trouble);
                 Turn::Aside
             }
+            Ok(Happening::Case { is_open }) => {
+                self.note_case(is_open);
+                Turn::Aside
+            }
             Ok(Happening::Outbox(waiting, held)) => {
                 self.outbox = (waiting, held);
                 self.status();
@@ -236,6 +280,9 @@ impl Shell {
             }
         };
         self.refresh(display);
+        if self.shut_down.is_some() {
+            return Turn::Stop;
+        }
         turn
     }
 
@@ -265,11 +312,16 @@ impl Shell {
             Effect::CheckPin { operator, pin } => {
                 let check =
                     operators::check(&self.config.operator, &self.vault, &operator, &pin, now);
+                if check == PinCheck::Right {
+                    self.look_into_case(&operator);
+                }
                 self.teller.event(Event::PinChecked(operator, check));
             }
             Effect::AwaitCard => {
                 self.check_reserve();
+                self.awaited.open();
                 order(self.orders.card.as_ref(), card::Order::Await);
+                order(self.orders.social.as_ref(), social::Order::Await);
             }
             Effect::Find(number) => {
                 let lookup = roster::find(&self.vault, &self.tray, &number);
@@ -313,12 +365,87 @@ impl Shell {
                     order(self.orders.card.as_ref(), card::Order::Open(Box::new(card)));
                 }
             }
-            Effect::Forget => self.tray.clear(),
-            Effect::Print(slip) => order(Some(&self.orders.paper), Sheet::of(&slip)),
+            Effect::Forget => {
+                self.printed = None;
+                self.tray.clear();
+            }
+            Effect::Print(slip) => {
+                self.printed = Some(slip.record);
+                order(Some(&self.orders.paper), paper::Order::Print(Sheet::of(&slip)));
+            }
             Effect::PrintKept(seq) => self.print_kept(Seq(seq)),
-            Effect::Speak(prompt) => info!(prompt = prompt.name(), "speak"),
+            Effect::Speak(prompt) => {
+                debug!(prompt = prompt.name(), "speak");
+                order(self.orders.voice.as_ref(), voice::Order::Say(prompt));
+            }
             Effect::Send => order(Some(&self.orders.send), send::Order::Send),
             Effect::ListOutbox => self.list_outbox(),
+            Effect::CheckDevices => self.check_devices(),
+            Effect::PowerDown => self.power_down(),
+        }
+    }
+
+    /// Every room lends its device to the check, and has it back when that is over. Whoever asks meanwhile hears of the
+    /// same check.
+    fn check_devices(&self) {
+        if self.checking.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let lent = self.orders.lend();
+        let (config, teller) = (self.config.clone(), self.teller.clone());
+        let checking = Arc::clone(&self.checking);
+        let done = move |lines| {
+            checking.store(false, Ordering::Release);
+            teller.event(Event::Checked(lines));
+        };
+        let checking = thread::Builder::new().name("check".into()).spawn(move || {
+            let until = Instant::now() + LET_GO_MAX;
+            for borrowed in &lent {
+                if !borrowed.is_free(until.saturating_duration_since(Instant::now())) {
+                    warn!("a room does not let go of its device");
+                }
+            }
+            let checkups = check::run(&config, None);
+            drop(lent);
+            done(check::lines(checkups));
+        });
+        checking.expect("the system has a thread to give");
+    }
+
+    /// Without a word about how to switch the machine off, the program stays and tells that it is paused.
+    fn power_down(&mut self) {
+        warn!("the battery is nearly empty");
+        let words = self.config.power.shut_down.clone();
+        self.shut_down = (!words.is_empty()).then_some(words);
+    }
+
+    /// A case that was opened is told until a supervisor has signed in, also when it was shut again.
+    fn note_case(&mut self, is_open: bool) {
+        if std::mem::replace(&mut self.case_is_open, is_open) == is_open {
+            return;
+        }
+        self.audit("terminal", if is_open { "case-opened" } else { "case-shut" });
+        if is_open {
+            self.note_device(Id::DeviceCase, Some(Id::ErrCaseOpen));
+        }
+    }
+
+    fn look_into_case(&mut self, operator: &str) {
+        let was_opened = self.troubles.contains_key(Id::DeviceCase.name());
+        let of_them = |known: &&OperatorConfig| known.who.id == operator;
+        let known = self.config.operator.iter().find(of_them);
+        let is_supervisor = known.is_some_and(|known| known.who.role == Role::Supervisor);
+        if was_opened && is_supervisor && !self.case_is_open {
+            self.audit(operator, "case-seen");
+            self.note_device(Id::DeviceCase, None);
+        }
+    }
+
+    fn audit(&self, actor: &str, event: &str) {
+        let (at, detail) = (self.clock.now(), String::new());
+        let line = AuditLine { at, actor: actor.into(), event: event.into(), detail };
+        if let Err(problem) = self.vault.store().audit(&line) {
+            error!(code = problem.code(), "audit trail");
         }
     }
 
@@ -358,7 +485,7 @@ impl Shell {
             None
         });
         match kept.and_then(|bytes| Sheet::from_bytes(&bytes)) {
-            Some(sheet) => order(Some(&self.orders.paper), sheet),
+            Some(sheet) => order(Some(&self.orders.paper), paper::Order::Print(sheet)),
             None => self.teller.event(Event::Slip(SlipState::NotPrinted(Id::ErrSlipMissing))),
         }
     }
@@ -429,7 +556,47 @@ impl Shell {
             display.picture_of_card(self.tray.open().chip_photo.clone());
         }
         display.show(&view);
+        self.guide(&view);
         self.shown = Some(view);
+    }
+
+    /// Lamps, light, sound and the customer's display follow the screen.
+    fn guide(&self, view: &View) {
+        let panel = panel::Order::Show {
+            lamps: guide::lamps(view),
+            is_lit: guide::wants_light(view),
+            beep: guide::beep(self.shown.as_ref(), view),
+        };
+        order(self.orders.panel.as_ref(), panel);
+        if let Some(room) = &self.orders.customer {
+            order(Some(room), customer::Order::Show(guide::scene(view, self.printed)));
+        }
+        let before = self.shown.as_ref().and_then(guide::coaching);
+        if let Some(prompt) = guide::coaching(view).filter(|prompt| Some(*prompt) != before) {
+            order(self.orders.voice.as_ref(), voice::Order::Coach(prompt));
+        }
+    }
+}
+
+impl Orders {
+    /// Asks every room to let go of its device.
+    fn lend(&self) -> Vec<Borrowed> {
+        let mut lent = Vec::new();
+        let mut loan = || {
+            let (loan, borrowed) = Loan::new();
+            lent.push(borrowed);
+            loan
+        };
+        order(self.card.as_ref(), card::Order::Lend(loan()));
+        order(self.social.as_ref(), social::Order::Lend(loan()));
+        order(Some(&self.face), face::Order::Lend(loan()));
+        order(self.finger.as_ref(), finger::Order::Lend(loan()));
+        order(Some(&self.paper), paper::Order::Lend(loan()));
+        order(self.panel.as_ref(), panel::Order::Lend(loan()));
+        order(self.customer.as_ref(), customer::Order::Lend(loan()));
+        order(self.voice.as_ref(), voice::Order::Lend(loan()));
+        order(Some(&self.watch), watch::Order::Lend(loan()));
+        lent
     }
 }
 
@@ -467,15 +634,22 @@ fn place(config: &Config, provisioned: &Provisioned, packs: PackSet) -> Place {
     }
 }
 
+/// What rooms are made of.
+struct House<'a> {
+    config: &'a Config,
+    provisioned: &'a Provisioned,
+    vault: &'a Vault,
+    tray: &'a SharedTray,
+    teller: &'a Teller,
+    awaited: &'a Awaited,
+}
+
 fn open_rooms(
     rooms: &mut Vec<thread::JoinHandle<()>>,
-    config: &Config,
-    provisioned: &Provisioned,
-    vault: &Vault,
-    tray: &SharedTray,
-    teller: &Teller,
+    house: &House<'_>,
     outside: Outside,
 ) -> Result<Orders, StartError> {
+    let House { config, provisioned, vault, tray, teller, awaited } = *house;
     let models = config.terminal.models.clone();
     let sealer = Sealer::new(Box::new(provisioned.sign_key()?), provisioned.keys.enc.clone());
     let keep = keep::KeepRoom::new(vault.clone(), sealer, teller.clone(), tray.clone());
@@ -492,21 +666,41 @@ fn open_rooms(
     let face =
         face::FaceRoom::new(outside.open_camera, models.clone(), teller.clone(), tray.clone());
     let ids = outside.ids;
+    let social = config.social_card.clone().map(|social| {
+        let (teller, tray, ids) = (teller.clone(), tray.clone(), ids.clone());
+        social::SocialRoom::new(social.settings(), teller, tray, ids, awaited.clone())
+    });
     let card = config.id_card.clone().map(|settings| {
-        let room = card::CardRoom::new(settings, teller.clone(), tray.clone(), ids);
-        spawn(rooms, "card", teller, move |orders| room.run(orders))
+        card::CardRoom::new(settings, teller.clone(), tray.clone(), ids, awaited.clone())
     });
-    let finger = config.fingerprint.clone().map(|settings| {
-        let room = finger::FingerRoom::new(settings, models, teller.clone(), tray.clone());
-        spawn(rooms, "finger", teller, move |orders| room.run(orders))
-    });
+    let finger = config
+        .fingerprint
+        .clone()
+        .map(|settings| finger::FingerRoom::new(settings, models, teller.clone(), tray.clone()));
+    let panel = config
+        .panel
+        .as_ref()
+        .map(|panel| panel::PanelRoom::new(panel.settings(), panel.fill_percent, teller.clone()));
+    let customer = config.customer_display.as_ref();
+    let customer = customer.map(|it| customer::CustomerRoom::new(it.settings(), teller.clone()));
+    let voice = config.speaker.as_ref();
+    let voice = voice.map(|voice| voice::VoiceRoom::new(voice.settings(), teller.clone()));
+    let power = PowerWatch::over(&config.power.folder, config.power.limits());
+    let clocks = ClockWatch::new(check::OLDEST);
+    let watch = watch::WatchRoom::new(power, clocks, outside.clock, teller.clone());
     Ok(Orders {
-        card,
+        card: card.map(|room| spawn(rooms, "card", teller, move |orders| room.run(orders))),
+        social: social.map(|room| spawn(rooms, "social", teller, move |orders| room.run(orders))),
         face: spawn(rooms, "face", teller, move |orders| face.run(orders)),
-        finger,
+        finger: finger.map(|room| spawn(rooms, "finger", teller, move |orders| room.run(orders))),
         keep: spawn(rooms, "keep", teller, move |orders| keep.run(orders)),
         paper: spawn(rooms, "paper", teller, move |orders| paper.run(orders)),
         send: spawn(rooms, "send", teller, move |orders| sending.run(orders)),
+        panel: panel.map(|room| spawn(rooms, "panel", teller, move |orders| room.run(orders))),
+        customer: customer
+            .map(|room| spawn(rooms, "customer", teller, move |orders| room.run(orders))),
+        voice: voice.map(|room| spawn(rooms, "voice", teller, move |orders| room.run(orders))),
+        watch: spawn(rooms, "watch", teller, move |orders| watch.run(orders)),
     })
 }
 
@@ -543,6 +737,16 @@ fn transport(config: &Config, provisioned: &Provisioned) -> Result<Https, StartE
     Ok(Https::new(&base, &identity)?)
 }
 
+/// Everything is closed: this may take the power away.
+fn switch_off(words: &[String]) {
+    let Some((program, arguments)) = words.split_first() else {
+        return;
+    };
+    if let Err(problem) = Command::new(program).args(arguments).status() {
+        error!(%problem, program, "the machine cannot be switched off");
+    }
+}
+
 /// Opens the camera of the settings.
 pub fn real_camera(config: Option<&CameraConfig>) -> Result<Box<dyn Camera>, Id> {
     let config = config.ok_or(Id::ErrCameraSilent)?;
@@ -557,6 +761,8 @@ fn open_v4l(device: &Path, rotation: Rotation) -> Result<Box<dyn Camera>, Id> {
 
 /// The clock in the header is looked at so often.
 const TICK: Duration = Duration::from_secs(20);
+/// How long a room may take to let go of its device; a card that is being read takes a second or two.
+const LET_GO_MAX: Duration = Duration::from_secs(3);
 const OUTBOX_LINES_MAX: usize = 200;
 /// The words of the consent notice are in the catalogue; their digest goes into each record.
 const NOTICE_VERSION: &str = "2026-11";

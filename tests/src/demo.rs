@@ -20,6 +20,8 @@ pub struct Demo {
     pub seed: u64,
     /// `--visits`.
     pub visits: u32,
+    /// `--settings`: more tables of the terminal's settings.
+    pub settings: Option<PathBuf>,
 }
 
 impl Demo {
@@ -30,6 +32,9 @@ impl Demo {
         let mut command = Command::new(program("kiosk"));
         command.args(["demo", "--headless", "--visits", &self.visits.to_string()]);
         command.args(["--seed", &self.seed.to_string(), "--out"]).arg(&self.out);
+        if let Some(settings) = &self.settings {
+            command.arg("--settings").arg(settings);
+        }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().expect("kiosk starts");
         let lines = BufReader::new(child.stdout.take().expect("piped above")).lines();

@@ -9,15 +9,15 @@ use jiff::civil::Date;
 use kiosk_core::message::{Arg, Id, Say};
 use kiosk_core::outcome;
 use kiosk_core::view::{
-    BenefitLine, Button, Choice, Delivery, Ending, Header, Outbox, OutboxLine, Page, Person,
-    PersonLine, SignIn, SlipState, Trouble, View,
+    BenefitLine, Button, Choice, Delivery, DeviceLine, Ending, Header, Outbox, OutboxLine, Page,
+    Person, PersonLine, SignIn, SlipState, Trouble, View,
 };
 use slint::{ComponentHandle, Image, Model, ModelRc, VecModel};
 
 use crate::catalogue;
 use crate::generated::{
-    Api, AppWindow, BenefitItem, ButtonItem, ChromeItem, HeaderItem, Hint, PageItem, PageKind,
-    RecordItem, Theme, Tone, TroubleItem, Words,
+    Api, AppWindow, BenefitItem, ButtonItem, ChromeItem, DeviceItem, HeaderItem, Hint, PageItem,
+    PageKind, RecordItem, Theme, Tone, TroubleItem, Words,
 };
 use crate::picture;
 use crate::taps::{self, BUTTONS, CHOICES, MORE};
@@ -30,6 +30,7 @@ pub(crate) struct Painter {
     warnings: Rc<VecModel<Words>>,
     benefits: Rc<VecModel<BenefitItem>>,
     records: Rc<VecModel<RecordItem>>,
+    devices: Rc<VecModel<DeviceItem>>,
     buttons: Vec<Vec<ButtonItem>>,
     choices: Vec<Vec<ButtonItem>>,
     has_card_picture: bool,
@@ -45,6 +46,7 @@ impl Painter {
             warnings: Rc::default(),
             benefits: Rc::default(),
             records: Rc::default(),
+            devices: Rc::default(),
             buttons: Vec::new(),
             choices: Vec::new(),
             has_card_picture: false,
@@ -57,6 +59,7 @@ impl Painter {
         api.set_warnings(painter.warnings.clone().into());
         api.set_benefits(painter.benefits.clone().into());
         api.set_records(painter.records.clone().into());
+        api.set_devices(painter.devices.clone().into());
         api.set_chrome(chrome());
         painter
     }
@@ -85,6 +88,7 @@ impl Painter {
         sync(&self.warnings, warnings(&view.page));
         sync(&self.benefits, benefits(&view.page));
         sync(&self.records, records(&view.page));
+        sync(&self.devices, devices(&view.page));
         let buttons = rows(button_items(taps::buttons(view), BUTTONS), per_row(&view.page));
         if replace(&mut self.buttons, buttons) {
             api.set_buttons(nested(&self.buttons));
@@ -189,6 +193,10 @@ fn page_item(page: &Page) -> (PageKind, PageItem) {
         Page::Result(page) => (PageKind::Result, ending(page)),
         Page::People(page) => {
             (PageKind::People, PageItem { title: words(&page.headline), ..PageItem::default() })
+        }
+        Page::Devices(page) => {
+            let (title, prompt) = (plain(Id::DevicesTitle), words(&page.headline));
+            (PageKind::Devices, PageItem { title, prompt, ..PageItem::default() })
         }
         Page::Outbox(page) => {
             let title = plain(Id::OutboxTitle);
@@ -372,6 +380,28 @@ fn listed(line: &PersonLine) -> RecordItem {
     }
 }
 
+fn devices(page: &Page) -> Vec<DeviceItem> {
+    match page {
+        Page::Devices(page) => page.lines.iter().map(device).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn device(line: &DeviceLine) -> DeviceItem {
+    let said = |words: &kiosk_core::policy::Words| Words {
+        zh: words.zh.as_str().into(),
+        en: words.en.as_str().into(),
+    };
+    DeviceItem {
+        name: said(&line.name),
+        what: said(&line.what),
+        todo: line.todo.as_ref().map(said).unwrap_or_default(),
+        has_todo: line.todo.is_some(),
+        code: line.code.as_str().into(),
+        tone: tone(line.tone),
+    }
+}
+
 fn page_troubles(page: &Page) -> Vec<TroubleItem> {
     match page {
         Page::Waiting(page) => {
@@ -384,7 +414,12 @@ fn page_troubles(page: &Page) -> Vec<TroubleItem> {
 }
 
 fn trouble(trouble: &Trouble) -> TroubleItem {
-    TroubleItem { what: plain(trouble.what), err: plain(trouble.err), rec: plain(trouble.rec()) }
+    TroubleItem {
+        what: plain(trouble.what),
+        err: plain(trouble.err),
+        rec: plain(trouble.rec()),
+        code: trouble.err.name().into(),
+    }
 }
 
 fn button_items(buttons: &[Button], first_id: i32) -> Vec<ButtonItem> {

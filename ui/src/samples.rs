@@ -46,6 +46,8 @@ pub(crate) fn all() -> Vec<(&'static str, View)> {
         ("outbox", outbox()),
         ("people", people(None)),
         ("people-letters", people(Some("lxy"))),
+        ("devices-checking", devices(&[])),
+        ("devices", devices(&DEVICES)),
     ]
 }
 
@@ -106,7 +108,7 @@ fn sign_in(picked: Option<&str>, n_digits: u8, notice: Option<Id>) -> View {
         picked: picked.map(Into::into),
         n_digits,
         notice: notice.map(|id| id.with([Arg::Number(2)])),
-        buttons: Vec::new(),
+        buttons: vec![button(Id::TapDevices, Tap::ShowDevices)],
     }));
     View { header: Header { operator: None, waiting: 0, ..view.header }, ..view }
 }
@@ -119,7 +121,7 @@ fn sign_in_many() -> View {
         picked: Some("03".into()),
         n_digits: 6,
         notice: Some(Id::OperatorLocked.with([Arg::Number(15)])),
-        buttons: Vec::new(),
+        buttons: vec![button(Id::TapDevices, Tap::ShowDevices)],
     }))
 }
 
@@ -550,3 +552,44 @@ fn people(typed: Option<&str>) -> View {
         buttons,
     }))
 }
+
+/// No lines: the check is under way.
+fn devices(lines: &[(&str, &str, Tone, &str)]) -> View {
+    let said = |zh: &str, en: &str| kiosk_core::policy::Words { zh: zh.into(), en: en.into() };
+    let line = |(zh, en, tone, code): &(&str, &str, Tone, &str)| {
+        DeviceLine {
+        name: said(zh, en),
+        tone: *tone,
+        what: match tone {
+            Tone::Good => said("正常。", "Works."),
+            _ => said("指纹仪没有反应，或者玻璃上有东西。", "It does not answer, or the glass is not empty."),
+        },
+        todo: (*tone != Tone::Good).then(|| {
+            said(
+                "请拔下这个设备，等十秒再插上，再检查一次；还不行请报修。",
+                "Unplug the device, wait ten seconds, plug it in and check again; if that does not help, report it.",
+            )
+        }),
+        code: (*code).into(),
+    }
+    };
+    let headline = match lines.len() {
+        0 => Id::DevicesChecking.into(),
+        _ => Id::DevicesFailing.with([Arg::Number(2)]),
+    };
+    let again = button(Id::TapCheckAgain, Tap::ShowDevices);
+    let again = if lines.is_empty() { off(again) } else { again };
+    let buttons = vec![again, button(Id::TapBack, Tap::Back)];
+    with(Page::Devices(Devices { headline, lines: lines.iter().map(line).collect(), buttons }))
+}
+
+const DEVICES: [(&str, &str, Tone, &str); 8] = [
+    ("读卡器", "ID-card reader", Tone::Good, "ok"),
+    ("证件照片解码", "card photo decoder", Tone::Good, "ok"),
+    ("指纹仪", "fingerprint module", Tone::Stopped, "finger-reader-glass-not-empty"),
+    ("打印机", "receipt printer", Tone::Waiting, "printer-paper-low"),
+    ("面板灯和开关", "panel", Tone::Good, "ok"),
+    ("客显屏", "customer display", Tone::Good, "ok"),
+    ("喇叭", "speaker", Tone::Good, "ok"),
+    ("时钟", "clock", Tone::Good, "ok"),
+];

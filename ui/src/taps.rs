@@ -57,6 +57,7 @@ pub(crate) fn buttons(view: &View) -> &[Button] {
         Page::Result(page) => &page.buttons,
         Page::Outbox(page) => &page.buttons,
         Page::People(page) => &page.buttons,
+        Page::Devices(page) => &page.buttons,
         Page::Saving => &[],
     }
 }

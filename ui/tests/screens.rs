@@ -301,6 +301,7 @@ fn buttons_of(page: &Page) -> Vec<kiosk_core::view::Button> {
         Page::Result(p) => p.buttons.clone(),
         Page::Outbox(p) => p.buttons.clone(),
         Page::People(p) => p.buttons.clone(),
+        Page::Devices(p) => p.buttons.clone(),
     }
 }
 

@@ -117,9 +117,7 @@ impl Draft {
                 Some(day) => ValidTo::Day(day.parse().ok()?),
                 None => ValidTo::Open,
             },
-            source: [IdentitySource::Chip, IdentitySource::Ocr, IdentitySource::Typed]
-                .into_iter()
-                .find(|source| source.code() == card.source)?,
+            source: IdentitySource::ALL.into_iter().find(|source| source.code() == card.source)?,
             has_photo: card.has_photo,
         })
     }

@@ -13,7 +13,7 @@ use crate::policy::PackSet;
 use crate::reading::Reading;
 use crate::record::{Record, RecordId};
 use crate::roster::{Beneficiary, Line, Recent};
-use crate::view::{Delivery, Header, OutboxLine, SlipState, Tap};
+use crate::view::{Delivery, DeviceLine, Header, OutboxLine, SlipState, Tap};
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -54,6 +54,24 @@ pub enum Event {
     People(Vec<Line>),
     /// The answer to [`Effect::ListVillages`]: each with how many owe something soon.
     Villages(Vec<(String, u64)>),
+    /// The answer to [`Effect::CheckDevices`].
+    Checked(Vec<DeviceLine>),
+    /// Whether there is power enough.
+    Power(Power),
+    /// Somebody stands in front of the terminal, or nobody does any more.
+    Presence(bool),
+}
+
+/// Whether there is power enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Power {
+    /// Yes.
+    #[default]
+    Enough,
+    /// Somebody should plug the terminal in.
+    Low,
+    /// Nothing is begun any more, and what is open is kept for later.
+    Empty,
 }
 
 /// One use of camera or finger reader. Its answers name it, so that what was seen of one person, or of one try, is
@@ -317,6 +335,10 @@ pub enum Effect {
     Send,
     /// Answered by [`Event::Outbox`].
     ListOutbox,
+    /// Check every device; answered by [`Event::Checked`].
+    CheckDevices,
+    /// All is kept: close everything, before the battery does.
+    PowerDown,
 }
 
 /// What is to be sealed. The shell adds the bytes that core never sees.

@@ -255,15 +255,21 @@ pub enum IdentitySource {
     Ocr,
     /// Typed by the operator.
     Typed,
+    /// The free files of a social-security card, which nothing vouches for.
+    SocialCard,
 }
 
 impl IdentitySource {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Chip, Self::Ocr, Self::Typed, Self::SocialCard];
+
     /// Number on the wire.
     pub fn code(self) -> u8 {
         match self {
             Self::Chip => 0,
             Self::Ocr => 1,
             Self::Typed => 2,
+            Self::SocialCard => 3,
         }
     }
 }

@@ -1,13 +1,17 @@
 //! The terminal as a whole: locked, or serving one visit after another.
 
 use crate::draft::Draft;
-use crate::event::{Effect, Event};
+use crate::event::{Effect, Event, Power};
 use crate::lists::Desk;
 use crate::message::{Arg, Id, Say};
 use crate::moment::Moment;
 use crate::operator::{Pin, PinCheck};
+use crate::outcome::Tone;
 use crate::policy::PackSet;
-use crate::view::{Choice, Header, Outbox, OutboxLine, Page, Pick, SignIn, SlipState, Tap, View};
+use crate::view::{
+    Button, Choice, DeviceLine, Devices, Header, Outbox, OutboxLine, Page, Pick, SignIn, SlipState,
+    Tap, View,
+};
 use crate::visit::{Place, Visit, button, pin_notice};
 
 /// The terminal: the only thing that the program holds of core.
@@ -19,6 +23,16 @@ pub struct Terminal {
     now: Moment,
     /// Editions that wait until no visit is under way.
     coming: Option<PackSet>,
+    power: Power,
+    /// Set while the page about the devices is looked at.
+    checkup: Option<Checkup>,
+}
+
+/// The check of the devices.
+#[derive(Clone, Debug)]
+enum Checkup {
+    Running,
+    Done(Vec<DeviceLine>),
 }
 
 #[derive(Clone, Debug)]
@@ -51,26 +65,56 @@ impl Terminal {
     /// Locked, waiting for an operator.
     pub fn new(place: Place) -> Self {
         let header = Header { site: place.site_name.clone(), ..Header::default() };
-        Self { place, header, state: locked(None), now: Moment::default(), coming: None }
+        let (now, power) = (Moment::default(), Power::default());
+        Self { place, header, state: locked(None), now, coming: None, power, checkup: None }
     }
 
     /// Something happened at `now`; says what has to be done.
     pub fn handle(&mut self, event: Event, now: Moment) -> Vec<Effect> {
         self.now = now;
-        if let Event::Status(header) = event {
-            self.place.troubles.clone_from(&header.troubles);
-            self.header = Header { site: self.place.site_name.clone(), ..header };
-            return Vec::new();
-        }
-        if let Event::Packs(packs) = event {
-            self.coming = Some(*packs);
-            if self.is_between_visits() {
-                self.adopt();
+        let mut effects = match event {
+            Event::Status(header) => {
+                self.place.troubles.clone_from(&header.troubles);
+                self.header = Header { site: self.place.site_name.clone(), ..header };
+                return Vec::new();
             }
-            return Vec::new();
+            Event::Packs(packs) => {
+                self.coming = Some(*packs);
+                if self.is_between_visits() {
+                    self.adopt();
+                }
+                return Vec::new();
+            }
+            Event::Power(power) => self.power(power),
+            Event::Checked(lines) => {
+                self.checkup = self.checkup.take().map(|_| Checkup::Done(lines));
+                Vec::new()
+            }
+            Event::Tapped(Tap::ShowDevices) if self.is_idle() => {
+                self.checkup = Some(Checkup::Running);
+                vec![Effect::CheckDevices]
+            }
+            Event::Tapped(Tap::Back) if self.checkup.is_some() => {
+                self.checkup = None;
+                Vec::new()
+            }
+            event => self.go_on(event, now),
+        };
+        if !self.is_idle() {
+            self.checkup = None;
         }
+        effects.extend(self.close_when_empty());
+        effects
+    }
+
+    fn go_on(&mut self, event: Event, now: Moment) -> Vec<Effect> {
         let state = std::mem::replace(&mut self.state, locked(None));
         match (state, event) {
+            // On an empty battery nothing is begun.
+            (state @ State::Locked { .. }, Event::Tapped(_)) if self.power == Power::Empty => {
+                self.rest(state)
+            }
+
             // Signing in.
             (State::Locked { .. }, Event::Tapped(Tap::PickOperator(id))) => {
                 let known = self.place.operators.iter().any(|operator| operator.id == id);
@@ -150,6 +194,9 @@ impl Terminal {
                 (serving.aside, serving.round) = (None, None);
                 Vec::new()
             }
+            Event::Presence(true) if serving.visit.awaits_card() && serving.aside.is_none() => {
+                vec![Effect::Speak(Id::LayCard)]
+            }
             // A card that is laid on ends the reading of lists.
             event => {
                 if let Some(effects) = serving.read_on(&event) {
@@ -171,6 +218,37 @@ impl Terminal {
         effects
     }
 
+    /// Between two people: nothing would be lost or mixed up.
+    fn is_idle(&self) -> bool {
+        match &self.state {
+            State::Locked { .. } => true,
+            State::Serving(serving) => !serving.visit.is_under_way(),
+        }
+    }
+
+    fn power(&mut self, power: Power) -> Vec<Effect> {
+        let was_empty = std::mem::replace(&mut self.power, power) == Power::Empty;
+        if was_empty && power != Power::Empty {
+            self.state = locked(None);
+        }
+        Vec::new()
+    }
+
+    /// The visit under way is kept as a draft, step by step, and is taken up when there is power again. What is being
+    /// sealed or printed comes to its end first.
+    fn close_when_empty(&mut self) -> Vec<Effect> {
+        let is_at_rest = match &self.state {
+            State::Locked { notice, .. } => *notice == Some(Id::ErrPowerEmpty.into()),
+            State::Serving(serving) => serving.visit.must_finish(),
+        };
+        if self.power != Power::Empty || is_at_rest {
+            return Vec::new();
+        }
+        self.state = locked(Some(Id::ErrPowerEmpty.into()));
+        self.checkup = None;
+        vec![Effect::StopSensors, Effect::Forget, Effect::PowerDown]
+    }
+
     /// Where it stands, and the rules in force.
     pub fn place(&self) -> &Place {
         &self.place
@@ -179,13 +257,14 @@ impl Terminal {
     /// What is on the screen now.
     pub fn view(&self) -> View {
         let page = match &self.state {
+            _ if self.checkup.is_some() => Page::Devices(self.devices_page()),
             State::Locked { picked, pin, notice } => Page::SignIn(SignIn {
                 title: Some(Id::SignIn),
                 operators: self.operators(),
                 picked: picked.clone(),
                 n_digits: pin.n_digits(),
                 notice: notice.clone(),
-                buttons: Vec::new(),
+                buttons: vec![button(Id::TapDevices, Tap::ShowDevices)],
             }),
             State::Serving(serving) => match &serving.aside {
                 Some(Aside::Outbox { lines, slip }) => Page::Outbox(self.outbox_page(lines, *slip)),
@@ -236,6 +315,25 @@ impl Terminal {
             serving.aside = Some(Aside::People(desk));
         }
         effects
+    }
+
+    fn devices_page(&self) -> Devices {
+        let (headline, lines) = match &self.checkup {
+            Some(Checkup::Done(lines)) => {
+                let n_failing = lines.iter().filter(|line| line.tone != Tone::Good).count();
+                let failing = [Arg::Number(i64::try_from(n_failing).unwrap_or(i64::MAX))];
+                let headline = match n_failing {
+                    0 => Id::DevicesWell.into(),
+                    _ => Id::DevicesFailing.with(failing),
+                };
+                (headline, lines.clone())
+            }
+            _ => (Id::DevicesChecking.into(), Vec::new()),
+        };
+        let is_done = matches!(self.checkup, Some(Checkup::Done(_)));
+        let again = button(Id::TapCheckAgain, Tap::ShowDevices);
+        let buttons = vec![Button { enabled: is_done, ..again }, button(Id::TapBack, Tap::Back)];
+        Devices { headline, lines, buttons }
     }
 
     fn serve(&mut self, operator: String) -> Vec<Effect> {
@@ -312,6 +410,12 @@ impl Serving {
         {
             waiting.buttons.insert(0, button(Id::TapDrafts, Tap::ShowDrafts));
         }
+        if let Page::Waiting(waiting) = &mut page
+            && !self.visit.is_under_way()
+        {
+            let last = waiting.buttons.len().saturating_sub(1);
+            waiting.buttons.insert(last, button(Id::TapDevices, Tap::ShowDevices));
+        }
         page
     }
 }
@@ -335,107 +439,6 @@ fn locked(notice: Option<Say>) -> State {
 }
 
 #[cfg(test)]
-mod tests {
-    use jiff::civil::Date;
-
-    use super::*;
-    use crate::event::CardEvent;
-    use crate::identity::{CardIdentity, IdNumber};
-    use crate::operator::{Operator, Role};
-    use crate::policy::Pack;
-    use crate::record::RecordId;
-    use crate::roster::Line;
-
-    const PACK: &str = include_str!("../../policy/cn.nm.region.enterprise_pension.toml");
-
-    fn packs(version: u32) -> PackSet {
-        let text = PACK.replacen("version = 3", &format!("version = {version}"), 1);
-        PackSet::from_packs([Pack::parse(&text).unwrap()])
-    }
-
-    fn serving() -> Terminal {
-        let operator = Operator { id: "op".into(), name: "op".into(), role: Role::Operator };
-        let mut terminal = Terminal::new(Place {
-            device: "d".into(),
-            site: "s".into(),
-            site_name: "S".into(),
-            packs: packs(3),
-            operators: vec![operator],
-            notice: "n".into(),
-            notice_digest: [0; 32],
-            troubles: Vec::new(),
-        });
-        tap(&mut terminal, Tap::PickOperator("op".into()));
-        happens(&mut terminal, Event::PinChecked("op".into(), PinCheck::Right));
-        terminal
-    }
-
-    fn happens(terminal: &mut Terminal, event: Event) -> Vec<Effect> {
-        terminal.handle(event, Moment { wall_ms: 1_794_794_400_000, ..Moment::default() })
-    }
-
-    fn tap(terminal: &mut Terminal, tap: Tap) -> Vec<Effect> {
-        happens(terminal, Event::Tapped(tap))
-    }
-
-    fn number() -> IdNumber {
-        IdNumber::parse("11010519491231002X").unwrap()
-    }
-
-    fn card() -> Event {
-        let card = Box::new(CardIdentity::of_roster(&number(), "测试人"));
-        Event::Card(CardEvent::Read { card, visit: [6; 16], record: RecordId([7; 16]) })
-    }
-
-    #[track_caller]
-    fn check_version(terminal: &Terminal, version: u32) {
-        assert_eq!(terminal.place().packs.iter().next().map(|pack| pack.version), Some(version));
-    }
-
-    #[test]
-    fn a_visit_ends_by_the_edition_it_began_with() {
-        let mut terminal = serving();
-        happens(&mut terminal, Event::Packs(Box::new(packs(4))));
-        check_version(&terminal, 4);
-        happens(&mut terminal, card());
-        happens(&mut terminal, Event::Found(Box::default()));
-        happens(&mut terminal, Event::Packs(Box::new(packs(5))));
-        check_version(&terminal, 4);
-        tap(&mut terminal, Tap::Done);
-        happens(&mut terminal, Event::Sealed(RecordId([7; 16])));
-        check_version(&terminal, 4);
-        tap(&mut terminal, Tap::Done);
-        check_version(&terminal, 5);
-    }
-
-    #[test]
-    fn a_round_goes_on_with_the_list_after_each_visit_and_ends_with_a_card() {
-        let mut terminal = serving();
-        let village = crate::lists::Ask::Village("上湾村".into());
-        tap(&mut terminal, Tap::ShowPeople);
-        tap(&mut terminal, Tap::People(village.clone()));
-        let line = Line {
-            number: number(),
-            name: "测**".into(),
-            masked: number().masked(),
-            village: "上湾村".into(),
-            state: None,
-            due: Some(Date::constant(2026, 12, 1)),
-            suspends: false,
-        };
-        happens(&mut terminal, Event::People(vec![line]));
-        assert_eq!(tap(&mut terminal, Tap::OpenPerson(1)), [], "nobody stands there");
-        let opens = tap(&mut terminal, Tap::OpenPerson(0));
-        assert_eq!(opens, [Effect::OpenPerson(number())]);
-        happens(&mut terminal, card());
-        happens(&mut terminal, Event::Found(Box::default()));
-        assert!(matches!(terminal.view().page, Page::Person(_)));
-        tap(&mut terminal, Tap::Done);
-        happens(&mut terminal, Event::Sealed(RecordId([7; 16])));
-        let next = tap(&mut terminal, Tap::Done);
-        assert_eq!(next.last(), Some(&Effect::ListPeople { ask: village, page: 0 }));
-        assert!(matches!(terminal.view().page, Page::Choice(_)), "the list is there again");
-        tap(&mut terminal, Tap::Back);
-        assert!(matches!(terminal.view().page, Page::Waiting(_)));
-    }
-}
+mod rounds;
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use crate::lists::Ask;
 use crate::message::{Id, Say};
 use crate::outcome::Tone;
+use crate::policy::Words;
 
 /// All that is on the screen now.
 #[derive(Clone, Debug, PartialEq)]
@@ -149,6 +150,8 @@ pub enum Tap {
     NextPage,
     /// Begin the visit of the person at this place of the list, without a card.
     OpenPerson(u16),
+    /// Check every device and show how each is.
+    ShowDevices,
 }
 
 /// A way that is seldom needed.
@@ -231,6 +234,8 @@ pub enum Page {
     Outbox(Outbox),
     /// People of the roster, masked.
     People(People),
+    /// How each device is.
+    Devices(Devices),
 }
 
 /// See [`Page::SignIn`].
@@ -483,4 +488,30 @@ pub struct PersonLine {
     pub tone: Tone,
     /// By when.
     pub due: Option<Date>,
+}
+
+/// See [`Page::Devices`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Devices {
+    /// The summary, or that the check is under way.
+    pub headline: Say,
+    /// One line a device.
+    pub lines: Vec<DeviceLine>,
+    /// Check again, back.
+    pub buttons: Vec<Button>,
+}
+
+/// How one device is. The words are the check's own, which knows more of devices than core.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeviceLine {
+    /// What it is called.
+    pub name: Words,
+    /// Good: fit for the day. Waiting: works, and wants attention. Stopped: does not work.
+    pub tone: Tone,
+    /// What was found.
+    pub what: Words,
+    /// What to do; none when nothing.
+    pub todo: Option<Words>,
+    /// For support.
+    pub code: String,
 }

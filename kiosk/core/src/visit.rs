@@ -188,6 +188,14 @@ impl Visit {
         matches!(self.phase, Phase::AwaitingCard { .. })
     }
 
+    /// Whether something is being written or printed that must come to its end.
+    pub fn must_finish(&self) -> bool {
+        matches!(
+            self.phase,
+            Phase::Sealing { failed: None, .. } | Phase::Closed { slip: SlipState::Printing, .. }
+        )
+    }
+
     /// Something happened; moves on and says what has to be done.
     pub fn handle(&mut self, event: Event, now: Moment, place: &Place) -> Vec<Effect> {
         if let Event::Face(of, _)

@@ -50,6 +50,9 @@ pub struct Arguments {
     /// Write timeline.jsonl, screens/*.png and summary.json here; a second run takes up where the first stopped.
     #[arg(long)]
     out: Option<PathBuf>,
+    /// More settings of the terminal: tables of devices that the demonstration has not.
+    #[arg(long)]
+    settings: Option<PathBuf>,
     /// Weights, as `models fetch` left them; else where CHANGQING_MODELS says.
     #[arg(long)]
     models: Option<PathBuf>,
@@ -101,6 +104,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         (0..arguments.visits).map(|i| visitor(arguments.seed, i)).collect();
     let models = arguments.models.clone().unwrap_or_else(models::manifest::default_dir);
     let stage = Stage::set(&dir, arguments.seed, &models, &visitors)?;
+    if let Some(more) = &arguments.settings {
+        stage.add_settings(more)?;
+    }
     let config = Config::read(&stage.config_file)?;
     let play = Play::new(arguments, &dir, stage, visitors)?;
     let has_display = std::env::var_os("DISPLAY").is_some_and(|d| !d.is_empty());

@@ -12,14 +12,16 @@ use drivers::fingerprint::{self, profile::Profile};
 use drivers::id_card;
 use drivers::link::LinkConfig;
 use drivers::photo::PhotoDecoder;
-use drivers::photo_loader;
-use drivers::power::{PowerLimits, PowerWatch};
-use drivers::printer;
+use drivers::power::PowerWatch;
 use drivers::selftest::{self, Checked, Outcome};
+use drivers::{livescan, photo_loader, printer, social_card};
+use kiosk_core::outcome::Tone;
+use kiosk_core::view::DeviceLine;
 use serde::Serialize;
 
 use crate::config::Config;
 use crate::devices::words::{self, Words};
+use crate::rooms::guide;
 use crate::shell::real_camera;
 
 /// How one device is, in words. Nothing in it is about a person.
@@ -67,12 +69,16 @@ pub struct Device {
 type Check = Box<dyn FnOnce() -> Checked + Send>;
 
 /// All devices, in the order they are shown. Whoever adds one adds its words to `words.toml`.
-pub static DEVICES: [Device; 7] = [
+pub static DEVICES: [Device; 11] = [
     Device { name: "id-card", prepare: prepare_id_card },
     Device { name: "photo-decoder", prepare: prepare_photo },
+    Device { name: "social-card", prepare: prepare_social_card },
     Device { name: "fingerprint", prepare: prepare_fingerprint },
     Device { name: "camera", prepare: prepare_camera },
     Device { name: "printer", prepare: prepare_printer },
+    Device { name: "panel", prepare: prepare_panel },
+    Device { name: "customer-display", prepare: prepare_customer_display },
+    Device { name: "speaker", prepare: prepare_speaker },
     Device { name: "power", prepare: prepare_power },
     Device { name: "clock", prepare: prepare_clock },
 ];
@@ -83,6 +89,16 @@ pub fn run(config: &Config, only: Option<&str>) -> Vec<Checkup> {
     let wanted = DEVICES.iter().filter(|device| only.is_none_or(|name| name == device.name));
     let checks = wanted.filter_map(|device| Some((device.name, (device.prepare)(config)?)));
     carry_out(checks.collect(), CHECK_MAX)
+}
+
+/// The same for the screen: what somebody has to see to comes first.
+pub fn lines(mut checkups: Vec<Checkup>) -> Vec<DeviceLine> {
+    checkups.sort_by_key(|checkup| match checkup.state {
+        State::Fails => 0,
+        State::Attention => 1,
+        State::Works => 2,
+    });
+    checkups.into_iter().map(Checkup::line).collect()
 }
 
 fn carry_out(checks: Vec<(&'static str, Check)>, limit: Duration) -> Vec<Checkup> {
@@ -115,6 +131,21 @@ fn carry_out(checks: Vec<(&'static str, Check)>, limit: Duration) -> Vec<Checkup
 }
 
 impl Checkup {
+    fn line(self) -> DeviceLine {
+        let said = |Words { zh, en }: Words| kiosk_core::policy::Words { zh, en };
+        DeviceLine {
+            name: said(self.name),
+            tone: match self.state {
+                State::Works => Tone::Good,
+                State::Attention => Tone::Waiting,
+                State::Fails => Tone::Stopped,
+            },
+            what: said(self.what),
+            todo: self.todo.map(said),
+            code: self.code,
+        }
+    }
+
     fn of(device: &'static str, checked: Checked) -> Self {
         let code = checked.outcome.code();
         let (what, todo) = words::of_code(code);
@@ -152,7 +183,11 @@ fn prepare_photo(config: &Config) -> Option<Check> {
 
 fn prepare_fingerprint(config: &Config) -> Option<Check> {
     let config = config.fingerprint.as_ref()?;
-    let link = LinkConfig::serial(&config.port);
+    if let Some(livescan) = &config.livescan {
+        let settings = livescan.settings();
+        return Some(Box::new(move || livescan::check(settings)));
+    }
+    let link = LinkConfig::serial(config.port.as_ref()?);
     let Some(profile) = Profile::named(&config.profile) else {
         return Some(Box::new(|| failed("fingerprint", "finger-reader-profile-unknown")));
     };
@@ -176,9 +211,30 @@ fn prepare_printer(config: &Config) -> Option<Check> {
     Some(Box::new(move || selftest::printer(&link, settings)))
 }
 
+fn prepare_social_card(config: &Config) -> Option<Check> {
+    let settings = config.social_card.as_ref()?.settings();
+    Some(Box::new(move || social_card::check(settings)))
+}
+
+fn prepare_panel(config: &Config) -> Option<Check> {
+    let settings = config.panel.as_ref()?.settings();
+    Some(Box::new(move || selftest::panel(&settings)))
+}
+
+fn prepare_customer_display(config: &Config) -> Option<Check> {
+    let settings = config.customer_display.as_ref()?.settings();
+    Some(Box::new(move || selftest::customer_display(&settings)))
+}
+
+fn prepare_speaker(config: &Config) -> Option<Check> {
+    let settings = config.speaker.as_ref()?.settings();
+    let wanted: Vec<&str> = guide::spoken().map(|id| id.name()).collect();
+    Some(Box::new(move || selftest::speaker(&settings, &wanted)))
+}
+
 /// Every terminal has some power.
-fn prepare_power(_: &Config) -> Option<Check> {
-    let mut watch = PowerWatch::new(PowerLimits::default());
+fn prepare_power(config: &Config) -> Option<Check> {
+    let mut watch = PowerWatch::over(&config.power.folder, config.power.limits());
     // A single reading that says critical is not believed.
     watch.look();
     Some(Box::new(move || selftest::power(&mut watch)))
@@ -197,7 +253,7 @@ fn failed(device: &'static str, code: &'static str) -> Checked {
 /// Longest time for a device.
 pub const CHECK_MAX: Duration = Duration::from_secs(5);
 /// 2026-01-01 UTC: this program is younger than that.
-const OLDEST: Duration = Duration::from_secs(1_767_225_600);
+pub const OLDEST: Duration = Duration::from_secs(1_767_225_600);
 /// The program of ours that loads a vendor's library.
 const LOADER: &str = "photo-decoder";
 const TOO_LATE: &str = "check-too-late";
@@ -228,6 +284,16 @@ mod tests {
         let expected =
             [("printer", "check-fell-over", State::Fails), ("camera", "ok", State::Works)];
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn what_has_to_be_seen_to_comes_first_on_the_screen() {
+        let outcomes = [Outcome::Works, Outcome::Attention("a-b"), Outcome::Fails("c-d")];
+        let checkup =
+            |outcome| Checkup::of("printer", Checked { outcome, ..failed("printer", "") });
+        let tones: Vec<Tone> =
+            lines(outcomes.map(checkup).into()).into_iter().map(|line| line.tone).collect();
+        assert_eq!(tones, [Tone::Stopped, Tone::Waiting, Tone::Good]);
     }
 
     #[test]

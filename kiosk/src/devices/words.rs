@@ -95,7 +95,21 @@ mod tests {
     }
 
     /// Names of devices and facts, and what is asked of a person at a finger reader.
-    const OTHERS: [&str; 22] = [
+    const OTHERS: [&str; 36] = [
+        "social-card",
+        "social-card-reader",
+        "social-card-none",
+        "social-card-moved",
+        "social-card-mute",
+        "social-card-other",
+        "social-card-unreadable",
+        "social-card-read",
+        "social-card-pin-needed",
+        "social-card-no-holder",
+        "social-card-pin-wrong",
+        "social-card-pin-not-tried",
+        "social-card-pin-blocked",
+        "livescan-plugin",
         "id-card",
         "id-card-reader",
         "finger-reader",
@@ -119,7 +133,11 @@ mod tests {
         "finger-too-few-points",
         "finger-lift-first",
     ];
-    const SOURCES: [(&str, &str); 13] = [
+    const SOURCES: [(&str, &str); 17] = [
+        ("social_card", include_str!("../../../drivers/src/social_card.rs")),
+        ("social_card/check", include_str!("../../../drivers/src/social_card/check.rs")),
+        ("livescan", include_str!("../../../drivers/src/livescan.rs")),
+        ("livescan/check", include_str!("../../../drivers/src/livescan/check.rs")),
         ("selftest", include_str!("../../../drivers/src/selftest.rs")),
         ("id_card", include_str!("../../../drivers/src/id_card.rs")),
         ("fingerprint", include_str!("../../../drivers/src/fingerprint.rs")),

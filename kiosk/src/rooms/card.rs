@@ -13,17 +13,20 @@ use kiosk_core::identity::{CardIdentity, IdNumber, IdentitySource, PersonName, S
 use kiosk_core::message::Id;
 use tracing::{info, warn};
 
+use super::{Awaited, Loan};
 use crate::config::IdCardConfig;
-use crate::happening::Teller;
+use crate::happening::{Teller, Told};
 use crate::ids::Ids;
 use crate::tray::{SharedTray, Tray};
 
 /// What the room is asked to do.
 pub enum Order {
-    /// Poll until a card was read.
+    /// Poll until a card was read, here or by another reader.
     Await,
     /// Begin a visit of somebody who is known from the roster, as if this card had been read.
     Open(Box<CardIdentity>),
+    /// Let go of the reader for a while.
+    Lend(Loan),
 }
 
 /// The room.
@@ -33,31 +36,46 @@ pub struct CardRoom {
     tray: SharedTray,
     ids: Ids,
     reader: Option<Reader>,
-    awaiting: bool,
+    awaited: Awaited,
     checked: Instant,
-    told: Option<Told>,
+    told_reader: Told,
+    said: Option<Said>,
 }
 
 /// What the person was told last, so that it is said once.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Told {
+enum Said {
     HoldStill,
     Unusable(Id),
 }
 
 impl CardRoom {
     /// A room that is not yet open.
-    pub fn new(config: IdCardConfig, teller: Teller, tray: SharedTray, ids: Ids) -> Self {
-        let checked = Instant::now();
-        Self { config, teller, tray, ids, reader: None, awaiting: false, checked, told: None }
+    pub fn new(
+        config: IdCardConfig,
+        teller: Teller,
+        tray: SharedTray,
+        ids: Ids,
+        awaited: Awaited,
+    ) -> Self {
+        let (checked, told_reader) = (Instant::now(), Told::new(Id::DeviceIdCard));
+        let (reader, said) = (None, None);
+        Self { config, teller, tray, ids, reader, awaited, checked, told_reader, said }
     }
 
     /// Works until nobody gives orders any more.
     pub fn run(mut self, orders: &Receiver<Order>) {
         loop {
             match orders.recv_timeout(POLL_EVERY) {
-                Ok(Order::Await) => self.start(),
-                Ok(Order::Open(card)) => self.begin(card, Tray::default()),
+                Ok(Order::Await) => self.said = None,
+                Ok(Order::Open(card)) => {
+                    self.awaited.take();
+                    self.begin(card, Tray::default());
+                }
+                Ok(Order::Lend(loan)) => {
+                    self.reader = None;
+                    loan.wait();
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -65,14 +83,9 @@ impl CardRoom {
         }
     }
 
-    fn start(&mut self) {
-        self.awaiting = true;
-        self.told = None;
-    }
-
     /// Between visits only the reader's health is asked: a card is read when somebody is being served, never before.
     fn turn(&mut self) {
-        let asked = match self.awaiting {
+        let asked = match self.awaited.is_open() {
             true => self.reader().and_then(Reader::poll).map(Some),
             false if self.checked.elapsed() < HEALTH_EVERY => return,
             false => self.reader().and_then(Reader::status).map(|()| None),
@@ -80,14 +93,16 @@ impl CardRoom {
         self.checked = Instant::now();
         match asked {
             Ok(found) => {
-                self.teller.device(Id::DeviceIdCard, None);
+                self.told_reader.tell(&self.teller, None);
                 if let Some(found) = found {
                     self.tell(found);
                 }
             }
             Err(error) => {
-                warn!(code = error.code(), "id-card reader");
-                self.teller.device(Id::DeviceIdCard, Some(reader_fault(&error)));
+                if !self.told_reader.is_trouble() {
+                    warn!(code = error.code(), "id-card reader");
+                }
+                self.told_reader.tell(&self.teller, Some(reader_fault(&error)));
             }
         }
     }
@@ -102,10 +117,10 @@ impl CardRoom {
 
     fn tell(&mut self, found: Poll) {
         match found {
-            Poll::NoCard => self.told = None,
+            Poll::NoCard => self.said = None,
             // A card that stayed after a visit belongs to somebody who is leaving.
             Poll::SameCardStillThere => {}
-            Poll::HoldStill => self.tell_once(Told::HoldStill, CardEvent::HoldStill),
+            Poll::HoldStill => self.tell_once(Said::HoldStill, CardEvent::HoldStill),
             Poll::Unverifiable(_) => self.unusable(Id::ErrCardUnverifiable),
             Poll::Card(blocks) => self.read(&blocks),
         }
@@ -116,6 +131,9 @@ impl CardRoom {
         let Some(mut card) = identity else {
             return self.unusable(Id::ErrCardUnreadable);
         };
+        if !self.awaited.take() {
+            return;
+        }
         self.teller.event(Event::Card(CardEvent::Reading));
         let chip_photo = self.decode_photo(&blocks.photo);
         card.has_photo = chip_photo.is_some();
@@ -128,7 +146,6 @@ impl CardRoom {
     fn begin(&mut self, card: Box<CardIdentity>, tray: Tray) {
         let (visit, record) = self.ids.visit_and_record();
         *self.tray.open() = Tray { visit, ..tray };
-        self.awaiting = false;
         self.teller.event(Event::Card(CardEvent::Read { card, visit, record }));
     }
 
@@ -141,16 +158,18 @@ impl CardRoom {
         if let Err(error) = &decoded {
             warn!(code = error.code(), "chip photo");
         }
+        let trouble = decoded.is_err().then_some(Id::ErrPhotoDecoder);
+        self.teller.device(Id::DevicePhotoDecoder, trouble);
         decoded.ok()
     }
 
     fn unusable(&mut self, err: Id) {
-        self.tell_once(Told::Unusable(err), CardEvent::Unusable(err));
+        self.tell_once(Said::Unusable(err), CardEvent::Unusable(err));
     }
 
-    fn tell_once(&mut self, told: Told, event: CardEvent) {
-        if self.told != Some(told) {
-            self.told = Some(told);
+    fn tell_once(&mut self, said: Said, event: CardEvent) {
+        if self.said != Some(said) {
+            self.said = Some(said);
             self.teller.event(Event::Card(event));
         }
     }
@@ -181,7 +200,7 @@ fn identity(text: CardText, blocks: &CardBlocks) -> Option<CardIdentity> {
     })
 }
 
-fn date((year, month, day): fields::Date) -> Option<Date> {
+pub(super) fn date((year, month, day): fields::Date) -> Option<Date> {
     let year = i16::try_from(year).ok()?;
     Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
 }

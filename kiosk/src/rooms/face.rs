@@ -39,6 +39,8 @@ pub enum Order {
     Take(Sitting, Picture),
     /// Stop.
     Stop,
+    /// Let go of the camera for a while.
+    Lend(super::Loan),
 }
 
 /// How a sign of life is looked for.
@@ -134,6 +136,11 @@ impl FaceRoom {
     fn obey(&mut self, order: Order) {
         self.doing = match order {
             Order::Stop => Doing::Nothing,
+            Order::Lend(loan) => {
+                self.camera = None;
+                loan.wait();
+                Doing::Nothing
+            }
             Order::Preview => {
                 self.reader.load(&self.models);
                 Doing::Preview

@@ -1,12 +1,14 @@
 //! The fingerprint module and its network: progress while the image comes, quality as coaching, then compared.
 
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
+use drivers::finger_scanner::{FingerScanner, ScannerError};
 use drivers::fingerprint::profile::Profile;
 use drivers::fingerprint::{self, Capture, Light, Progress, Retry, Sensor, Settings};
 use drivers::link::LinkConfig;
+use drivers::livescan::Scanner;
 use kiosk_core::decision::{Comparison, Liveness, Modality};
 use kiosk_core::event::{Event, FingerEvent, FingerPurpose, Sitting};
 use kiosk_core::message::Id;
@@ -14,8 +16,9 @@ use models::finger::{FingerCoaching, FingerEngine, FingerTemplate, GreyImage};
 use models::{Manifest, matcher};
 use tracing::{info, warn};
 
+use super::Loan;
 use crate::config::FingerprintConfig;
-use crate::happening::Teller;
+use crate::happening::{Teller, Told};
 use crate::tray::SharedTray;
 
 /// What the room is asked to do.
@@ -31,6 +34,8 @@ pub enum Order {
     },
     /// Stop.
     Stop,
+    /// Let go of the scanner for a while.
+    Lend(Loan),
 }
 
 /// The room.
@@ -39,8 +44,11 @@ pub struct FingerRoom {
     models: PathBuf,
     teller: Teller,
     tray: SharedTray,
-    sensor: Option<Sensor>,
+    told: Told,
+    scanner: Option<Box<dyn FingerScanner>>,
+    /// The network, and the size of the images it was made for.
     engine: Option<(FingerEngine, Manifest)>,
+    engine_size: (u32, u32),
     sitting: Sitting,
 }
 
@@ -59,57 +67,91 @@ impl FingerRoom {
         teller: Teller,
         tray: SharedTray,
     ) -> Self {
-        let sitting = Sitting::default();
-        Self { config, models, teller, tray, sensor: None, engine: None, sitting }
+        Self {
+            config,
+            models,
+            teller,
+            tray,
+            told: Told::new(Id::DeviceFinger),
+            scanner: None,
+            engine: None,
+            engine_size: (0, 0),
+            sitting: Sitting::default(),
+        }
     }
 
     /// Works until nobody gives orders any more.
     pub fn run(mut self, orders: &Receiver<Order>) {
-        self.load();
-        if let Err(err) = self.open() {
-            self.teller.device(Id::DeviceFinger, Some(err));
-        }
-        while let Ok(order) = orders.recv() {
-            if let Order::Scan { sitting, purpose, finger } = order {
-                self.sitting = sitting;
-                self.scan(purpose, finger, orders);
+        self.look();
+        loop {
+            match orders.recv_timeout(LOOK_EVERY) {
+                Ok(Order::Scan { sitting, purpose, finger }) => {
+                    self.sitting = sitting;
+                    self.scan(purpose, finger, orders);
+                }
+                Ok(Order::Lend(loan)) => self.lend(loan),
+                Ok(Order::Stop) => {}
+                Err(RecvTimeoutError::Timeout) => self.look(),
+                Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
 
-    fn load(&mut self) {
-        let Some(profile) = Profile::named(&self.config.profile) else {
-            return self.teller.device(Id::DeviceFinger, Some(Id::ErrFingerSilent));
-        };
-        let loaded = Manifest::built_in().and_then(|manifest| {
-            let engine =
-                FingerEngine::load(&self.models, &manifest, profile.width, profile.height)?;
-            Ok((engine, manifest))
+    fn lend(&mut self, loan: Loan) {
+        self.scanner = None;
+        loan.wait();
+    }
+
+    /// Between two people: a scanner that was plugged in again is found, and one that went is missed.
+    fn look(&mut self) {
+        let answered = self.open().map_err(|error| self.lost(&error));
+        let answered = answered.and_then(|()| {
+            let scanner = self.scanner.as_mut().expect("opened above");
+            scanner.ping().map_err(|error| self.lost(&error))
         });
-        match loaded {
-            Ok(engine) => self.engine = Some(engine),
-            Err(error) => {
-                warn!(%error, "fingerprint network");
-                self.teller.device(Id::DeviceFingerModel, Some(Id::ErrFingerModelMissing));
-            }
-        }
+        self.told.tell(&self.teller, answered.err());
     }
 
-    fn open(&mut self) -> Result<&mut Sensor, Id> {
-        if self.sensor.is_none() {
-            let profile = Profile::named(&self.config.profile).ok_or(Id::ErrFingerSilent)?;
-            let settings = Settings { profile, ..Settings::default() };
-            let sensor = Sensor::open(&LinkConfig::serial(&self.config.port), settings);
-            self.sensor = Some(sensor.map_err(|error| {
-                warn!(code = error.code(), "fingerprint module");
-                Id::ErrFingerSilent
-            })?);
-            self.teller.device(Id::DeviceFinger, None);
+    /// Opens the scanner, and loads the network for the size of its images.
+    fn open(&mut self) -> Result<(), ScannerError> {
+        if self.scanner.is_some() {
+            return Ok(());
         }
-        Ok(self.sensor.as_mut().expect("opened above"))
+        let (scanner, size) = open(&self.config)?;
+        self.scanner = Some(scanner);
+        self.load(size);
+        Ok(())
+    }
+
+    /// It is opened anew at the next look or order.
+    fn lost(&mut self, error: &ScannerError) -> Id {
+        if self.scanner.take().is_some() || !self.told.is_trouble() {
+            warn!(code = error.code(), "fingerprint scanner");
+        }
+        Id::ErrFingerSilent
+    }
+
+    fn load(&mut self, size: (u32, u32)) {
+        if self.engine.is_some() && self.engine_size == size {
+            return;
+        }
+        let loaded = Manifest::built_in().and_then(|manifest| {
+            Ok((FingerEngine::load(&self.models, &manifest, size.0, size.1)?, manifest))
+        });
+        if let Err(error) = &loaded {
+            warn!(%error, "fingerprint network");
+        }
+        let trouble = loaded.is_err().then_some(Id::ErrFingerModelMissing);
+        self.teller.device(Id::DeviceFingerModel, trouble);
+        self.engine = loaded.ok();
+        self.engine_size = size;
     }
 
     fn scan(&mut self, purpose: FingerPurpose, finger: u8, orders: &Receiver<Order>) {
+        if let Err(error) = self.open() {
+            let err = self.lost(&error);
+            return self.failed(err);
+        }
         if self.engine.is_none() {
             return self.tell(FingerEvent::Failed(Id::ErrFingerModelMissing));
         }
@@ -126,6 +168,7 @@ impl FingerRoom {
                     self.sitting = sitting;
                     return self.scan(purpose, finger, orders);
                 }
+                Ok(Order::Lend(loan)) => self.lend(loan),
                 Err(TryRecvError::Empty) => {}
             }
             if Instant::now() >= until {
@@ -165,7 +208,10 @@ impl FingerRoom {
             last = (prompt, progress);
             teller.event(Event::Finger(sitting, FingerEvent::Seen { prompt, progress }));
         };
-        let captured = self.open()?.capture(Instant::now() + ORDER_EVERY, &mut told);
+        let captured = self.open().and_then(|()| {
+            let scanner = self.scanner.as_mut().expect("opened above");
+            scanner.capture(Instant::now() + ORDER_EVERY, &mut told)
+        });
         match captured {
             Ok(Capture::Retry(Retry::NoFinger)) => Ok(None),
             Ok(Capture::Retry(why)) => {
@@ -173,11 +219,7 @@ impl FingerRoom {
                 Ok(None)
             }
             Ok(Capture::Image(image)) => Ok(self.understand(image)),
-            Err(error) => {
-                warn!(code = error.code(), "fingerprint module");
-                self.sensor = None;
-                Err(Id::ErrFingerSilent)
-            }
+            Err(error) => Err(self.lost(&error)),
         }
     }
 
@@ -251,7 +293,7 @@ impl FingerRoom {
     }
 
     fn failed(&mut self, err: Id) {
-        self.teller.device(Id::DeviceFinger, Some(err));
+        self.told.tell(&self.teller, Some(err));
         self.tell(FingerEvent::Failed(err));
     }
 
@@ -261,12 +303,26 @@ impl FingerRoom {
 
     /// The lamp helps; a module without one works as well.
     fn light(&mut self, light: Light) {
-        if let Some(sensor) = &mut self.sensor
-            && let Err(error) = sensor.light(light)
+        if let Some(scanner) = &mut self.scanner
+            && let Err(error) = scanner.light(light)
         {
             warn!(code = error.code(), "fingerprint lamp");
         }
     }
+}
+
+/// The scanner of the settings, and the size of its images in pixels.
+fn open(config: &FingerprintConfig) -> Result<(Box<dyn FingerScanner>, (u32, u32)), ScannerError> {
+    if let Some(livescan) = &config.livescan {
+        let scanner = Scanner::open(livescan.settings())?;
+        let size = (scanner.window().width, scanner.window().height);
+        return Ok((Box::new(scanner), size));
+    }
+    let port = config.port.as_ref().expect("the settings were checked: port or livescan");
+    let profile = Profile::named(&config.profile).expect("the settings were checked: a profile");
+    let settings = Settings { profile, ..Settings::default() };
+    let sensor = Sensor::open(&LinkConfig::serial(port), settings)?;
+    Ok((Box::new(sensor), (profile.width, profile.height)))
 }
 
 fn retry_hint(why: Retry) -> Id {
@@ -296,3 +352,5 @@ const SITTING_TIME: Duration = Duration::from_secs(60);
 const PROGRESS_STEP: f32 = 0.05;
 /// How long the room does not listen to orders.
 const ORDER_EVERY: Duration = Duration::from_millis(500);
+/// How often the scanner is asked for a sign of life when no finger is wanted.
+const LOOK_EVERY: Duration = Duration::from_secs(3);

@@ -1,8 +1,10 @@
 //! The slip that the person takes home: large words, what comes next, and the record's number as QR.
 
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
 
 use drivers::link::LinkConfig;
+use drivers::printer::status::Status;
 use drivers::printer::{self, Align, Line, Printed, Printer, PrinterError, Settings};
 use kiosk_core::decoder::Form;
 use kiosk_core::event::{Event, Slip};
@@ -13,48 +15,84 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 use ui::catalogue;
 
+use super::Loan;
 use crate::config::PrinterConfig;
-use crate::happening::Teller;
+use crate::happening::{Teller, Told};
+
+/// What the room is asked to do.
+pub enum Order {
+    /// Print this.
+    Print(Sheet),
+    /// Let go of the printer for a while.
+    Lend(Loan),
+}
 
 /// The room.
 pub struct PaperRoom {
     config: Option<PrinterConfig>,
     teller: Teller,
+    told: Told,
     printer: Option<Printer>,
 }
 
 impl PaperRoom {
     /// A room; without a printer every slip is told as not printed.
     pub fn new(config: Option<PrinterConfig>, teller: Teller) -> Self {
-        Self { config, teller, printer: None }
+        Self { config, teller, told: Told::new(Id::DevicePrinter), printer: None }
     }
 
-    /// Works until nobody gives orders any more.
-    pub fn run(mut self, orders: &Receiver<Sheet>) {
-        while let Ok(sheet) = orders.recv() {
-            let state = match self.print(&sheet) {
-                Ok(()) => SlipState::Printed,
-                Err(err) => SlipState::NotPrinted(err),
-            };
-            let trouble = match state {
-                SlipState::NotPrinted(err) => Some(err),
-                _ => None,
-            };
-            self.teller.device(Id::DevicePrinter, trouble);
-            self.teller.event(Event::Slip(state));
+    /// Works until nobody gives orders any more. Between slips the printer is asked how it is, so that somebody can
+    /// change the paper before it is wanted.
+    pub fn run(mut self, orders: &Receiver<Order>) {
+        self.look();
+        loop {
+            match orders.recv_timeout(LOOK_EVERY) {
+                Ok(Order::Print(sheet)) => self.serve(&sheet),
+                Ok(Order::Lend(loan)) => {
+                    self.printer = None;
+                    loan.wait();
+                }
+                Err(RecvTimeoutError::Timeout) => self.look(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
         }
+    }
+
+    fn serve(&mut self, sheet: &Sheet) {
+        let printed = self.print(sheet);
+        self.told.tell(&self.teller, printed.err());
+        let state = printed.map_or_else(SlipState::NotPrinted, |()| SlipState::Printed);
+        self.teller.event(Event::Slip(state));
+    }
+
+    fn look(&mut self) {
+        if self.config.is_none() {
+            return;
+        }
+        let status = self.open().and_then(Printer::status);
+        let trouble = match status {
+            Ok(status) => trouble(status),
+            Err(error) => Some(self.lost(&error)),
+        };
+        self.told.tell(&self.teller, trouble);
     }
 
     fn print(&mut self, sheet: &Sheet) -> Result<(), Id> {
-        let printer = self.open().map_err(|error| self::silent(&error))?;
-        match printer.print(&sheet.laid_out()) {
+        let printed = self.open().and_then(|printer| printer.print(&sheet.laid_out()));
+        match printed {
             Ok(Printed::Done { .. } | Printed::Sent) => Ok(()),
-            Ok(Printed::PaperOut | Printed::CoverOpen) => Err(Id::ErrPrinterPaper),
-            Err(error) => {
-                self.printer = None;
-                Err(silent(&error))
-            }
+            Ok(Printed::PaperOut) => Err(Id::ErrPrinterPaper),
+            Ok(Printed::CoverOpen) => Err(Id::ErrPrinterCover),
+            Err(error) => Err(self.lost(&error)),
         }
+    }
+
+    /// It is opened anew at the next look.
+    fn lost(&mut self, error: &PrinterError) -> Id {
+        if self.printer.take().is_some() {
+            warn!(code = error.code(), "printer");
+        }
+        Id::ErrPrinterSilent
     }
 
     fn open(&mut self) -> Result<&mut Printer, PrinterError> {
@@ -73,9 +111,14 @@ impl PaperRoom {
     }
 }
 
-fn silent(error: &PrinterError) -> Id {
-    warn!(code = error.code(), "printer");
-    Id::ErrPrinterSilent
+fn trouble(status: Status) -> Option<Id> {
+    match status {
+        s if s.cover_open => Some(Id::ErrPrinterCover),
+        s if s.paper_out => Some(Id::ErrPrinterPaper),
+        s if s.fault || s.cutter_stuck => Some(Id::ErrPrinterSilent),
+        s if s.paper_low => Some(Id::ErrPrinterLow),
+        _ => None,
+    }
 }
 
 /// A slip in its final words, from top to bottom: as it is printed, and as the store keeps it.
@@ -183,3 +226,4 @@ fn centred(text: &str, is_bold: bool) -> Part {
 
 /// Large enough for a phone of ten years ago.
 const QR_MODULE_DOTS: u32 = 6;
+const LOOK_EVERY: Duration = Duration::from_secs(3);

@@ -245,7 +245,7 @@ fn read_identity(reader: &mut Reader<'_>) -> Result<String, RecordError> {
     reader.key(1)?;
     optional_text(reader, "name", NAME_MAX)?;
     reader.key(2)?;
-    check(reader.uint()? <= 2, "source")?;
+    check(reader.uint()? <= 3, "source")?;
     reader.key(3)?;
     date(reader, "birth")?;
     reader.key(4)?;

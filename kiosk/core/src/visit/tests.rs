@@ -1059,6 +1059,7 @@ fn buttons(page: &Page) -> Option<Vec<Button>> {
         Page::Result(page) => page.buttons.clone(),
         Page::Outbox(page) => page.buttons.clone(),
         Page::People(page) => page.buttons.clone(),
+        Page::Devices(page) => page.buttons.clone(),
         Page::Saving => return None,
     })
 }

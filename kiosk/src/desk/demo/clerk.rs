@@ -118,6 +118,7 @@ impl Clerk {
                 Some(Tap::Done)
             }
             Page::Document(_) | Page::Saving | Page::Outbox(_) | Page::People(_) => None,
+            Page::Devices(_) => None,
         })
     }
 

@@ -220,6 +220,7 @@ fn name(event: &Event) -> Option<String> {
         Event::People(_) | Event::Villages(_) | Event::Packs(_) => return None,
         // Which digit is nobody's business; how many there were is not either.
         Event::Tapped(Tap::Digit(_)) => "tapped Digit".into(),
+        Event::Checked(_) | Event::Power(_) | Event::Presence(_) => return None,
         Event::Tapped(tap) => format!("tapped {tap:?}"),
         Event::PinChecked(_, check) => format!("pin-checked {check:?}"),
         Event::Card(CardEvent::HoldStill) => return None,
@@ -286,6 +287,7 @@ pub fn page_key(view: &View) -> String {
         },
         Page::Outbox(_) => "outbox".into(),
         Page::People(_) => "people".into(),
+        Page::Devices(_) => "devices".into(),
     }
 }
 

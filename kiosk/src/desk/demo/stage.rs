@@ -84,6 +84,14 @@ impl Stage {
         })
     }
 
+    /// Lays a file of settings beside those of the demonstration.
+    pub fn add_settings(&self, file: &Path) -> io::Result<()> {
+        let folder = self.config_file.with_extension("d");
+        fs::create_dir_all(&folder)?;
+        fs::copy(file, folder.join("more.toml"))?;
+        Ok(())
+    }
+
     /// Orders to the simulated devices.
     pub fn devices(&self) -> Devices {
         self.devices.clone()

@@ -1,0 +1,196 @@
+//! What happens to the terminal between and around visits, as stories.
+
+use expect_test::{Expect, expect};
+use jiff::civil::Date;
+
+use super::*;
+use crate::event::CardEvent;
+use crate::identity::{CardIdentity, IdNumber, IdentitySource, PersonName, Sex, ValidTo};
+use crate::operator::{Operator, Role};
+use crate::policy::{PackSet, Words};
+use crate::record::RecordId;
+use crate::view::SlipState;
+
+#[test]
+fn an_empty_battery_keeps_the_visit_and_closes_the_terminal_until_there_is_power() {
+    check(
+        "sign-in low card found empty pick empty enough pick",
+        &expect![[r#"
+            sign-in -> waiting; AwaitCard, Speak(LayCard), ListDrafts
+            low -> waiting; 
+            card -> waiting; Find
+            found -> person; SaveDraft
+            empty -> sign-in: err-power-empty; StopSensors, Forget, PowerDown
+            pick -> sign-in: err-power-empty; 
+            empty -> sign-in: err-power-empty; 
+            enough -> sign-in; 
+            pick -> sign-in of op; 
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_being_sealed_and_printed_comes_to_its_end_first() {
+    check(
+        "sign-in card found not-theirs empty sealed printed",
+        &expect![[r#"
+            sign-in -> waiting; AwaitCard, Speak(LayCard), ListDrafts
+            card -> waiting; Find
+            found -> person; SaveDraft
+            not-theirs -> saving; StopSensors, Seal
+            empty -> saving; 
+            sealed -> result; Print, Speak(OutcomeNotPresent), Send
+            printed -> sign-in: err-power-empty; StopSensors, Forget, PowerDown
+        "#]],
+    );
+}
+
+#[test]
+fn the_devices_are_checked_between_visits_only() {
+    check(
+        "devices checked devices checked-late back checked-late sign-in devices back card devices",
+        &expect![[r#"
+            devices -> devices-checking, 0 lines; CheckDevices
+            checked -> devices-failing, 2 lines; 
+            devices -> devices-checking, 0 lines; CheckDevices
+            checked-late -> devices-failing, 2 lines; 
+            back -> sign-in; 
+            checked-late -> sign-in; 
+            sign-in -> waiting; AwaitCard, Speak(LayCard), ListDrafts
+            devices -> devices-checking, 0 lines; CheckDevices
+            back -> waiting; 
+            card -> waiting; Find
+            devices -> waiting; 
+        "#]],
+    );
+}
+
+#[test]
+fn a_card_ends_the_look_at_the_devices() {
+    check(
+        "sign-in devices card found",
+        &expect![[r#"
+            sign-in -> waiting; AwaitCard, Speak(LayCard), ListDrafts
+            devices -> devices-checking, 0 lines; CheckDevices
+            card -> waiting; Find
+            found -> person; SaveDraft
+        "#]],
+    );
+}
+
+#[test]
+fn whoever_comes_is_greeted_where_a_card_is_awaited() {
+    check(
+        "comes sign-in comes goes card comes",
+        &expect![[r#"
+            comes -> sign-in; 
+            sign-in -> waiting; AwaitCard, Speak(LayCard), ListDrafts
+            comes -> waiting; Speak(LayCard)
+            goes -> waiting; 
+            card -> waiting; Find
+            comes -> waiting; 
+        "#]],
+    );
+}
+
+fn check(story: &str, expected: &Expect) {
+    let mut terminal = Terminal::new(place());
+    let mut told = String::new();
+    for word in story.split_whitespace() {
+        let effects: Vec<Effect> =
+            events(word).into_iter().flat_map(|event| terminal.handle(event, now())).collect();
+        let effects: Vec<String> = effects.iter().filter_map(effect).collect();
+        told += &format!("{word} -> {}; {}\n", page(&terminal), effects.join(", "));
+    }
+    expected.assert_eq(&told);
+}
+
+fn events(word: &str) -> Vec<Event> {
+    let tapped = |tap| vec![Event::Tapped(tap)];
+    let pick = Event::Tapped(Tap::PickOperator("op".into()));
+    match word {
+        "pick" => vec![pick],
+        "sign-in" => vec![pick, Event::PinChecked("op".into(), PinCheck::Right)],
+        "low" => vec![Event::Power(Power::Low)],
+        "empty" => vec![Event::Power(Power::Empty)],
+        "enough" => vec![Event::Power(Power::Enough)],
+        "card" => {
+            let card = Box::new(card());
+            vec![Event::Card(CardEvent::Read { card, visit: [6; 16], record: RECORD })]
+        }
+        "found" => vec![Event::Found(Box::default())],
+        "not-theirs" => tapped(Tap::NotTheirCard),
+        "sealed" => vec![Event::Sealed(RECORD)],
+        "printed" => vec![Event::Slip(SlipState::Printed)],
+        "devices" => tapped(Tap::ShowDevices),
+        "back" => tapped(Tap::Back),
+        "checked" | "checked-late" => {
+            vec![Event::Checked(vec![line(Tone::Good), line(Tone::Stopped)])]
+        }
+        "comes" => vec![Event::Presence(true)],
+        "goes" => vec![Event::Presence(false)],
+        word => panic!("no event {word}"),
+    }
+}
+
+fn page(terminal: &Terminal) -> String {
+    match terminal.view().page {
+        Page::SignIn(page) => {
+            let picked = page.picked.map_or(String::new(), |picked| format!(" of {picked}"));
+            let notice = page.notice.map_or(String::new(), |say| format!(": {}", say.id.name()));
+            format!("sign-in{picked}{notice}")
+        }
+        Page::Waiting(_) => "waiting".into(),
+        Page::Person(_) => "person".into(),
+        Page::Saving => "saving".into(),
+        Page::Result(_) => "result".into(),
+        Page::Devices(page) => format!("{}, {} lines", page.headline.id.name(), page.lines.len()),
+        page => panic!("not in these stories: {page:?}"),
+    }
+}
+
+fn effect(effect: &Effect) -> Option<String> {
+    let shown = format!("{effect:?}");
+    let name = shown.split(['(', ' ']).next().expect("an effect has a name");
+    Some(if name == "Speak" { shown } else { name.into() })
+}
+
+fn line(tone: Tone) -> DeviceLine {
+    let words = || Words { zh: "读卡器".into(), en: "reader".into() };
+    DeviceLine { name: words(), tone, what: words(), todo: None, code: "ok".into() }
+}
+
+fn card() -> CardIdentity {
+    CardIdentity {
+        name: PersonName("测试人".into()),
+        sex: Sex::Female,
+        birth: Date::constant(1949, 12, 31),
+        number: IdNumber::parse("11010519491231002X").unwrap(),
+        address: String::new(),
+        issuer: String::new(),
+        valid_from: None,
+        valid_to: ValidTo::Open,
+        source: IdentitySource::SocialCard,
+        has_photo: false,
+    }
+}
+
+fn place() -> Place {
+    Place {
+        device: "d".into(),
+        site: "s".into(),
+        site_name: "S".into(),
+        packs: PackSet::from_packs(Vec::new()),
+        operators: vec![Operator { id: "op".into(), name: "op".into(), role: Role::Operator }],
+        notice: "n".into(),
+        notice_digest: [0; 32],
+        troubles: Vec::new(),
+    }
+}
+
+/// 2026-11-16, ten in the morning in China.
+fn now() -> Moment {
+    Moment { wall_ms: 1_794_794_400_000, ..Moment::default() }
+}
+
+const RECORD: RecordId = RecordId([7; 16]);

@@ -1,0 +1,61 @@
+//! The example is read with every key; what cannot be meant is refused in words.
+
+use super::*;
+
+#[test]
+fn the_example_has_every_table_and_is_read() {
+    let config = read(EXAMPLE).expect("the example is right");
+    assert!(config.id_card.is_some() && config.camera.is_some() && config.printer.is_some());
+    let livescan = config.fingerprint.and_then(|fingerprint| fingerprint.livescan);
+    assert_eq!(livescan.map(|livescan| livescan.settings().ppi), Some(500));
+    let social = config.social_card.map(|social| social.settings().reader);
+    assert_eq!(social, Some(Some("ACS".into())));
+    assert_eq!(config.speaker.map(|speaker| speaker.settings().volume), Some(80));
+    let panel = config.panel.expect("the example has a panel").settings();
+    assert!(panel.lamps.len() == 5 && panel.light.is_some() && panel.tamper.is_some());
+    let display = config.customer_display.map(|display| display.settings());
+    assert!(matches!(display, Some(drivers::display::DisplayConfig::St7789(_))));
+    assert_eq!(config.power.shut_down.len(), 2);
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_in_words() {
+    for (from, to, expected) in [
+        ("volume = 80", "volume = 101", "[speaker] volume is more than 100"),
+        ("fill_percent = 60", "fill_percent = 200", "[panel] fill_percent is more than 100"),
+        ("critical_percent = 8", "critical_percent = 20", "critical_percent is not below"),
+        ("rotation = 0 ", "rotation = 45 ", "[camera] rotation is none of"),
+        ("# port = \"/dev/ttyAMA0\"", "port = \"x\"", "both port and livescan"),
+        ("\"GPIO6\"", "\"GPIO5\"", "GPIO5 is used twice"),
+        ("[panel]", "[panell]", "unknown field `panell`"),
+        ("buzzer = {", "buzer = {", "unknown field `buzer`"),
+        ("pull = \"down\"", "pull = \"left\"", "unknown variant `left`"),
+        ("customer_display.st7789", "customer_display.st7735", "unknown variant `st7735`"),
+    ] {
+        assert!(EXAMPLE.contains(from), "{from} is in the example");
+        let told = read(&EXAMPLE.replacen(from, to, 1)).expect_err(to);
+        assert!(told.contains(expected), "{to}: {told}");
+    }
+}
+
+#[test]
+fn a_module_needs_a_profile_that_is_known() {
+    let module = EXAMPLE.replace("# port = \"/dev/ttyAMA0\"", "port = \"x\"");
+    let (before, after) = module.split_once("\n[fingerprint.livescan]").expect("there");
+    let (_, after) = after.split_once("# 凭条打印机").expect("there");
+    let module = format!("{before}\n# {after}");
+    assert!(read(&module).is_ok());
+    let told = read(&module.replace("\"as608\"", "\"as609\"")).expect_err("no such profile");
+    assert!(told.contains("profile as609 is not known"), "{told}");
+    let told = read(&module.replace("port = \"x\"", "")).expect_err("no port");
+    assert!(told.contains("needs port or livescan"), "{told}");
+}
+
+fn read(text: &str) -> Result<Config, String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("kiosk.toml");
+    std::fs::write(&file, text).expect("a file");
+    Config::read(&file).map_err(|problem| crate::chain(&problem))
+}
+
+const EXAMPLE: &str = include_str!("../../example.toml");

@@ -1,0 +1,187 @@
+//! The reader for social-security cards: another way to say who somebody is. No PIN is ever asked for or tried here.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use drivers::social_card::{Holder, HolderFile, Reader, Reading, Settings, SocialCardError};
+use kiosk_core::event::{CardEvent, Event};
+use kiosk_core::identity::{CardIdentity, IdNumber, IdentitySource, PersonName, Sex, ValidTo};
+use kiosk_core::message::Id;
+use tracing::{info, warn};
+
+use super::card::date;
+use super::{Awaited, Loan};
+use crate::happening::{Teller, Told};
+use crate::ids::Ids;
+use crate::tray::{SharedTray, Tray};
+
+/// What the room is asked to do.
+pub enum Order {
+    /// Look for a card.
+    Await,
+    /// Let go of the reader for a while.
+    Lend(Loan),
+}
+
+/// A slot for social-security cards; the driver, or a test.
+pub trait Slot: Send {
+    /// Whether there is a card now.
+    fn has_card(&mut self) -> Result<bool, SocialCardError>;
+    /// Reads its free files.
+    fn read(&mut self) -> Result<Reading, SocialCardError>;
+}
+
+/// Makes the slot; called again when the reader was lent out.
+pub type MakeSlot = Box<dyn FnMut() -> Box<dyn Slot> + Send>;
+
+/// The room.
+pub struct SocialRoom {
+    make: MakeSlot,
+    slot: Option<Box<dyn Slot>>,
+    awaited: Awaited,
+    /// The card in the slot was told of: it is not read again before it is drawn.
+    is_spent: bool,
+    teller: Teller,
+    told: Told,
+    tray: SharedTray,
+    ids: Ids,
+}
+
+impl Slot for Reader {
+    fn has_card(&mut self) -> Result<bool, SocialCardError> {
+        self.wait_for_card(Instant::now())
+    }
+
+    fn read(&mut self) -> Result<Reading, SocialCardError> {
+        Reader::read(self)
+    }
+}
+
+impl SocialRoom {
+    /// A room over the reader of the settings.
+    pub fn new(
+        settings: Settings,
+        teller: Teller,
+        tray: SharedTray,
+        ids: Ids,
+        awaited: Awaited,
+    ) -> Self {
+        let make = move || Box::new(Reader::new(settings.clone())) as Box<dyn Slot>;
+        Self::over(Box::new(make), teller, tray, ids, awaited)
+    }
+
+    /// A room over the slots that `make` gives.
+    pub fn over(
+        make: MakeSlot,
+        teller: Teller,
+        tray: SharedTray,
+        ids: Ids,
+        awaited: Awaited,
+    ) -> Self {
+        let told = Told::new(Id::DeviceSocialCard);
+        Self { make, slot: None, awaited, is_spent: false, teller, told, tray, ids }
+    }
+
+    /// Works until nobody gives orders any more.
+    pub fn run(mut self, orders: &Receiver<Order>) {
+        loop {
+            match orders.recv_timeout(POLL_EVERY) {
+                Ok(Order::Await) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Order::Lend(loan)) => {
+                    self.slot = None;
+                    loan.wait();
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            self.turn();
+        }
+    }
+
+    /// Asking the service whether there is a card costs nothing, so its health is known at all times. A card is read
+    /// only when somebody is being served.
+    fn turn(&mut self) {
+        let looked = self.look();
+        if let Err(error) = &looked
+            && !self.told.is_trouble()
+        {
+            warn!(code = error.code(), "social-card reader");
+        }
+        self.told.tell(&self.teller, looked.is_err().then_some(Id::ErrSocialReaderSilent));
+    }
+
+    fn look(&mut self) -> Result<(), SocialCardError> {
+        let slot = self.slot.get_or_insert_with(&mut self.make);
+        if !slot.has_card()? {
+            self.is_spent = false;
+        } else if !self.is_spent && self.awaited.is_open() {
+            let reading = slot.read()?;
+            self.tell(reading);
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, reading: Reading) {
+        info!(reading = reading.code(), "social-security card");
+        let event = match reading {
+            Reading::NoCard => return,
+            Reading::Moved => return self.teller.event(Event::Card(CardEvent::HoldStill)),
+            Reading::Mute | Reading::OtherCard => CardEvent::Unusable(Id::ErrSocialCardOther),
+            Reading::Unreadable => CardEvent::Unusable(Id::ErrSocialCardUnreadable),
+            Reading::Card(card) => match card.holder {
+                HolderFile::Open(holder) => match identity(&holder) {
+                    Some(card) => return self.lay(card),
+                    None => CardEvent::Unusable(Id::ErrSocialCardUnreadable),
+                },
+                _ => CardEvent::Unusable(Id::ErrSocialCardLocked),
+            },
+            // Without a PIN these do not come.
+            Reading::PinWrong { .. } | Reading::PinNotTried | Reading::PinBlocked => {
+                CardEvent::Unusable(Id::ErrSocialCardLocked)
+            }
+        };
+        self.is_spent = true;
+        self.teller.event(Event::Card(event));
+    }
+
+    fn lay(&mut self, card: CardIdentity) {
+        self.is_spent = true;
+        if !self.awaited.take() {
+            return;
+        }
+        self.teller.event(Event::Card(CardEvent::Reading));
+        let (visit, record) = self.ids.visit_and_record();
+        *self.tray.open() = Tray { visit, ..Tray::default() };
+        let card = Box::new(card);
+        self.teller.event(Event::Card(CardEvent::Read { card, visit, record }));
+    }
+}
+
+/// The holder as core's nouns; none when the number cannot be one or the name cannot be read.
+fn identity(holder: &Holder) -> Option<CardIdentity> {
+    let number = IdNumber::parse(&holder.number).ok()?;
+    Some(CardIdentity {
+        name: PersonName(holder.name.clone()?),
+        sex: match holder.sex {
+            Some('1') => Sex::Male,
+            Some('2') => Sex::Female,
+            _ => Sex::Unstated,
+        },
+        birth: match holder.birth {
+            Some(birth) => date(birth)?,
+            None => number.birth(),
+        },
+        number,
+        address: String::new(),
+        issuer: String::new(),
+        valid_from: None,
+        valid_to: ValidTo::Open,
+        source: IdentitySource::SocialCard,
+        has_photo: false,
+    })
+}
+
+/// How long a card waits in the slot before it is noticed.
+const POLL_EVERY: Duration = Duration::from_millis(400);
+
+#[cfg(test)]
+mod tests;
