@@ -168,7 +168,7 @@ impl Program {
         }
         let outputs = self.outputs.iter().map(|id| self.read(*id, input, &memory).to_vec());
         let outputs = outputs.collect();
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+        self.keep(memory);
         Ok(outputs)
     }
 
@@ -192,6 +192,14 @@ impl Program {
     fn memory(&self) -> Vec<Vec<f32>> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         idle.unwrap_or_else(|| self.sizes.iter().map(|n| vec![0.0; *n]).collect())
+    }
+
+    /// The memory of the small networks is ready for the next frame. That of the large ones, which run for tenths of a
+    /// second and seldom, goes back: all of them together are more than a small machine has to spare.
+    fn keep(&self, memory: Vec<Vec<f32>>) {
+        if self.sizes.iter().sum::<usize>() <= KEPT_MAX {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+        }
     }
 
     fn read<'r>(&'r self, id: ValueId, input: &'r [f32], memory: &'r [Vec<f32>]) -> &'r [f32] {
@@ -584,3 +592,5 @@ fn place(len: usize, sizes: &mut Vec<usize>, free: &mut Vec<usize>) -> usize {
 
 /// Rows shorter than this are laid out before a function is applied to them.
 const SHORT: usize = 16;
+/// Numbers that a network may keep between runs: 16 MiB, which is more than any of the face needs.
+const KEPT_MAX: usize = 4 << 20;
