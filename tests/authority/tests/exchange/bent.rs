@@ -135,7 +135,7 @@ pub(crate) fn records(hands: &Hands<'_>) -> Vec<Case> {
     });
     add("a day that is none", "422 malformed", &|r| whole(&r.with(&[6, 3], text("1949-02-30"))));
     add("a sex that is none", "422 malformed", &|r| whole(&r.with(&[6, 4], Value::Int(3))));
-    add("a source that is none", "422 malformed", &|r| whole(&r.with(&[6, 2], Value::Int(3))));
+    add("a source that is none", "422 malformed", &|r| whole(&r.with(&[6, 2], Value::Int(4))));
     add("a doubt that is none", "422 malformed", &|r| whole(&r.with(&[5, 3], Value::Int(3))));
     add("a score that is no number", "422 malformed", &|r| {
         whole(&r.with(&[9, 0, 2], Value::Float(f32::NAN)))
