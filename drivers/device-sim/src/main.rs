@@ -11,7 +11,7 @@ use device_sim::photo;
 
 /// Plays the ID-card reader, the fingerprint module and the receipt printer.
 #[derive(Parser)]
-#[command(version, args_conflicts_with_subcommands = true)]
+#[command(version, args_conflicts_with_subcommands = true, after_help = device_sim::script::ORDERS)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,

@@ -110,7 +110,7 @@ pub enum Poor {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OrderError {
     /// The first word is none of ours.
-    #[error("no such order {0:?}")]
+    #[error("no such order {0:?}; device-sim --help lists them")]
     Unknown(String),
     /// The words after it do not fit.
     #[error("{order} wants {wants}")]
@@ -139,6 +139,26 @@ impl fmt::Display for DeviceName {
         f.write_str(self.text())
     }
 }
+
+/// All orders, for who types them. A test holds this list against [`FromStr`].
+pub const ORDERS: &str = "\
+Orders, one a line, in --script or through D/control (a Unix socket; each is answered with ok or error):
+  CARD 3                      the card of person 3 is laid on the reader; CARD OFF takes it away
+  SWAP 4                      it is changed for that of person 4 in one movement
+  FAKE | TEAR | SHAKE         it is not genuine | is torn away | moves, during the next read
+  DEAD-SAM | SAM OK           the reader's security module fails | works again
+  WORK OFF | WORK ON          the reader answers without taking time to work | as a real one
+  FINGER 3 right-index 1      a finger of person 3 is laid on the glass, its second impression; FINGER OFF lifts it
+  DRY | WET | MOVED | FEW     the next image of a finger is poor in this way
+  PAPER OUT | PAPER LOW | PAPER IN | COVER OPEN | COVER CLOSE | CUTTER JAM | CUTTER OK
+  SILENCE id-card 800         the device says nothing for 800 ms (id-card, fingerprint or printer)
+  LATE printer 500            its next reply comes 500 ms later
+  NOISE fingerprint 20        the next 20 bytes are damaged
+  BAD-CHECKSUM id-card | DOUBLE-PREAMBLE id-card | STALE id-card
+  UNPLUG printer | REPLUG printer
+  SLEEP 1000                  the lines after it wait
+  STATUS                      one line about what lies where
+  QUIT";
 
 /// What follows each order, for the message of an error.
 fn wants(order: &str) -> Option<&'static str> {
@@ -243,9 +263,20 @@ mod tests {
     }
 
     #[test]
+    fn the_list_for_who_types_has_every_example_right() {
+        let examples = ORDERS.lines().skip(1).flat_map(|line| {
+            let orders = line.trim_start().split("   ").next().unwrap();
+            orders.split(" | ")
+        });
+        for example in examples {
+            assert!(example.parse::<Order>().is_ok(), "{example}");
+        }
+    }
+
+    #[test]
     fn a_wrong_line_says_what_is_wrong() {
-        check("", "no such order \"\"");
-        check("CRD 3", "no such order \"CRD\"");
+        check("", "no such order \"\"; device-sim --help lists them");
+        check("CRD 3", "no such order \"CRD\"; device-sim --help lists them");
         check("CARD three", "CARD wants a person's number or OFF");
         check("UNPLUG mouse", "UNPLUG wants a device");
         check("TEAR now", "TEAR wants nothing more");

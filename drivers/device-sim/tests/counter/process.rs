@@ -110,7 +110,7 @@ fn the_morning_check_finds_what_is_wrong() {
 fn the_control_socket_says_what_is_wrong() {
     let sim = Sim::start(&["--fast", "--people", "5"]);
     assert_eq!(sim.ask("CARD 9"), "error no person 9, there are 5");
-    assert_eq!(sim.ask("CRD 1"), "error no such order \"CRD\"");
+    assert_eq!(sim.ask("CRD 1"), "error no such order \"CRD\"; device-sim --help lists them");
     assert_eq!(sim.ask("SWAP 1"), "error no card lies there");
     assert_eq!(sim.ask("SLEEP 5"), "ok");
     assert!(sim.ask("STATUS").starts_with("ok id-card plugged at"));
