@@ -22,6 +22,15 @@ pub enum Fault {
     /// A program that the build runs said something that is not understood.
     #[error("{0}")]
     Tool(String),
+    /// A root file system needs its true owners.
+    #[error("an image is built by root: it unpacks files of many owners")]
+    NotRoot,
+    /// A program that the build runs is not on this machine.
+    #[error("{0} cannot be run")]
+    NoTool(String, #[source] io::Error),
+    /// A program that the build runs refused.
+    #[error("{0} failed: {1}")]
+    ToolFailed(String, String),
     /// The folder of programs has no `kiosk`.
     #[error(
         "{0} is not there; build it with: cargo build --release -p kiosk --no-default-features"
@@ -68,6 +77,9 @@ impl Fault {
             Self::Write(..) => "err-write",
             Self::Line(..) => "err-source-wrong",
             Self::Tool(..) => "err-tool",
+            Self::NotRoot => "err-not-root",
+            Self::NoTool(..) => "err-no-tool",
+            Self::ToolFailed(..) => "err-tool-failed",
             Self::NoProgram(..) => "err-no-program",
             Self::NotElf(..) => "err-not-elf",
             Self::WrongProcessor(..) => "err-wrong-processor",

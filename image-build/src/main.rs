@@ -1,20 +1,29 @@
-//! `image-build`: what an appliance consists of, as data, and the part of it that is ours put together.
+//! `image-build`: the appliance's image, from a variant to a disk and a signed update.
 //!
-//! `plan` says what would be built and from what, `stage` assembles our overlay of the root file system,
-//! `check` looks at a staged one. See README.md for what is not built yet.
+//! `plan` says what would be built and from what, `stage` assembles our overlay of the root file system, `check` looks
+//! at a staged one, `image` builds everything. See README.md for what is not there yet.
 
 mod check;
+mod cross;
+mod debian;
+mod disk;
 mod fault;
+mod image;
+mod machine;
 mod overlay;
 mod plan;
 mod program;
+mod root;
 mod sbom;
+mod slot;
 mod stage;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod update;
 mod variant;
 mod weights;
+mod workshop;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -62,12 +71,43 @@ enum Command {
         #[arg(long)]
         out: PathBuf,
     },
+    /// Builds the disk and the signed update of a variant; goes on where an earlier build stopped.
+    Image {
+        /// Such as counter, station, handheld or qemu.
+        #[arg(long)]
+        variant: String,
+        #[command(flatten)]
+        places: Places,
+        /// What the edition is called.
+        #[arg(long, default_value = env!("CARGO_PKG_VERSION"))]
+        edition: String,
+        /// Private key that signs updates, PEM; else one for the desk is made.
+        #[arg(long, requires = "update_certificate")]
+        update_key: Option<PathBuf>,
+        /// Its certificate, which the image trusts.
+        #[arg(long, requires = "update_key")]
+        update_certificate: Option<PathBuf>,
+    },
     /// Looks for everything that must not be in a staged tree.
     Check {
         /// What `stage --out` made.
         #[arg(long)]
         tree: PathBuf,
     },
+}
+
+/// Where an image's parts are.
+#[derive(clap::Args)]
+struct Places {
+    /// Where everything is kept that need not be built again.
+    #[arg(long)]
+    cache: PathBuf,
+    /// Weights, as `models fetch` left them.
+    #[arg(long)]
+    models: PathBuf,
+    /// Folder with an arm64 `kiosk` that was built elsewhere; else it is built here.
+    #[arg(long)]
+    bin: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -95,6 +135,19 @@ fn run(arguments: Arguments) -> Result<ExitCode, Fault> {
             let source = stage::Source { root, variant, bin, models, parts };
             let record = stage::stage(&source, &out)?;
             say(&record.to_text());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Image { variant, places, edition, update_key, update_certificate } => {
+            let signer = update_key.zip(update_certificate);
+            image::image(&image::Order {
+                root: repository(arguments.root)?,
+                variant,
+                cache: places.cache,
+                models: places.models,
+                bin: places.bin,
+                signer: signer.map(|(key, certificate)| update::Signer { key, certificate }),
+                release: root::Release { version: edition, is_spoilt: false },
+            })?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Check { tree } => {

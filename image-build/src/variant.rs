@@ -26,6 +26,12 @@ pub struct Variant {
     pub packages: Vec<String>,
     /// On the kernel's command line.
     pub kernel_arguments: Vec<String>,
+    /// What the firmware and the boot loader are for.
+    pub board: Board,
+    /// Kernel modules of the root file system; what they need comes with them.
+    pub modules: Vec<String>,
+    /// Those of the initial file system, to reach the disk.
+    pub initrd_modules: Vec<String>,
     /// Width and height in pixels.
     pub screen: (u32, u32),
     /// What the terminal may open.
@@ -48,6 +54,16 @@ pub enum Architecture {
     Arm64,
     /// 64-bit PC.
     Amd64,
+}
+
+/// Families of boards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Board {
+    /// Raspberry Pi 3, 4 and CM4.
+    RaspberryPi,
+    /// QEMU's `virt` machine.
+    Qemu,
 }
 
 /// What a device is for.
@@ -121,6 +137,8 @@ pub enum Holds {
     Kernel,
     /// Root file system of a slot.
     Root,
+    /// What opens the data; overwriting it resets the terminal.
+    Key,
     /// What stays when slots change.
     Data,
 }
@@ -171,6 +189,9 @@ impl Variant {
                 .ok_or_else(|| missing("architecture"))?,
             packages: gather(&parts, |l| &l.packages),
             kernel_arguments: gather(&parts, |l| &l.kernel_arguments),
+            board: find(&parts, |l| l.board).ok_or_else(|| missing("board"))?,
+            modules: gather(&parts, |l| &l.modules),
+            initrd_modules: gather(&parts, |l| &l.initrd_modules),
             screen: find(&parts, |l| l.screen).ok_or_else(|| missing("screen"))?,
             devices: parts.iter().flat_map(|p| p.lines.device.clone()).collect(),
             mask: gather(&parts, |l| &l.units.mask),
@@ -203,6 +224,7 @@ impl Variant {
             (Holds::BootCounters, 1),
             (Holds::Kernel, 2),
             (Holds::Root, 2),
+            (Holds::Key, 1),
             (Holds::Data, 1),
         ] {
             let found = of(holds);
@@ -217,6 +239,12 @@ impl Variant {
             return Err(wrong("the overlay may be larger than a root slot".into()));
         }
         Ok(())
+    }
+
+    /// The first partition of a kind; the two slots are alike.
+    pub fn partition(&self, holds: Holds) -> &Partition {
+        let found = self.partitions.iter().find(|p| p.holds == holds);
+        found.expect("check_whole found each kind")
     }
 
     /// The device of a role.
@@ -261,6 +289,11 @@ struct Lines {
     packages: Vec<Spanned<String>>,
     #[serde(default)]
     kernel_arguments: Vec<Spanned<String>>,
+    board: Option<Board>,
+    #[serde(default)]
+    modules: Vec<Spanned<String>>,
+    #[serde(default)]
+    initrd_modules: Vec<Spanned<String>>,
     screen: Option<(u32, u32)>,
     #[serde(default)]
     units: Units,
@@ -302,6 +335,12 @@ impl Part {
         }
         for argument in &self.lines.kernel_arguments {
             self.check_argument(argument)?;
+        }
+        for module in self.lines.modules.iter().chain(&self.lines.initrd_modules) {
+            let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c);
+            if module.get_ref().is_empty() || !module.get_ref().chars().all(is_name) {
+                return Err(self.wrong(module, format!("{:?} is no module's name", module.get_ref())));
+            }
         }
         for unit in &self.lines.units.mask {
             let is_kiosk = unit.get_ref().starts_with("kiosk.");
@@ -370,6 +409,8 @@ fn check_together(parts: &[Part]) -> Result<(), Fault> {
             ("package", &lines.packages),
             ("argument", &lines.kernel_arguments),
             ("unit", &lines.units.mask),
+            ("module", &lines.modules),
+            ("early module", &lines.initrd_modules),
         ];
         for (kind, word) in
             words.iter().flat_map(|(kind, list)| list.iter().map(move |w| (*kind, w)))

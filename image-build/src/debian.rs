@@ -1,0 +1,117 @@
+//! What comes from Debian: the builder's tools, the base of the root file system, kernel and firmware.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::fault::Fault;
+use crate::variant::{Board, Variant};
+use crate::workshop::{Workshop, run};
+
+/// The base root file system as an archive, and the digest of what it was made from.
+pub struct Base {
+    /// `base.tar`.
+    pub archive: PathBuf,
+    /// Changes with the list of packages.
+    pub digest: String,
+}
+
+/// Kernel, its modules, and what the board starts from.
+pub struct Kernel {
+    /// An unpacked tree with `boot`, `usr/lib/modules` and firmware.
+    pub tree: PathBuf,
+    /// Such as `6.12.107+deb13-arm64`.
+    pub version: String,
+    /// Changes with the kernel.
+    pub digest: String,
+}
+
+/// The builder: QEMU, RAUC, squashfs and U-Boot tools of the image's own release.
+pub fn builder(shop: &Workshop, variant: &Variant) -> Result<(), Fault> {
+    let include = format!("--include={}", TOOLS.join(","));
+    let inputs = [include.clone(), variant.suite.clone()];
+    let product = shop.builder();
+    shop.step("builder", &inputs, &product, |fresh| {
+        let machine = run(crate::workshop::host("dpkg").arg("--print-architecture"))?;
+        let mut debian = shop.debian(machine.trim(), "minbase");
+        run(debian.arg(&include).arg(&variant.suite).arg(fresh)).map(drop)
+    })?;
+    Ok(())
+}
+
+/// The packages of the variant with all that they need, unpacked only: no script of a package runs, so nothing depends
+/// on the machine, and no processor has to be emulated. What those scripts would have made is made by `root`.
+pub fn base(shop: &Workshop, variant: &Variant) -> Result<Base, Fault> {
+    let include = format!("--include={}", variant.packages.join(","));
+    let inputs = [include.clone(), variant.suite.clone(), DPKG.join(" ")];
+    let archive = shop.path("base.tar");
+    let digest = shop.step("base", &inputs, &archive, |fresh| {
+        let mut debian = shop.debian("arm64", "extract");
+        debian.args(DPKG.map(|option| format!("--dpkgopt={option}")));
+        run(debian.args([&include, "--format=tar", &variant.suite]).arg(fresh)).map(drop)
+    })?;
+    Ok(Base { archive, digest })
+}
+
+/// Kernel and firmware, unpacked only.
+pub fn kernel(shop: &Workshop, variant: &Variant) -> Result<Kernel, Fault> {
+    let include = "--include=base-files,linux-image-arm64,raspi-firmware,u-boot-rpi".to_owned();
+    let inputs = [include.clone(), variant.suite.clone()];
+    let tree = shop.path("kernel");
+    let digest = shop.step("kernel", &inputs, &tree, |fresh| {
+        let mut debian = shop.debian("arm64", "extract");
+        debian.args([&include, "--components=main,non-free-firmware", &variant.suite]).arg(fresh);
+        run(&mut debian)?;
+        let version = version_in(fresh)?;
+        run(shop.tool("depmod").args(["-b", &shop.seen(&fresh.join("usr")), &version])).map(drop)
+    })?;
+    let version = version_in(&tree)?;
+    Ok(Kernel { tree, version, digest })
+}
+
+/// The U-Boot of the board, from the builder or the firmware tree.
+pub fn u_boot(shop: &Workshop, kernel: &Kernel, board: Board) -> PathBuf {
+    match board {
+        Board::Qemu => shop.builder().join("usr/lib/u-boot/qemu_arm64/u-boot.bin"),
+        Board::RaspberryPi => kernel.tree.join("usr/lib/u-boot/rpi_arm64/u-boot.bin"),
+    }
+}
+
+fn version_in(tree: &Path) -> Result<String, Fault> {
+    let folder = tree.join("usr/lib/modules");
+    let mut names = fs::read_dir(&folder).map_err(|e| Fault::read(&folder, e))?.flatten();
+    let name = names.next().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    name.ok_or_else(|| Fault::Tool("the kernel package brought no modules".into()))
+}
+
+/// Manuals and translations stay out; licences stay in.
+const DPKG: [&str; 5] = [
+    "path-exclude=/usr/share/man/*",
+    "path-exclude=/usr/share/info/*",
+    "path-exclude=/usr/share/locale/*",
+    "path-exclude=/usr/share/doc/*",
+    "path-include=/usr/share/doc/*/copyright",
+];
+const TOOLS: [&str; 22] = [
+    "ca-certificates",
+    "qemu-system-arm",
+    "u-boot-qemu",
+    "ipxe-qemu",
+    "seabios",
+    "qemu-utils",
+    "qemu-system-gui",
+    "rauc",
+    "squashfs-tools",
+    "mtools",
+    "dosfstools",
+    "e2fsprogs",
+    "u-boot-tools",
+    "cryptsetup-bin",
+    "openssl",
+    "fdisk",
+    "cpio",
+    "zstd",
+    "xz-utils",
+    "kmod",
+    "systemd",
+    "python3",
+];

@@ -1,0 +1,175 @@
+//! The disk as it leaves the works: boot files, both slots, and blank partitions for counters, key and data, which the
+//! terminal fills itself.
+
+use std::fs;
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use crate::debian::{Kernel, u_boot};
+use crate::fault::Fault;
+use crate::root::{Root, copy, make, read, uuid_of, write};
+use crate::slot::{fat, script};
+use crate::tree::sum_file;
+use crate::variant::{Board, Holds, Variant};
+use crate::workshop::{Workshop, beside, remove, run};
+
+/// Writes the disk of a variant. `slots` is how many of the two are filled: the works fill both.
+pub fn disk(
+    shop: &Workshop,
+    repository: &Path,
+    variant: &Variant,
+    kernel: &Kernel,
+    root: &Root,
+    slot: &Path,
+    product: &Path,
+) -> Result<String, Fault> {
+    let command = repository.join("image-build/boot/boot.cmd");
+    let table = table(variant);
+    let inputs = [root.hash.clone(), sum_file(slot)?, sum_file(&command)?, table.clone()];
+    shop.step("disk", &inputs, product, |fresh| {
+        partition(shop, &table, variant, fresh)?;
+        let starts = starts(shop, fresh)?;
+        let firmware = firmware(shop, &command, variant, kernel, fresh)?;
+        for (partition, start) in variant.partitions.iter().zip(starts) {
+            match partition.holds {
+                Holds::Firmware => lay(&firmware, fresh, start)?,
+                Holds::Kernel => lay(slot, fresh, start)?,
+                Holds::Root => lay(&root.image, fresh, start)?,
+                Holds::BootCounters | Holds::Key | Holds::Data => {}
+            }
+        }
+        if variant.board == Board::RaspberryPi {
+            hybrid(fresh, variant)?;
+        }
+        remove(&firmware)
+    })
+}
+
+/// The partition table as sfdisk reads it, with nothing random in it.
+fn table(variant: &Variant) -> String {
+    let mut text = format!("label: gpt\nlabel-id: {}\n", uuid_of(&variant.name));
+    for partition in &variant.partitions {
+        let name = partition.name.get_ref();
+        let uuid = uuid_of(&format!("{} {name}", variant.name));
+        let kind = match partition.holds {
+            Holds::Firmware => "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7",
+            _ => "0FC63DAF-8483-4772-8E79-3D69D8477DE4",
+        };
+        text += &format!("size={}M, name={name}, uuid={uuid}, type={kind}\n", partition.size_mib);
+    }
+    text
+}
+
+fn partition(shop: &Workshop, table: &str, variant: &Variant, disk: &Path) -> Result<(), Fault> {
+    let mib: u64 = variant.partitions.iter().map(|p| p.size_mib).sum();
+    let file = fs::File::create(disk).map_err(|e| Fault::write(disk, e))?;
+    file.set_len((mib + SPARE_MIB) << 20).map_err(|e| Fault::write(disk, e))?;
+    let words = beside(disk, "table");
+    write(&words, table)?;
+    let open = fs::File::open(&words).map_err(|e| Fault::read(&words, e))?;
+    let mut sfdisk = shop.tool("sfdisk");
+    run(sfdisk.args(["--quiet", "--no-tell-kernel", &shop.seen(disk)]).stdin(Stdio::from(open)))?;
+    remove(&words)
+}
+
+/// First bytes of the partitions, in their order.
+fn starts(shop: &Workshop, disk: &Path) -> Result<Vec<u64>, Fault> {
+    let said = run(shop.tool("sfdisk").args(["--json", &shop.seen(disk)]))?;
+    let wrong = || Fault::Tool(format!("sfdisk says: {said}"));
+    let json: serde_json::Value = serde_json::from_str(&said).map_err(|_| wrong())?;
+    let list = json["partitiontable"]["partitions"].as_array().ok_or_else(wrong)?;
+    list.iter().map(|p| p["start"].as_u64().map(|s| s * SECTOR).ok_or_else(wrong)).collect()
+}
+
+/// The first partition: our boot script, and for a Raspberry Pi its firmware, U-Boot and device trees.
+fn firmware(
+    shop: &Workshop,
+    command: &Path,
+    variant: &Variant,
+    kernel: &Kernel,
+    disk: &Path,
+) -> Result<PathBuf, Fault> {
+    let (folder, image) = (beside(disk, "firmware.d"), beside(disk, "firmware"));
+    remove(&folder)?;
+    make(&folder)?;
+    let board = match variant.board {
+        Board::Qemu => "qemu",
+        Board::RaspberryPi => "raspberry-pi",
+    };
+    let text = format!("setenv board {board}\n{}", read(command)?);
+    script(shop, &text, &folder.join("boot.scr"))?;
+    if variant.board == Board::RaspberryPi {
+        raspberry_pi(shop, kernel, &folder)?;
+    }
+    fat(shop, &folder, &image, variant.partition(Holds::Firmware).size_mib, "KIOSKBOOT")?;
+    remove(&folder)?;
+    Ok(image)
+}
+
+fn raspberry_pi(shop: &Workshop, kernel: &Kernel, folder: &Path) -> Result<(), Fault> {
+    let from = kernel.tree.join("usr/lib/raspi-firmware");
+    for name in PI_FIRMWARE {
+        copy(&from.join(name), &folder.join(name))?;
+    }
+    copy(&u_boot(shop, kernel, Board::RaspberryPi), &folder.join("u-boot.bin"))?;
+    let trees = kernel.tree.join(format!("usr/lib/linux-image-{}/broadcom", kernel.version));
+    for name in PI_TREES {
+        copy(&trees.join(name), &folder.join(name))?;
+    }
+    make(&folder.join("overlays"))?;
+    for name in PI_OVERLAYS {
+        copy(&from.join("overlays").join(name), &folder.join("overlays").join(name))?;
+    }
+    write(&folder.join("config.txt"), PI_CONFIG)
+}
+
+/// Copies a partition's content to its place; blocks of zeros stay holes.
+fn lay(content: &Path, disk: &Path, start: u64) -> Result<(), Fault> {
+    let mut from = fs::File::open(content).map_err(|e| Fault::read(content, e))?;
+    let mut to =
+        fs::OpenOptions::new().write(true).open(disk).map_err(|e| Fault::write(disk, e))?;
+    to.seek(SeekFrom::Start(start)).map_err(|e| Fault::write(disk, e))?;
+    io::copy(&mut from, &mut to).map(drop).map_err(|e| Fault::write(disk, e))
+}
+
+/// The boot ROM of a Pi 3 reads no GPT: an old entry for the first partition stands beside the protective one.
+fn hybrid(disk: &Path, variant: &Variant) -> Result<(), Fault> {
+    let sectors = (variant.partition(Holds::Firmware).size_mib << 20) / SECTOR;
+    let entry = |kind: u8, start: u32, count: u32| {
+        let mut bytes = vec![0, 0xfe, 0xff, 0xff, kind, 0xfe, 0xff, 0xff];
+        bytes.extend(start.to_le_bytes());
+        bytes.extend(count.to_le_bytes());
+        bytes
+    };
+    let count = u32::try_from(sectors).expect("the first partition is small");
+    let both = [entry(0x0c, FIRST_SECTOR, count), entry(0xee, 1, FIRST_SECTOR - 1)].concat();
+    let mut file =
+        fs::OpenOptions::new().write(true).open(disk).map_err(|e| Fault::write(disk, e))?;
+    file.seek(SeekFrom::Start(MBR_ENTRIES)).map_err(|e| Fault::write(disk, e))?;
+    file.write_all(&both).map_err(|e| Fault::write(disk, e))
+}
+
+const SECTOR: u64 = 512;
+/// Both tables and the alignment before the first partition.
+const SPARE_MIB: u64 = 2;
+/// Where sfdisk lays the first partition.
+const FIRST_SECTOR: u32 = 2048;
+const MBR_ENTRIES: u64 = 446;
+/// Pi 3 and Pi 4; a Pi 5 has its own in its EEPROM.
+const PI_FIRMWARE: [&str; 5] =
+    ["bootcode.bin", "start.elf", "fixup.dat", "start4.elf", "fixup4.dat"];
+const PI_TREES: [&str; 4] = [
+    "bcm2837-rpi-3-b.dtb",
+    "bcm2837-rpi-3-b-plus.dtb",
+    "bcm2711-rpi-4-b.dtb",
+    "bcm2711-rpi-cm4-io.dtb",
+];
+const PI_OVERLAYS: [&str; 2] = ["disable-bt.dtbo", "i2c-rtc.dtbo"];
+const PI_CONFIG: &str = "# Firmware of the board: start U-Boot, which chooses the slot.
+arm_64bit=1
+kernel=u-boot.bin
+enable_uart=1
+disable_splash=1
+dtoverlay=disable-bt
+";

@@ -1,0 +1,122 @@
+//! `image-build image`: from a variant to a disk and a signed bundle, step by step. Each step is one function; what did
+//! not change since the last build is not done again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::debian::{base, builder, kernel};
+use crate::disk::disk;
+use crate::fault::Fault;
+use crate::root::{Ingredients, Release, root};
+use crate::sbom::Parts;
+use crate::slot::{initrd, slot};
+use crate::stage::{Source, stage};
+use crate::update::{Signer, bundle};
+use crate::variant::Variant;
+use crate::workshop::{Workshop, say};
+use crate::{cross, tree};
+
+/// What is to be built.
+pub struct Order {
+    /// The repository.
+    pub root: PathBuf,
+    /// Such as `counter`.
+    pub variant: String,
+    /// Where everything is kept.
+    pub cache: PathBuf,
+    /// Folder with a `kiosk` that was built elsewhere; else it is built here.
+    pub bin: Option<PathBuf>,
+    /// Weights, as `models fetch` left them.
+    pub models: PathBuf,
+    /// Who signs updates; else the desk.
+    pub signer: Option<Signer>,
+    /// Which edition.
+    pub release: Release,
+}
+
+/// What was built.
+#[derive(Clone)]
+pub struct Image {
+    /// The whole disk.
+    pub disk: PathBuf,
+    /// The signed update.
+    pub bundle: PathBuf,
+    /// Root file system with its verity tree.
+    pub root: PathBuf,
+    /// Boot half of a slot.
+    pub slot: PathBuf,
+    /// dm-verity's root hash.
+    pub hash: String,
+}
+
+/// Builds everything that is not there yet.
+pub fn image(order: &Order) -> Result<Image, Fault> {
+    let shop = Workshop::open(&order.cache)?;
+    let variant = Variant::read(&order.root, &order.variant)?;
+    let folder = shop.path(&variant.name).join(&order.release.version);
+    fs::create_dir_all(&folder).map_err(|e| Fault::write(&folder, e))?;
+
+    builder(&shop, &variant)?;
+    let base = base(&shop, &variant)?;
+    let kernel = kernel(&shop, &variant)?;
+    let bin = match &order.bin {
+        Some(bin) => bin.clone(),
+        None => cross::kiosk(&shop, &order.root, &variant)?,
+    };
+    let initrd = initrd(&shop, &order.root, &variant, &base, &kernel)?;
+
+    let staged = shop.path(&variant.name).join("staged");
+    let parts = Parts::read(&order.root)?;
+    let source = Source {
+        root: order.root.clone(),
+        variant: variant.clone(),
+        bin,
+        models: order.models.clone(),
+        parts,
+    };
+    let record = stage(&source, &staged)?;
+    let signer = match &order.signer {
+        Some(signer) => signer.clone(),
+        None => Signer::for_the_desk(&shop)?,
+    };
+    let ingredients = Ingredients {
+        variant: &variant,
+        base: &base,
+        kernel: &kernel,
+        staged: &staged,
+        staged_digest: &record.digest,
+        update_certificate: &signer.certificate,
+        release: &order.release,
+    };
+    let packed = root(&shop, &ingredients, &folder.join("root"))?;
+    let boot = folder.join("slot.img");
+    slot(&shop, &variant, &kernel, &initrd, &packed, &boot)?;
+    let disk_file = folder.join("disk.img");
+    disk(&shop, &order.root, &variant, &kernel, &packed, &boot, &disk_file)?;
+    let bundle_file = folder.join("update.raucb");
+    bundle(&shop, &signer, &order.release.version, &packed, &boot, &bundle_file)?;
+    let image = Image {
+        disk: disk_file,
+        bundle: bundle_file,
+        root: packed.image,
+        slot: boot,
+        hash: packed.hash,
+    };
+    report(&image)?;
+    Ok(image)
+}
+
+/// What it came to, for people.
+fn report(image: &Image) -> Result<(), Fault> {
+    let mib = |path: &Path| -> Result<f64, Fault> {
+        let meta = fs::metadata(path).map_err(|e| Fault::read(path, e))?;
+        Ok(meta.len() as f64 / f64::from(1 << 20))
+    };
+    say(&format!("disk   {}", image.disk.display()));
+    say(&format!("update {} ({:.1} MiB)", image.bundle.display(), mib(&image.bundle)?));
+    say(&format!("root   {:.1} MiB, boot half {:.1} MiB", mib(&image.root)?, mib(&image.slot)?));
+    say(&format!("root hash {}", image.hash));
+    let sum = tree::sum_file(&image.root)?;
+    say(&format!("sha256 of the root {}", &sum[..16]));
+    Ok(())
+}

@@ -1,0 +1,256 @@
+//! A virtual terminal: QEMU's `virt` machine without KVM, with the ports, screen and fingers of a real one. What is
+//! booted is the image; everything here is outside of it.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::fault::Fault;
+use crate::workshop::{Workshop, remove, run};
+
+/// What is plugged in.
+#[derive(Clone, Default)]
+pub struct Ports {
+    /// Host terminals of the simulated devices: card reader, fingerprint module, printer.
+    pub serial: [Option<PathBuf>; 3],
+    /// A USB stick.
+    pub stick: Option<PathBuf>,
+    /// A port of this machine that the terminal reaches as `10.0.2.100:8443`.
+    pub authority_port: Option<u16>,
+    /// Credentials for systemd (systemd.system-credentials(7)): units that a test adds from outside.
+    pub credentials: Vec<(String, String)>,
+    /// Boots this kernel, initial file system and command line without a boot loader.
+    pub direct: Option<(PathBuf, PathBuf, String)>,
+}
+
+/// A running machine; dropping it cuts the power.
+pub struct Machine {
+    child: Child,
+    qmp: BufReader<UnixStream>,
+    console: PathBuf,
+    started: Instant,
+    n_pictures: u32,
+    folder: PathBuf,
+    seen: String,
+}
+
+impl Machine {
+    /// Switches on. `folder` is below the cache and takes console and pictures.
+    pub fn start(shop: &Workshop, disk: &Path, folder: &Path, ports: &Ports) -> Result<Self, Fault> {
+        fs::create_dir_all(folder).map_err(|e| Fault::write(folder, e))?;
+        let (console, socket) = (folder.join("console.log"), folder.join("qmp"));
+        remove(&console)?;
+        remove(&socket)?;
+        let mut qemu = shop.tool("qemu-system-aarch64");
+        qemu.args(["-M", "virt,gic-version=3", "-cpu", "cortex-a72", "-accel", "tcg,thread=multi"]);
+        qemu.args(["-smp", "2", "-m", "1024", "-display", "none", "-no-user-config"]);
+        qemu.arg("-serial").arg(format!("file:{}", shop.seen(&console)));
+        qemu.arg("-qmp").arg(format!("unix:{},server=on,wait=off", shop.seen(&socket)));
+        qemu.arg("-drive").arg(format!(
+            "if=none,id=disk,file={},format=raw,cache=writeback,discard=unmap",
+            shop.seen(disk)
+        ));
+        qemu.args(["-device", "virtio-blk-pci,drive=disk"]);
+        qemu.args(["-device", "virtio-gpu-pci,xres=800,yres=480"]);
+        qemu.args(["-device", "virtio-multitouch-pci", "-device", "virtio-rng-pci"]);
+        qemu.args(["-watchdog-action", "reset", "-device", "i6300esb"]);
+        qemu.args(["-device", "qemu-xhci,id=usb"]);
+        match &ports.direct {
+            Some((kernel, initrd, words)) => {
+                qemu.arg("-kernel").arg(shop.seen(kernel)).arg("-initrd").arg(shop.seen(initrd));
+                qemu.args(["-append", words, "-no-reboot"]);
+            }
+            None => drop(qemu.args(["-bios", U_BOOT])),
+        }
+        plug(&mut qemu, shop, ports);
+        qemu.stdin(Stdio::null()).stdout(Stdio::null());
+        let errors = fs::File::create(folder.join("qemu.log"))
+            .map_err(|e| Fault::write(folder.join("qemu.log"), e))?;
+        let child = qemu.stderr(errors).spawn().map_err(|e| Fault::NoTool("qemu".into(), e))?;
+        let started = Instant::now();
+        let (child, qmp) = connect(&socket, child)?;
+        Self::greet(child, qmp, console, started, folder)
+    }
+
+    fn greet(
+        child: Child,
+        qmp: UnixStream,
+        console: PathBuf,
+        started: Instant,
+        folder: &Path,
+    ) -> Result<Self, Fault> {
+        let qmp = BufReader::new(qmp);
+        let (folder, seen) = (folder.to_owned(), String::new());
+        let mut machine = Self { child, qmp, console, started, n_pictures: 0, folder, seen };
+        machine.read_line()?;
+        machine.ask("qmp_capabilities", json!({}))?;
+        Ok(machine)
+    }
+
+    /// Everything that was printed on the serial console.
+    pub fn console(&self) -> String {
+        fs::read(&self.console).map(|b| String::from_utf8_lossy(&b).into_owned()).unwrap_or_default()
+    }
+
+    /// Waits until the console, from where the last wait ended, says one of these; says which.
+    pub fn wait_for(&mut self, texts: &[&str], patience: Duration) -> Result<usize, Fault> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let all = self.console();
+            let fresh = &all[self.seen.len().min(all.len())..];
+            let found = texts.iter().enumerate().filter_map(|(i, t)| Some((fresh.find(t)?, i, t)));
+            if let Some((at, which, text)) = found.min() {
+                let end = all.len() - fresh.len() + at + text.len();
+                self.seen = all[..end].to_owned();
+                return Ok(which);
+            }
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Err(Fault::Tool(format!("QEMU ended ({status}) before {texts:?}")));
+            }
+            if Instant::now() > deadline {
+                let tail: String = all.lines().rev().take(15).collect::<Vec<_>>().join("\n  ");
+                return Err(Fault::Tool(format!("waited in vain for {texts:?}; newest first:\n  {tail}")));
+            }
+            thread::sleep(POLL);
+        }
+    }
+
+    /// The rest of the line that the last wait ended in.
+    pub fn rest_of_line(&self) -> String {
+        let all = self.console();
+        let fresh = &all[self.seen.len().min(all.len())..];
+        fresh.lines().next().unwrap_or_default().trim().to_owned()
+    }
+
+    /// Since it was switched on.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// What the screen shows, as a PNG in the machine's folder.
+    pub fn picture(&mut self, shop: &Workshop, name: &str) -> Result<PathBuf, Fault> {
+        self.n_pictures += 1;
+        let file = self.folder.join(format!("{:02}-{name}.png", self.n_pictures));
+        let seen = shop.seen(&file);
+        self.ask("screendump", json!({"filename": seen, "format": "png"}))?;
+        Ok(file)
+    }
+
+    /// A finger on the glass, in pixels of the screen.
+    pub fn touch(&mut self, x: u32, y: u32, screen: (u32, u32)) -> Result<(), Fault> {
+        let scale = |at: u32, of: u32| at * ABS_MAX / of;
+        let at = [("x", scale(x, screen.0)), ("y", scale(y, screen.1))];
+        let finger = |kind: &str, id: i32, axis: &str, value: u32| {
+            json!({"type": "mtt", "data": {
+                "type": kind, "slot": 0, "tracking-id": id, "axis": axis, "value": value}})
+        };
+        let mut down = vec![finger("begin", 1, "x", 0)];
+        down.extend(at.map(|(axis, value)| finger("data", 1, axis, value)));
+        down.push(json!({"type": "btn", "data": {"button": "touch", "down": true}}));
+        self.ask("input-send-event", json!({"events": down}))?;
+        thread::sleep(TOUCH);
+        let up = json!([finger("end", -1, "x", 0), {"type": "btn", "data": {"button": "touch", "down": false}}]);
+        self.ask("input-send-event", json!({"events": up}))?;
+        Ok(())
+    }
+
+    /// Pulls the plug.
+    pub fn cut(self) {
+        drop(self);
+    }
+
+    /// A QMP command.
+    pub fn ask(&mut self, command: &str, arguments: Value) -> Result<Value, Fault> {
+        let line = json!({"execute": command, "arguments": arguments}).to_string() + "\n";
+        let stream = self.qmp.get_mut();
+        stream.write_all(line.as_bytes()).map_err(|e| Fault::write("qmp", e))?;
+        loop {
+            let reply = self.read_line()?;
+            if let Some(error) = reply.get("error") {
+                return Err(Fault::Tool(format!("QEMU refuses {command}: {error}")));
+            }
+            if let Some(answer) = reply.get("return") {
+                return Ok(answer.clone());
+            }
+        }
+    }
+
+    fn read_line(&mut self) -> Result<Value, Fault> {
+        let mut line = String::new();
+        self.qmp.read_line(&mut line).map_err(|e| Fault::read("qmp", e))?;
+        serde_json::from_str(&line).map_err(|e| Fault::Tool(format!("QEMU says {line:?}: {e}")))
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A copy of a disk to boot from; blocks are shared where the file system can.
+pub fn copy_of(disk: &Path, folder: &Path) -> Result<PathBuf, Fault> {
+    fs::create_dir_all(folder).map_err(|e| Fault::write(folder, e))?;
+    let copy = folder.join("disk.img");
+    remove(&copy)?;
+    run(crate::workshop::host("cp").args(["--sparse=always", "--reflink=auto"]).arg(disk).arg(&copy))?;
+    Ok(copy)
+}
+
+fn plug(qemu: &mut std::process::Command, shop: &Workshop, ports: &Ports) {
+    let kinds = ["pci-serial", "pci-serial", "usb-serial,bus=usb.0"];
+    for (i, (port, kind)) in ports.serial.iter().zip(kinds).enumerate() {
+        let Some(port) = port else { continue };
+        qemu.arg("-chardev").arg(format!("serial,id=serial{i},path={}", port.display()));
+        qemu.arg("-device").arg(format!("{kind},chardev=serial{i}"));
+    }
+    if let Some(stick) = &ports.stick {
+        qemu.arg("-drive").arg(format!("if=none,id=stick,file={},format=raw", shop.seen(stick)));
+        qemu.args(["-device", "usb-storage,bus=usb.0,drive=stick"]);
+    }
+    let mut network = "user,id=net,restrict=on".to_owned();
+    if let Some(port) = ports.authority_port {
+        network += &format!(",guestfwd=tcp:10.0.2.100:8443-tcp:127.0.0.1:{port}");
+    }
+    qemu.args(["-netdev", &network, "-device", "virtio-net-pci,netdev=net"]);
+    for (name, text) in &ports.credentials {
+        let file = shop.path(&format!("credential-{name}"));
+        if fs::write(&file, text).is_ok() {
+            qemu.arg("-fw_cfg").arg(format!(
+                "name=opt/io.systemd.credentials/{name},file={}",
+                shop.seen(&file)
+            ));
+        }
+    }
+}
+
+/// QEMU makes its socket a moment after it starts.
+fn connect(socket: &Path, mut child: Child) -> Result<(Child, UnixStream), Fault> {
+    let deadline = Instant::now() + SOCKET_PATIENCE;
+    loop {
+        match UnixStream::connect(socket) {
+            Ok(stream) => return Ok((child, stream)),
+            Err(e) if Instant::now() > deadline || matches!(child.try_wait(), Ok(Some(_))) => {
+                let log = fs::read_to_string(socket.with_file_name("qemu.log")).unwrap_or_default();
+                let _ = child.kill();
+                return Err(Fault::Tool(format!("QEMU does not start ({e}): {}", log.trim())));
+            }
+            Err(_) => thread::sleep(POLL),
+        }
+    }
+}
+
+const U_BOOT: &str = "/usr/lib/u-boot/qemu_arm64/u-boot.bin";
+/// QEMU's absolute axes end here.
+const ABS_MAX: u32 = 0x7fff;
+const POLL: Duration = Duration::from_millis(200);
+const TOUCH: Duration = Duration::from_millis(120);
+const SOCKET_PATIENCE: Duration = Duration::from_secs(20);
