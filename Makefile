@@ -4,6 +4,8 @@
 #   make test            all tests
 #   make build           release programs in bin/
 #   make bench           measurements, in target/bench/summary.json
+#   make image           the appliance's disk and signed update (as root); VARIANT=counter|station|handheld|qemu
+#   make image-test      boots the image in QEMU and looks at it
 #   make nightly         ten thousand random fault scripts, clients that are not ours, ten minutes of fuzzing a decoder
 
 SHELL := /bin/bash
@@ -20,7 +22,7 @@ PACKAGES := build-essential pkg-config clang libclang-dev libfontconfig-dev libu
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 BINARIES := kiosk photo-decoder livescan-plugin device-sim authority models image-build
 
-.PHONY: demo test build bench nightly setup packages weights portraits clients prompts lint
+.PHONY: demo test build bench nightly image image-test image-packages setup packages weights portraits clients prompts lint
 
 demo: setup
 	cargo build --workspace --bins
@@ -42,6 +44,20 @@ bench: build
 nightly: setup
 	CACHE=$(CACHE) DEVICE_FAULT_SCRIPTS=10000 cargo test --release -p device-sim --test counter -- --nocapture
 	CACHE=$(CACHE) tests/fuzz/run.sh $(FUZZ_SECONDS)
+
+# What the image build runs on this machine; the rest comes from a small Debian of its own below the cache.
+IMAGE_PACKAGES := mmdebstrap gcc-aarch64-linux-gnu g++-aarch64-linux-gnu xz-utils openssl
+VARIANT ?= counter
+IMAGE_BUILD = $(CARGO_TARGET_DIR)/debug/image-build
+
+image: setup image-packages
+	$(IMAGE_BUILD) image --variant $(VARIANT) --cache $(CACHE)/image --models $(CHANGQING_MODELS) $(IMAGE_ARGS)
+
+image-test: setup image-packages
+	$(IMAGE_BUILD) trial --cache $(CACHE)/image --models $(CHANGQING_MODELS) $(IMAGE_ARGS)
+
+image-packages:
+	@$(MAKE) --no-print-directory packages PACKAGES="$(IMAGE_PACKAGES)"
 
 lint:
 	cargo fmt --all --check

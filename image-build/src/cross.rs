@@ -63,9 +63,8 @@ fn toolchain(shop: &Workshop, sysroot: &Path, version: &str) -> Result<PathBuf, 
 /// away, so that two machines build the same bytes.
 fn surroundings(cargo: &mut Command, sysroot: &Path, toolchain: &Path, target: &Path) {
     let sysroot_text = sysroot.display().to_string();
-    let home = std::env::var("CARGO_HOME").unwrap_or_else(|_| {
-        format!("{}/.cargo", std::env::var("HOME").unwrap_or_default())
-    });
+    let home = std::env::var("CARGO_HOME")
+        .unwrap_or_else(|_| format!("{}/.cargo", std::env::var("HOME").unwrap_or_default()));
     let path = std::env::var("PATH").unwrap_or_default();
     let c = format!(
         "--sysroot={sysroot_text} -ffile-prefix-map={home}=/cargo -ffile-prefix-map={}=/target",
@@ -98,7 +97,10 @@ fn surroundings(cargo: &mut Command, sysroot: &Path, toolchain: &Path, target: &
         )
         .env("PKG_CONFIG_ALLOW_CROSS", "1")
         .env("PKG_CONFIG_SYSROOT_DIR", &sysroot_text)
-        .env("PKG_CONFIG_LIBDIR", format!("{libraries}/pkgconfig:{sysroot_text}/usr/share/pkgconfig"))
+        .env(
+            "PKG_CONFIG_LIBDIR",
+            format!("{libraries}/pkgconfig:{sysroot_text}/usr/share/pkgconfig"),
+        )
         .env("OPENSSL_LIB_DIR", &libraries)
         .env("OPENSSL_INCLUDE_DIR", include);
 }
@@ -113,7 +115,8 @@ fn compiler_version() -> Result<String, Fault> {
 fn mirror() -> Result<String, Fault> {
     let said = run(host("apt-get").args(["indextargets", "--format", "$(REPO_URI) $(LABEL)"]))?;
     let uri = said.lines().find_map(|line| line.strip_suffix(" Debian"));
-    uri.map(str::to_owned).ok_or_else(|| Fault::Tool("apt names no mirror of Debian; run: apt-get update".into()))
+    uri.map(str::to_owned)
+        .ok_or_else(|| Fault::Tool("apt names no mirror of Debian; run: apt-get update".into()))
 }
 
 /// What the program is linked with, and what its build scripts read.

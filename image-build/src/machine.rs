@@ -42,7 +42,12 @@ pub struct Machine {
 
 impl Machine {
     /// Switches on. `folder` is below the cache and takes console and pictures.
-    pub fn start(shop: &Workshop, disk: &Path, folder: &Path, ports: &Ports) -> Result<Self, Fault> {
+    pub fn start(
+        shop: &Workshop,
+        disk: &Path,
+        folder: &Path,
+        ports: &Ports,
+    ) -> Result<Self, Fault> {
         fs::create_dir_all(folder).map_err(|e| Fault::write(folder, e))?;
         let (console, socket) = (folder.join("console.log"), folder.join("qmp"));
         remove(&console)?;
@@ -95,7 +100,9 @@ impl Machine {
 
     /// Everything that was printed on the serial console.
     pub fn console(&self) -> String {
-        fs::read(&self.console).map(|b| String::from_utf8_lossy(&b).into_owned()).unwrap_or_default()
+        fs::read(&self.console)
+            .map(|b| String::from_utf8_lossy(&b).into_owned())
+            .unwrap_or_default()
     }
 
     /// Waits until the console, from where the last wait ended, says one of these; says which.
@@ -115,7 +122,9 @@ impl Machine {
             }
             if Instant::now() > deadline {
                 let tail: String = all.lines().rev().take(15).collect::<Vec<_>>().join("\n  ");
-                return Err(Fault::Tool(format!("waited in vain for {texts:?}; newest first:\n  {tail}")));
+                return Err(Fault::Tool(format!(
+                    "waited in vain for {texts:?}; newest first:\n  {tail}"
+                )));
             }
             thread::sleep(POLL);
         }
@@ -201,7 +210,10 @@ pub fn copy_of(disk: &Path, folder: &Path) -> Result<PathBuf, Fault> {
     fs::create_dir_all(folder).map_err(|e| Fault::write(folder, e))?;
     let copy = folder.join("disk.img");
     remove(&copy)?;
-    run(crate::workshop::host("cp").args(["--sparse=always", "--reflink=auto"]).arg(disk).arg(&copy))?;
+    run(crate::workshop::host("cp")
+        .args(["--sparse=always", "--reflink=auto"])
+        .arg(disk)
+        .arg(&copy))?;
     Ok(copy)
 }
 
@@ -224,10 +236,8 @@ fn plug(qemu: &mut std::process::Command, shop: &Workshop, ports: &Ports) {
     for (name, text) in &ports.credentials {
         let file = shop.path(&format!("credential-{name}"));
         if fs::write(&file, text).is_ok() {
-            qemu.arg("-fw_cfg").arg(format!(
-                "name=opt/io.systemd.credentials/{name},file={}",
-                shop.seen(&file)
-            ));
+            qemu.arg("-fw_cfg")
+                .arg(format!("name=opt/io.systemd.credentials/{name},file={}", shop.seen(&file)));
         }
     }
 }

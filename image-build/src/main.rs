@@ -20,6 +20,7 @@ mod stage;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod trial;
 mod update;
 mod variant;
 mod weights;
@@ -88,6 +89,11 @@ enum Command {
         #[arg(long, requires = "update_key")]
         update_certificate: Option<PathBuf>,
     },
+    /// Boots the image of the variant qemu in an emulated machine and looks at it.
+    Trial {
+        #[command(flatten)]
+        places: Places,
+    },
     /// Looks for everything that must not be in a staged tree.
     Check {
         /// What `stage --out` made.
@@ -147,6 +153,21 @@ fn run(arguments: Arguments) -> Result<ExitCode, Fault> {
                 bin: places.bin,
                 signer: signer.map(|(key, certificate)| update::Signer { key, certificate }),
                 release: root::Release { version: edition, is_spoilt: false },
+            })?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Trial { places } => {
+            trial::trial(&image::Order {
+                root: repository(arguments.root)?,
+                variant: "qemu".into(),
+                cache: places.cache,
+                models: places.models,
+                bin: places.bin,
+                signer: None,
+                release: root::Release {
+                    version: env!("CARGO_PKG_VERSION").into(),
+                    is_spoilt: false,
+                },
             })?;
             Ok(ExitCode::SUCCESS)
         }

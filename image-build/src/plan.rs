@@ -1,5 +1,5 @@
 //! `image-build plan`: the steps to an image, each with the digest of all it is made from, so that a step whose
-//! digest did not change need not be done again. It says which steps are not there yet.
+//! digest did not change need not be done again.
 
 use std::path::Path;
 
@@ -25,8 +25,8 @@ pub struct Plan {
 pub struct Step {
     /// Short name.
     pub name: &'static str,
-    /// Which command does it; none does it yet.
-    pub done_by: Option<&'static str>,
+    /// Which command does it.
+    pub done_by: &'static str,
     /// For people.
     pub what: String,
     /// Digest of the inputs that are in the repository, and of the step before.
@@ -40,31 +40,31 @@ pub fn plan(root: &Path, variant: &Variant) -> Result<Plan, Fault> {
     let slots = v.partitions.iter().map(|p| format!("{} {} MiB", p.name.get_ref(), p.size_mib));
     plan.add(
         "base",
-        None,
+        "image",
         format!("Debian {} {:?}, {} packages asked for", v.suite, v.architecture, v.packages.len()),
         &[v.suite.clone(), format!("{:?}", v.architecture), v.packages.join(" ")],
     );
-    plan.add("overlay", Some("stage"), format!(
+    plan.add("overlay", "stage", format!(
         "kiosk, weights, policies, settings, units, rules for {} devices, {} masked units; the program and the weights are added when it is staged",
         v.devices.len(), v.mask.len(),
     ), &overlay_inputs(root, v)?);
     plan.add(
         "kernel",
-        None,
+        "image",
         format!(
             "kernel 6.12 and initial file system; command line: {}",
             v.kernel_arguments.join(" ")
         ),
         &[v.kernel_arguments.join(" ")],
     );
-    plan.add("root", None, "base and overlay as squashfs with a dm-verity tree".into(), &[]);
+    plan.add("root", "image", "base and overlay as squashfs with a dm-verity tree".into(), &[]);
     plan.add(
         "disk",
-        None,
+        "image",
         format!("U-Boot and partitions: {}", slots.clone().collect::<Vec<_>>().join(", ")),
         &slots.collect::<Vec<_>>(),
     );
-    plan.add("update", None, "signed bundle for RAUC".into(), &[]);
+    plan.add("update", "image", "signed bundle for RAUC".into(), &[]);
     Ok(plan)
 }
 
@@ -82,13 +82,7 @@ fn overlay_inputs(root: &Path, variant: &Variant) -> Result<Vec<String>, Fault> 
 }
 
 impl Plan {
-    fn add(
-        &mut self,
-        name: &'static str,
-        done_by: Option<&'static str>,
-        what: String,
-        inputs: &[String],
-    ) {
+    fn add(&mut self, name: &'static str, done_by: &'static str, what: String, inputs: &[String]) {
         let before = self.steps.last().map_or("", |step| &step.inputs);
         let inputs = sum_of(format!("{name}\n{before}\n{}", inputs.join("\n")).as_bytes());
         self.steps.push(Step { name, done_by, what, inputs });
@@ -106,11 +100,11 @@ impl Plan {
             text += &format!("from {} {}\n", file.display(), &sum[..SHORT]);
         }
         for (i, step) in self.steps.iter().enumerate() {
-            let by = step.done_by.map_or("not built yet".into(), |c| format!("image-build {c}"));
             text += &format!(
-                "{}. {} [{by}] {}\n   {}\n",
+                "{}. {} [image-build {}] {}\n   {}\n",
                 i + 1,
                 step.name,
+                step.done_by,
                 &step.inputs[..SHORT],
                 step.what
             );

@@ -84,7 +84,10 @@ fn assemble(shop: &Workshop, of: &Ingredients<'_>, tree: &Path) -> Result<(), Fa
     }
     modules(shop, of.kernel, &of.variant.modules, tree)?;
     let overlay = of.staged.join(TREE);
-    run(host("cp").args(["-aT", "--no-preserve=ownership", "--remove-destination"]).arg(overlay).arg(tree))?;
+    run(host("cp")
+        .args(["-aT", "--no-preserve=ownership", "--remove-destination"])
+        .arg(overlay)
+        .arg(tree))?;
     own_files(of, tree)?;
     users(shop, tree)
 }
@@ -133,7 +136,10 @@ fn own_files(of: &Ingredients<'_>, tree: &Path) -> Result<(), Fault> {
     write(&tree.join("etc/machine-id"), "")?;
     write(&tree.join("usr/share/kiosk/version"), &format!("{version}\n"))?;
     copy(of.update_certificate, &tree.join("etc/rauc/updates.pem"))?;
-    link("/usr/lib/systemd/system/multi-user.target", &tree.join("etc/systemd/system/default.target"))?;
+    link(
+        "/usr/lib/systemd/system/multi-user.target",
+        &tree.join("etc/systemd/system/default.target"),
+    )?;
     link("/proc/self/mounts", &tree.join("etc/mtab"))?;
     remove(&tree.join("etc/resolv.conf"))?;
     link("/run/kiosk-net/resolv.conf", &tree.join("etc/resolv.conf"))?;
@@ -149,12 +155,15 @@ fn users(shop: &Workshop, tree: &Path) -> Result<(), Fault> {
     for (from, to) in [
         ("usr/share/base-passwd/passwd.master", "etc/passwd"),
         ("usr/share/base-passwd/group.master", "etc/group"),
-        ("usr/share/base-files/nsswitch.conf", "etc/nsswitch.conf"),
     ] {
         copy(&tree.join(from), &tree.join(to))?;
     }
-    for file in ["etc/passwd", "etc/shadow", "etc/gshadow"] {
-        let text = read(&tree.join(file)).unwrap_or_default();
+    write(
+        &tree.join("etc/nsswitch.conf"),
+        "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n",
+    )?;
+    for file in ["etc/passwd"] {
+        let text = read(&tree.join(file))?;
         write(&tree.join(file), &text.replace(":*:", ":x:"))?;
     }
     run(shop.tool("systemd-sysusers").arg(format!("--root={}", shop.seen(tree))))?;
@@ -183,12 +192,13 @@ fn pack(shop: &Workshop, tree: &Path, product: &Path) -> Result<(), Fault> {
     let time = TIME_S.to_string();
     let mut squash = shop.tool("mksquashfs");
     squash.args([shop.seen(tree), shop.seen(&image)]);
-    squash.args(["-noappend", "-comp", "zstd", "-Xcompression-level", "15", "-b", "256K"]);
+    squash.args(["-noappend", "-comp", "zstd", "-Xcompression-level", "9", "-b", "256K"]);
     squash.args(["-quiet", "-no-progress", "-processors", "2", "-no-xattrs"]);
     squash.args(["-mkfs-time", &time, "-all-time", &time]);
     squash.args(["-wildcards", "-e", "proc/*", "sys/*", "dev/*", "run/*", "tmp/*"]);
     run(&mut squash)?;
-    let file = fs::OpenOptions::new().write(true).open(&image).map_err(|e| Fault::write(&image, e))?;
+    let file =
+        fs::OpenOptions::new().write(true).open(&image).map_err(|e| Fault::write(&image, e))?;
     let bytes = file.metadata().map_err(|e| Fault::read(&image, e))?.len();
     let whole = bytes.next_multiple_of(BLOCK_SIZE);
     file.set_len(whole).map_err(|e| Fault::write(&image, e))?;
@@ -204,7 +214,8 @@ fn pack(shop: &Workshop, tree: &Path, product: &Path) -> Result<(), Fault> {
         format!("--hash-offset={whole}"),
     ]))?;
     let hash = said.lines().find_map(|line| line.strip_prefix("Root hash:")).map(str::trim);
-    let hash = hash.ok_or_else(|| Fault::Tool(format!("veritysetup names no root hash: {said}")))?;
+    let hash =
+        hash.ok_or_else(|| Fault::Tool(format!("veritysetup names no root hash: {said}")))?;
     write(&product.join("verity"), &format!("{hash} {whole}\n"))
 }
 

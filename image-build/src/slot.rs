@@ -103,8 +103,13 @@ pub fn slot(
 ) -> Result<String, Fault> {
     let arguments = variant.kernel_arguments.join(" ");
     let mib = variant.partition(Holds::Kernel).size_mib;
-    let inputs =
-        [root.hash.clone(), kernel.digest.clone(), initrd.1.clone(), arguments.clone(), mib.to_string()];
+    let inputs = [
+        root.hash.clone(),
+        kernel.digest.clone(),
+        initrd.1.clone(),
+        arguments.clone(),
+        mib.to_string(),
+    ];
     shop.step("slot", &inputs, product, |fresh| {
         let folder = crate::workshop::beside(fresh, "files");
         remove(&folder)?;

@@ -21,8 +21,11 @@ impl Signer {
     /// Keys for the desk, made at the first call.
     pub fn for_the_desk(shop: &Workshop) -> Result<Self, Fault> {
         let folder = shop.path("keys");
-        let signer = Self { key: folder.join("updates.key"), certificate: folder.join("updates.pem") };
-        say("updates are signed with the desk's own keys; give --update-key and --update-certificate for the field");
+        let signer =
+            Self { key: folder.join("updates.key"), certificate: folder.join("updates.pem") };
+        say(
+            "updates are signed with the desk's own keys; give --update-key and --update-certificate for the field",
+        );
         if !signer.certificate.exists() {
             make(&folder)?;
             let mut openssl = host("openssl");
@@ -65,7 +68,7 @@ pub fn bundle(
             format!("--cert={pem}"),
             format!("--key={key}"),
             format!("--keyring={pem}"),
-            "--mksquashfs-args=-comp zstd -no-progress".to_owned(),
+            "--mksquashfs-args=-comp zstd -Xcompression-level 1 -no-progress".to_owned(),
         ]);
         let packed = run(rauc.args([shop.seen(&folder), shop.seen(&raw)]));
         remove(&keys)?;

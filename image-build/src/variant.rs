@@ -337,9 +337,12 @@ impl Part {
             self.check_argument(argument)?;
         }
         for module in self.lines.modules.iter().chain(&self.lines.initrd_modules) {
-            let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c);
+            let is_name =
+                |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c);
             if module.get_ref().is_empty() || !module.get_ref().chars().all(is_name) {
-                return Err(self.wrong(module, format!("{:?} is no module's name", module.get_ref())));
+                return Err(
+                    self.wrong(module, format!("{:?} is no module's name", module.get_ref()))
+                );
             }
         }
         for unit in &self.lines.units.mask {
@@ -449,7 +452,8 @@ fn plain<T: Serialize, S: serde::Serializer>(value: &Spanned<T>, to: S) -> Resul
     value.get_ref().serialize(to)
 }
 
-const UNIT_ENDS: [&str; 5] = [".service", ".socket", ".timer", ".target", ".mount"];
+const UNIT_ENDS: [&str; 7] =
+    [".service", ".socket", ".timer", ".target", ".mount", ".automount", ".path"];
 /// Classes of `/proc/devices` that a terminal's devices can be in.
 const CLASSES: [&str; 9] = [
     "char-ttyUSB",

@@ -121,7 +121,8 @@ pub fn run(command: &mut Command) -> Result<String, Fault> {
 /// Runs a tool that takes minutes; what it says goes to standard error as it comes.
 pub fn run_aloud(command: &mut Command) -> Result<(), Fault> {
     let name = words(command);
-    let status = command.stdout(io::stderr()).status().map_err(|e| Fault::NoTool(name.clone(), e))?;
+    let status =
+        command.stdout(io::stderr()).status().map_err(|e| Fault::NoTool(name.clone(), e))?;
     if status.success() { Ok(()) } else { Err(Fault::ToolFailed(name, status.to_string())) }
 }
 

@@ -148,6 +148,9 @@ pub enum ConfigError {
     /// A value cannot be used.
     #[error("{0}")]
     Value(String),
+    /// Nothing is wrong, but the site has not said who serves there.
+    #[error("{0}")]
+    NotSetUp(String),
 }
 
 impl Config {
@@ -171,7 +174,7 @@ impl Config {
             return Err(ConfigError::Value("[authority] needs url or address_file".into()));
         }
         if self.operator.is_empty() {
-            return Err(ConfigError::Value("no [[operator]]: nobody could sign in".into()));
+            return Err(ConfigError::NotSetUp("no [[operator]]: nobody could sign in".into()));
         }
         self.check_devices().map_err(ConfigError::Value)
     }

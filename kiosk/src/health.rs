@@ -67,7 +67,8 @@ fn policies(settings: &Config) -> Answer {
     let packs = Provisioned::read(&settings.terminal.provisioned)?.policy_texts();
     for (file, text) in &packs {
         let text = text.as_ref().map_err(|e| format!("{}: {e}", file.display()))?;
-        Pack::parse(text).map_err(|faults| format!("{}: {} faults", file.display(), faults.len()))?;
+        Pack::parse(text)
+            .map_err(|faults| format!("{}: {} faults", file.display(), faults.len()))?;
     }
     Ok(format!("{} packs and their examples hold", packs.len()))
 }

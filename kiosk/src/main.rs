@@ -7,6 +7,7 @@ mod desk;
 mod devices;
 mod drafts;
 mod happening;
+mod health;
 mod hex;
 mod ids;
 mod operators;
@@ -16,6 +17,7 @@ mod rooms;
 mod shell;
 mod tray;
 mod vault;
+mod watchdog;
 mod window;
 
 use std::error::Error;
@@ -45,6 +47,12 @@ enum Command {
         #[arg(long, default_value = "/etc/kiosk/kiosk.toml")]
         config: PathBuf,
     },
+    /// Says whether this edition works here, without devices; after an update it decides whether the edition stays.
+    Health {
+        /// Settings; the folder of the same name with `.d` adds to them.
+        #[arg(long, default_value = "/etc/kiosk/kiosk.toml")]
+        config: PathBuf,
+    },
     /// Explains policy packs.
     Policy {
         #[command(subcommand)]
@@ -69,6 +77,7 @@ fn main() -> ExitCode {
     log_to_stderr();
     let done = match arguments.command {
         Command::Run { config } => window::run(&config).map(|()| ExitCode::SUCCESS),
+        Command::Health { config } => health::run(&config),
         Command::Policy { command } => policy::run(command),
         Command::Selftest(wanted) => devices::selftest(&wanted),
         Command::Devices { command } => devices::run(command),

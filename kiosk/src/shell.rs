@@ -46,6 +46,7 @@ use crate::rooms::{card, customer, face, finger, keep, panel, paper, roster, sen
 use crate::rooms::{voice, watch};
 use crate::tray::SharedTray;
 use crate::vault::{Provisioned, Vault, VaultError};
+use crate::watchdog::Watchdog;
 
 /// Whatever shows views: a window, a bare screen, or memory.
 pub trait Display {
@@ -234,13 +235,12 @@ impl Shell {
         &self.vault
     }
 
-    /// Runs until the program is asked to end.
-    pub fn run(&mut self, display: &mut dyn Display) {
+    /// Runs until the program is asked to end; `watchdog` hears of each finished turn.
+    pub fn run(&mut self, display: &mut dyn Display, watchdog: &mut Watchdog) {
         self.refresh(display);
-        loop {
-            if let Turn::Stop = self.turn(display, TICK) {
-                return;
-            }
+        watchdog.ready();
+        while !matches!(self.turn(display, TICK), Turn::Stop) {
+            watchdog.turned();
         }
     }
 

@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::happening::Happening;
 use crate::ids::Ids;
 use crate::shell::{Display, Outside, Shell, real_camera};
+use crate::watchdog::Watchdog;
 
 /// Serves people until the window is closed.
 pub fn run(config: &Path) -> Result<(), Box<dyn Error>> {
@@ -32,7 +33,7 @@ pub fn run(config: &Path) -> Result<(), Box<dyn Error>> {
     let teller = shell.teller();
     let mut proxy = WindowDisplay(screen.proxy());
     let loop_thread = thread::Builder::new().name("loop".into()).spawn(move || {
-        shell.run(&mut proxy);
+        shell.run(&mut proxy, &mut Watchdog::of_systemd());
         shell.end();
         proxy.0.quit();
     })?;
