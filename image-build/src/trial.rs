@@ -22,9 +22,15 @@ pub fn trial(order: &Order) -> Result<(), Fault> {
     say(&format!("the kiosk serves after {} s", machine.elapsed().as_secs()));
     let picture = machine.picture(&shop, "first-screen")?;
     say(&format!("first screen: {}", picture.display()));
+    // A finger on an empty place must change nothing and reach the program all the same.
+    machine.touch(SCREEN.0 / 2, SCREEN.1 - 4, SCREEN)?;
+    let picture = machine.picture(&shop, "touched")?;
+    say(&format!("after a touch: {}", picture.display()));
     machine.cut();
     Ok(())
 }
 
+/// As the variant `qemu` says.
+const SCREEN: (u32, u32) = (800, 480);
 /// An emulated machine on a busy one is slow.
 const PATIENCE: Duration = Duration::from_secs(900);
