@@ -12,7 +12,7 @@ use models::finger::{FingerTemplate, GreyImage};
 use crate::picture;
 
 /// See the module's head.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Tray {
     /// Whose things these are. Nothing of another visit is laid here.
     pub visit: [u8; 16],

@@ -194,13 +194,7 @@ pub fn exhibits(engine: &FaceEngine, tray: &Tray) -> Result<Vec<Exhibit>, ModelE
     }
     if let Some(frame) = taken(Picture::IdInHand) {
         found.extend(portrait(engine, Part::CardInHand, &frame)?);
-        let mut beside = exhibit(engine, Part::FaceBesideCard, &frame)?;
-        if let Some(beside) = &mut beside
-            && let Some(face) = engine.observe(&frame)?.face
-        {
-            beside.pad = Some(engine.pad(&frame, &face)?);
-        }
-        found.extend(beside);
+        found.extend(exhibit(engine, Part::FaceBesideCard, &frame)?);
     }
     Ok(found)
 }
@@ -219,7 +213,8 @@ fn portrait(
     Ok(turned().map(|p| exhibit(engine, part, &p)).transpose()?.flatten())
 }
 
-fn exhibit(
+/// The face in a picture; of one that was there in person, with how alive it looks.
+pub fn exhibit(
     engine: &FaceEngine,
     part: Part,
     picture: &RgbImage,
@@ -227,7 +222,9 @@ fn exhibit(
     let seen = engine.observe(picture)?;
     let Some(face) = seen.face else { return Ok(None) };
     let template = engine.template(picture, &face)?;
-    Ok(Some(Exhibit { part, template, quality: seen.quality.score, pad: None }))
+    let was_there = part == Part::FaceBesideCard;
+    let pad = was_there.then(|| engine.pad(picture, &face)).transpose()?;
+    Ok(Some(Exhibit { part, template, quality: seen.quality.score, pad }))
 }
 
 /// How a part is called in a record. What is on papers begins as [`kiosk_core::decision::PAPERS`] says.

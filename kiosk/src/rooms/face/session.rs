@@ -269,10 +269,13 @@ impl Session {
     fn views(&self, engine: &FaceEngine) -> Result<FaceGallery, ModelError> {
         let mut views = FaceGallery::default();
         for good in &self.good {
+            if views.views().len() == VIEWS {
+                break;
+            }
             let template = engine.template(&good.frame, &good.face)?;
             let seen = views.views();
             let is_new = |kept: &FaceView| compare(&kept.template, &template) < SAME_VIEW;
-            if seen.len() < VIEWS && seen.iter().all(is_new) {
+            if seen.iter().all(is_new) {
                 let quality = good.quality.clamp(0.0, 100.0) as u8;
                 add(&mut views, FaceView { template, kind: ViewKind::Live, day: None, quality });
             }
@@ -316,7 +319,8 @@ impl Session {
 impl References {
     /// Everything on the tray that this face can be compared with.
     pub fn of(engine: &FaceEngine, tray: &SharedTray, purpose: FacePurpose) -> Self {
-        let tray = tray.open();
+        // A copy: the loop must not wait for the tray while networks look at it.
+        let tray = tray.open().clone();
         let fresh = tray.new_face.as_ref().map(|(views, _)| views.clone()).unwrap_or_default();
         let papers = match purpose {
             FacePurpose::Verify => Vec::new(),
@@ -340,9 +344,9 @@ fn on_file(engine: &FaceEngine, tray: &Tray) -> FaceGallery {
 }
 
 fn chip_view(engine: &FaceEngine, photo: &RgbImage) -> Option<FaceView> {
-    let seen = engine.observe(photo).ok()?;
-    let template = engine.template(photo, &seen.face?).ok()?;
-    let quality = seen.quality.score.clamp(0.0, 100.0) as u8;
+    let Exhibit { template, quality, .. } =
+        papers::exhibit(engine, Part::ChipPhoto, photo).ok().flatten()?;
+    let quality = quality.clamp(0.0, 100.0) as u8;
     Some(FaceView { template, kind: ViewKind::Chip, day: None, quality })
 }
 
