@@ -123,19 +123,19 @@ fn store_key(file: &Path) -> Result<StoreKey, VaultError> {
     }
     let write = |e| VaultError::Write(file.into(), e);
     let key = StoreKey::generate().map_err(|e| write(std::io::Error::other(e)))?;
-    let fresh = file.with_extension("new");
-    let mut out = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&fresh)
-        .map_err(write)?;
-    out.write_all(key.as_bytes()).and_then(|()| out.sync_all()).map_err(write)?;
-    fs::rename(&fresh, file).map_err(write)?;
-    let parent = file.parent().unwrap_or(Path::new("."));
-    fs::File::open(parent).and_then(|folder| folder.sync_all()).map_err(write)?;
+    write_whole(file, key.as_bytes(), 0o600).map_err(write)?;
     Ok(key)
+}
+
+/// Whole or not at all: a power cut leaves the file as it was. `mode` are the rights of a new file.
+pub fn write_whole(file: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
+    let fresh = file.with_extension("new");
+    let mut out =
+        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&fresh)?;
+    out.write_all(bytes)?;
+    out.sync_all()?;
+    fs::rename(&fresh, file)?;
+    fs::File::open(file.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! a bad delivery cannot take the good one away.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -11,6 +11,8 @@ use kiosk_core::message::Id;
 use kiosk_core::policy::{Offer, PackSet, Signature};
 use kiosk_sync::{ContentType, VerifyKey, open_signed};
 use tracing::{error, info, warn};
+
+use crate::vault::write_whole;
 
 /// Where packs come from and where the good ones are kept.
 pub struct Shelf {
@@ -102,23 +104,16 @@ impl Shelf {
         packs.offer(&text, &Signature::Good(SIGNER.into()))
     }
 
-    /// Whole or not at all: a power cut leaves the edition before.
     fn keep(&self, pack: &str, version: u32, bytes: &[u8]) -> io::Result<()> {
         fs::create_dir_all(&self.kept)?;
-        let file = self.kept.join(name(pack, version));
-        let fresh = file.with_extension("new");
-        let mut out = fs::File::create(&fresh)?;
-        out.write_all(bytes)?;
-        out.sync_all()?;
-        fs::rename(&fresh, &file)?;
-        fs::File::open(&self.kept)?.sync_all()
+        write_whole(&self.kept.join(name(pack, version)), bytes, 0o644)
     }
 
     /// Editions that nobody looks back to any more.
     fn tidy(&self, packs: &PackSet) {
         let wanted: Vec<String> =
             packs.editions().map(|pack| name(&pack.id, pack.version)).collect();
-        for (file, _) in files(&self.kept) {
+        for file in names(&self.kept) {
             let known = file.file_name().and_then(|n| n.to_str()).unwrap_or_default();
             if !wanted.iter().any(|wanted| wanted == known)
                 && let Err(problem) = fs::remove_file(&file)
@@ -134,15 +129,20 @@ fn name(pack: &str, version: u32) -> String {
     format!("{pack}.{version:07}.cose")
 }
 
-/// Signed packs of a folder in the order of their names. One that cannot be read is as good as unsigned.
-fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+/// Signed packs of a folder. One that cannot be read is as good as unsigned.
+fn files(folder: &Path) -> impl Iterator<Item = (PathBuf, Vec<u8>)> {
+    names(folder).into_iter().map(|file| (file.clone(), fs::read(&file).unwrap_or_default()))
+}
+
+/// Their paths, in the order of their names.
+fn names(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else {
         return Vec::new();
     };
     let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     files.retain(|file| file.extension().is_some_and(|e| e == "cose"));
     files.sort();
-    files.into_iter().map(|file| (file.clone(), fs::read(&file).unwrap_or_default())).collect()
+    files
 }
 
 /// The newest change of a folder or of a file in it.
@@ -247,6 +247,6 @@ mod tests {
             assert_eq!(found.packs.get(ID).map(|pack| pack.version), Some(version));
         }
         assert!(shelf.reload().is_none(), "nothing new");
-        assert_eq!(files(&shelf.kept).len(), 4);
+        assert_eq!(names(&shelf.kept).len(), 4);
     }
 }
