@@ -91,21 +91,10 @@ fn bare(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::IdentitySource;
 
     fn card() -> CardIdentity {
-        CardIdentity {
-            name: PersonName("测试·人".into()),
-            sex: Sex::Female,
-            birth: Date::constant(1949, 12, 31),
-            number: number(),
-            address: String::new(),
-            issuer: String::new(),
-            valid_from: None,
-            valid_to: ValidTo::Open,
-            source: IdentitySource::Chip,
-            has_photo: true,
-        }
+        let name = PersonName("测试·人".into());
+        CardIdentity { name, ..crate::visit::tests::card() }
     }
 
     fn number() -> IdNumber {

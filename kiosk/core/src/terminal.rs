@@ -405,14 +405,11 @@ impl Serving {
     fn page(&self, now: Moment, place: &Place) -> Page {
         let mut page = self.visit.page(now, place);
         if let Page::Waiting(waiting) = &mut page
-            && !self.drafts.is_empty()
             && !self.visit.is_under_way()
         {
-            waiting.buttons.insert(0, button(Id::TapDrafts, Tap::ShowDrafts));
-        }
-        if let Page::Waiting(waiting) = &mut page
-            && !self.visit.is_under_way()
-        {
+            if !self.drafts.is_empty() {
+                waiting.buttons.insert(0, button(Id::TapDrafts, Tap::ShowDrafts));
+            }
             let last = waiting.buttons.len().saturating_sub(1);
             waiting.buttons.insert(last, button(Id::TapDevices, Tap::ShowDevices));
         }

@@ -468,4 +468,4 @@ const PLACEMENTS: u8 = 3;
 const ACTION_S: u8 = 10;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,11 +1,10 @@
 //! What happens to the terminal between and around visits, as stories.
 
 use expect_test::{Expect, expect};
-use jiff::civil::Date;
 
 use super::*;
 use crate::event::CardEvent;
-use crate::identity::{CardIdentity, IdNumber, IdentitySource, PersonName, Sex, ValidTo};
+use crate::identity::{CardIdentity, IdentitySource};
 use crate::operator::{Operator, Role};
 use crate::policy::{PackSet, Words};
 use crate::record::RecordId;
@@ -161,18 +160,8 @@ fn line(tone: Tone) -> DeviceLine {
 }
 
 fn card() -> CardIdentity {
-    CardIdentity {
-        name: PersonName("测试人".into()),
-        sex: Sex::Female,
-        birth: Date::constant(1949, 12, 31),
-        number: IdNumber::parse("11010519491231002X").unwrap(),
-        address: String::new(),
-        issuer: String::new(),
-        valid_from: None,
-        valid_to: ValidTo::Open,
-        source: IdentitySource::SocialCard,
-        has_photo: false,
-    }
+    let source = IdentitySource::SocialCard;
+    CardIdentity { source, has_photo: false, ..crate::visit::tests::card() }
 }
 
 fn place() -> Place {

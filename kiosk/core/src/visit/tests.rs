@@ -45,7 +45,8 @@ fn now() -> Moment {
     Moment { wall_ms: 1_794_794_400_000, ..Moment::default() }
 }
 
-fn card() -> CardIdentity {
+/// A card of nobody, read from its chip.
+pub(crate) fn card() -> CardIdentity {
     CardIdentity {
         name: PersonName("测试人".into()),
         sex: Sex::Female,
