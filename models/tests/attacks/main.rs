@@ -3,9 +3,13 @@
 
 mod forge;
 
+#[path = "../shared/loaded.rs"]
+mod loaded;
+
 use image::RgbImage;
+use loaded::loaded;
 use models::{
-    Manifest, ModelError,
+    Manifest,
     evaluate::wilson,
     face::{Face, FaceEngine, PadScore},
     liveness::{Action, ActionWatch, Neutral, PassiveWatch, Progress, Sight, Signals},
@@ -14,14 +18,7 @@ use models::{
 use people::{Person, Pose};
 
 fn engine() -> Option<FaceEngine> {
-    match FaceEngine::load(&default_dir(), &Manifest::built_in().unwrap()) {
-        Ok(engine) => Some(engine),
-        Err(ModelError::Missing { id, .. }) => {
-            eprintln!("skipped: {id} is not there, run `models fetch`");
-            None
-        }
-        Err(error) => panic!("{error}"),
-    }
+    loaded(FaceEngine::load(&default_dir(), &Manifest::built_in().unwrap()))
 }
 
 fn face(engine: &FaceEngine, frame: &RgbImage) -> Option<Face> {

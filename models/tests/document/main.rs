@@ -2,10 +2,14 @@
 
 mod card;
 
+#[path = "../shared/loaded.rs"]
+mod loaded;
+
 use card::Shot;
 use image::{RgbImage, imageops};
+use loaded::loaded;
 use models::{
-    Manifest, ModelError,
+    Manifest,
     document::{CardCoaching, CardDoubt, CardText, DocumentEngine, Sex, ValidTo, look},
     manifest::default_dir,
 };
@@ -20,14 +24,7 @@ fn people(n: usize) -> Vec<Person> {
 }
 
 fn engine() -> Option<DocumentEngine> {
-    match DocumentEngine::load(&default_dir(), &Manifest::built_in().unwrap()) {
-        Ok(engine) => Some(engine),
-        Err(ModelError::Missing { id, .. }) => {
-            eprintln!("skipped: {id} is not there, run `models fetch`");
-            None
-        }
-        Err(error) => panic!("{error}"),
-    }
+    loaded(DocumentEngine::load(&default_dir(), &Manifest::built_in().unwrap()))
 }
 
 /// Shots as a counter gives them: near and far, turned, tilted, dimmer, a little out of focus.

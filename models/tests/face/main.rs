@@ -1,25 +1,22 @@
 //! Coaching and search on simulated people and on public photographs: what covers a
 //! face, who else is there, which way up it is.
 
+#[path = "../shared/loaded.rs"]
+mod loaded;
+
 use std::path::Path;
 
 use image::{Rgb, RgbImage, imageops};
+use loaded::loaded;
 use models::{
-    Manifest, ModelError,
+    Manifest,
     face::{Coaching, FaceEngine, FaceObservation, compare},
     manifest::default_dir,
 };
 use people::{Person, Pose};
 
 fn engine() -> Option<FaceEngine> {
-    match FaceEngine::load(&default_dir(), &Manifest::built_in().unwrap()) {
-        Ok(engine) => Some(engine),
-        Err(ModelError::Missing { id, .. }) => {
-            eprintln!("skipped: {id} is not there, run `models fetch`");
-            None
-        }
-        Err(error) => panic!("{error}"),
-    }
+    loaded(FaceEngine::load(&default_dir(), &Manifest::built_in().unwrap()))
 }
 
 fn frames(n: u32) -> impl Iterator<Item = RgbImage> {
