@@ -27,7 +27,7 @@ pub fn area(code: &str) -> Area {
         return Area::UnknownProvince;
     }
     // A prefecture with many codes has several lines.
-    let lines = table::CODES.lines().filter_map(|line| line.strip_prefix(prefecture));
+    let lines = from_line(prefecture).lines().map_while(|line| line.strip_prefix(prefecture));
     let mut spans = lines.flat_map(|spans| spans.split_ascii_whitespace());
     let within = |span: &str| match span.split_once('-') {
         Some((first, last)) => (first..=last).contains(&county),
@@ -36,9 +36,21 @@ pub fn area(code: &str) -> Area {
     if spans.any(within) { Area::Known } else { Area::UnknownCounty }
 }
 
+/// The table from the first line on that does not come before a prefecture.
+fn from_line(prefecture: &str) -> &'static str {
+    let (mut low, mut high) = (0, table::CODES.len());
+    while low < high {
+        let middle = usize::midpoint(low, high);
+        let begins = table::CODES[..middle].rfind('\n').map_or(0, |at| at + 1);
+        let ends = table::CODES[middle..].find('\n').map_or(table::CODES.len(), |n| middle + n + 1);
+        if &table::CODES[begins..ends] < prefecture { low = ends } else { high = begins }
+    }
+    &table::CODES[low..]
+}
+
 /// Whether two digits are a province, a special region or Taiwan.
 pub fn is_province(digits: &str) -> bool {
-    PROVINCES.split(' ').any(|province| province == digits)
+    PROVINCES.as_bytes().chunks(3).any(|province| province[..2] == *digits.as_bytes())
 }
 
 /// GB/T 2260, first two digits; 71 is Taiwan's own code and 83 that of residence permits for people from there.
@@ -73,6 +85,7 @@ mod tests {
     #[test]
     fn the_table_is_in_order_and_all_of_it_can_be_found() {
         let mut n_codes = 0;
+        assert!(table::CODES.is_ascii() && table::CODES.lines().is_sorted());
         for line in table::CODES.lines() {
             let (place, spans) = line.split_once(' ').unwrap();
             assert!(is_province(&place[..2]), "{line}");

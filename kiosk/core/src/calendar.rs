@@ -218,33 +218,33 @@ impl Calendar {
     fn periods(&self, dates: &Dates, from: Date, to: Date) -> Vec<Period> {
         let years =
             from.year().saturating_sub(MARGIN_YEARS)..=to.year().saturating_add(MARGIN_YEARS);
-        let mut periods: Vec<Period> = years.flat_map(|year| self.in_year(dates, year)).collect();
+        let mut periods = Vec::with_capacity(PERIODS_FEW);
+        years.for_each(|year| self.add_year(dates, year, &mut periods));
         periods.sort_by_key(|p| p.opens);
         periods
     }
 
-    fn in_year(&self, dates: &Dates, year: i16) -> Vec<Period> {
+    fn add_year(&self, dates: &Dates, year: i16, periods: &mut Vec<Period>) {
         if let Some(instead) = self.overrides.iter().find(|o| o.year == year) {
-            return instead.windows.iter().map(|w| w.in_year(year)).collect();
+            return periods.extend(instead.windows.iter().map(|w| w.in_year(year)));
         }
         match &self.schedule {
-            Schedule::Rolling { .. } => Vec::new(),
-            Schedule::CalendarYear { count } => parts(year, *count),
-            Schedule::HalfYear => parts(year, 2),
-            Schedule::Windows(windows) => windows.iter().map(|w| w.in_year(year)).collect(),
+            Schedule::Rolling { .. } => {}
+            Schedule::CalendarYear { count } => periods.extend(parts(year, *count)),
+            Schedule::HalfYear => periods.extend(parts(year, 2)),
+            Schedule::Windows(windows) => periods.extend(windows.iter().map(|w| w.in_year(year))),
             Schedule::Monthly { from, to } => {
-                (1..=12).map(|month| month_part(year, month, *from, *to)).collect()
+                periods.extend((1..=MONTHS).map(|month| month_part(year, month, *from, *to)));
             }
-            Schedule::Deadline(window) => vec![window.in_year(year)],
+            Schedule::Deadline(window) => periods.push(window.in_year(year)),
             Schedule::BirthMonth { anchor, months_before, months_after, half_yearly } => {
                 let month = match anchor {
                     Anchor::Birth => Some(dates.born.month()),
                     Anchor::Retirement => dates.since.map(Date::month),
                 };
-                let months = month
-                    .into_iter()
-                    .flat_map(|m| if *half_yearly { vec![m, m + 6] } else { vec![m] });
-                months.map(|m| around(year, m, *months_before, *months_after)).collect()
+                let later = month.filter(|_| *half_yearly).map(|month| month + MONTHS / 2);
+                let months = month.into_iter().chain(later);
+                periods.extend(months.map(|m| around(year, m, *months_before, *months_after)));
             }
         }
     }
@@ -275,14 +275,12 @@ fn owed(periods: &[Period], today: Date, is_owed: impl Fn(&Period) -> bool) -> S
     }
 }
 
-fn parts(year: i16, count: i8) -> Vec<Period> {
+fn parts(year: i16, count: i8) -> impl Iterator<Item = Period> {
     let length = MONTHS / count;
-    (0..count)
-        .map(|part| Period {
-            opens: clamped(year, part * length + 1, 1),
-            due: clamped(year, (part + 1) * length, 31),
-        })
-        .collect()
+    (0..count).map(move |part| Period {
+        opens: clamped(year, part * length + 1, 1),
+        due: clamped(year, (part + 1) * length, 31),
+    })
 }
 
 fn month_part(year: i16, month: i8, from: i8, to: i8) -> Period {
@@ -298,15 +296,25 @@ fn around(year: i16, month: i8, before: i8, after: i8) -> Period {
 /// A date with the day cut to the month's length.
 fn clamped(year: i16, month: i8, day: i8) -> Date {
     let year = year.clamp(YEAR_MIN, YEAR_MAX);
-    let first = Date::new(year, month, 1).expect("month and year are in range");
-    let day = day.clamp(1, first.days_in_month());
-    Date::new(year, month, day).expect("the day is in the month")
+    let last = match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if is_leap(year) => 29,
+        2 => 28,
+        _ => 31,
+    };
+    Date::new(year, month, day.clamp(1, last)).expect("year, month and day are in range")
+}
+
+fn is_leap(year: i16) -> bool {
+    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
 }
 
 const LEAP_YEAR: i16 = 2024;
 const MONTHS: i8 = 12;
 /// Windows and birth months may reach into a neighbouring year; overrides may leave one empty.
 const MARGIN_YEARS: i16 = 2;
+/// Room for what most people's calendars hold at once.
+const PERIODS_FEW: usize = 16;
 const YEAR_MIN: i16 = 1800;
 const YEAR_MAX: i16 = 2500;
 

@@ -138,6 +138,7 @@ fn kind(a: char, b: char) -> Option<Difference> {
         return None;
     }
     let tables = tables();
+    let folds = [folded(a), folded(b)];
     let simple = |c: char| tables.traditional.get(&c).copied().unwrap_or(c);
     Some(if is_dot(a) && is_dot(b) {
         Difference::Dot
@@ -150,15 +151,11 @@ fn kind(a: char, b: char) -> Option<Difference> {
         if old { Difference::RareEncoding } else { Difference::Compatibility }
     } else if simple(proper(a)) == simple(proper(b)) {
         Difference::Traditional
-    } else if folded(a) == folded(b) {
+    } else if folds[0] == folds[1] {
         Difference::Variant
     } else if is_stand_in(a) || is_stand_in(b) {
         Difference::Unencoded
-    } else if tables
-        .lookalikes
-        .iter()
-        .any(|group| group.contains(folded(a)) && group.contains(folded(b)))
-    {
+    } else if tables.lookalikes.iter().any(|group| folds.iter().all(|c| group.contains(*c))) {
         Difference::Lookalike
     } else {
         Difference::Different
@@ -177,6 +174,9 @@ fn folded(character: char) -> char {
 
 /// The character that an old code means.
 fn proper(character: char) -> char {
+    if character < OLD_CODES {
+        return character;
+    }
     let known = table::PRIVATE.iter().chain(&table::COMPATIBLE).find(|(old, _)| *old == character);
     known.map_or(character, |(_, now)| *now)
 }
@@ -258,6 +258,8 @@ const DOT: char = '·';
 /// Names on cards have up to 30 characters.
 const NAME_MAX: usize = 64;
 const WIDE_TO_NARROW: u32 = 0xFEE0;
+/// Private and compatibility codes lie above all others that a name is written with.
+const OLD_CODES: char = '\u{E000}';
 
 #[cfg(test)]
 mod tests {
@@ -265,6 +267,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn no_old_code_is_passed_over() {
+        let mut codes = table::PRIVATE.iter().chain(&table::COMPATIBLE);
+        assert!(codes.all(|(old, now)| proper(*old) == *now));
+    }
 
     #[test]
     fn spellings_of_a_name_are_told_apart_character_by_character() {

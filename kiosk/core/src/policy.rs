@@ -3,6 +3,8 @@
 //! A pack is a TOML file that carries its own examples; it loads only if its schema and every example hold.
 //! Whether its signature is good is decided by the program, which hands the finding to [`PackSet::offer`].
 
+use std::sync::Arc;
+
 use jiff::civil::Date;
 
 use crate::benefit::{Abode, Group, Insurance, Method, vocabulary};
@@ -53,6 +55,8 @@ pub struct Pack {
     pub scope: Scope,
     /// When something is due.
     pub calendar: Calendar,
+    /// The general rule of the calendar as a clause.
+    pub calendar_words: Words,
     /// Rules behind the calendar.
     pub calendar_rules: Vec<String>,
     /// What a second success in the same period does (C2).
@@ -66,7 +70,7 @@ pub struct Pack {
     /// What happens to the late.
     pub late: Late,
     /// Ways that exist here.
-    pub methods: Vec<MethodRule>,
+    pub methods: Vec<Arc<MethodRule>>,
     /// What to try after a failure, in order (C7).
     pub escalation: Vec<Step>,
     /// Building a new biometric reference.
@@ -479,7 +483,7 @@ impl Pack {
 
     /// What the pack says about a method.
     pub fn method(&self, method: Method) -> Option<&MethodRule> {
-        self.methods.iter().find(|rule| rule.method == method)
+        self.methods.iter().map(Arc::as_ref).find(|rule| rule.method == method)
     }
 
     /// The rule for people overseas that holds on a day.

@@ -1,9 +1,11 @@
 //! What is due for one benefit on one day, and why.
 
+use std::sync::Arc;
+
 use jiff::ToSpan;
 use jiff::civil::Date;
 
-use super::words::{Words, cited, date, schedule, span};
+use super::words::{Words, cited, date, span};
 use super::{MethodRule, NotRequiredReason as Reason, Pack, Repeat};
 use crate::benefit::{Entitlement, Group, Method, Stage, Success, vocabulary};
 use crate::calendar::{Dates, Period, Standing};
@@ -37,7 +39,7 @@ pub struct Assessment {
     /// The rule numbers.
     pub rules: Vec<String>,
     /// Ways that count for this person, in the order of the pack.
-    pub methods: Vec<MethodRule>,
+    pub methods: Vec<Arc<MethodRule>>,
 }
 
 /// Where a person stands with one benefit.
@@ -188,10 +190,22 @@ impl Pack {
         on: Date,
         method: Method,
     ) -> Option<Date> {
+        let before = self.stand(entitlement, born, on, Doubt::None);
+        self.next_due_from(&before, entitlement, born, on, method)
+    }
+
+    /// The same, where it is known how the person stood before.
+    pub(super) fn next_due_from(
+        &self,
+        before: &Stand,
+        entitlement: &Entitlement,
+        born: Date,
+        on: Date,
+        method: Method,
+    ) -> Option<Date> {
         if !self.counts_for(entitlement, method) {
             return None;
         }
-        let before = self.stand(entitlement, born, on, Doubt::None);
         if matches!(before.state, DueState::Done(_))
             && self.repeat_by(method) != Repeat::AllowExtend
         {
@@ -216,17 +230,17 @@ impl Pack {
         entitlement: &Entitlement,
         method: Method,
     ) -> Option<&MethodRule> {
-        self.rules_for(entitlement).find(|rule| rule.method == method)
+        self.rules_for(entitlement).map(Arc::as_ref).find(|rule| rule.method == method)
     }
 
-    fn methods_for(&self, entitlement: &Entitlement) -> Vec<MethodRule> {
+    fn methods_for(&self, entitlement: &Entitlement) -> Vec<Arc<MethodRule>> {
         self.rules_for(entitlement).cloned().collect()
     }
 
-    fn rules_for(&self, entitlement: &Entitlement) -> impl Iterator<Item = &MethodRule> {
+    fn rules_for(&self, entitlement: &Entitlement) -> impl Iterator<Item = &Arc<MethodRule>> {
         let abode = entitlement.abode;
         let lives_there =
-            move |rule: &&MethodRule| rule.abodes.is_empty() || rule.abodes.contains(&abode);
+            move |rule: &&Arc<MethodRule>| rule.abodes.is_empty() || rule.abodes.contains(&abode);
         self.methods.iter().filter(|rule| rule.counts).filter(lives_there)
     }
 
@@ -348,7 +362,7 @@ impl Pack {
                     ),
                     check.rules.clone(),
                 ),
-                _ => (schedule(&self.calendar), self.calendar_rules.clone()),
+                _ => (self.calendar_words.clone(), self.calendar_rules.clone()),
             },
         }
     }

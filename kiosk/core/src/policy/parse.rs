@@ -1,13 +1,14 @@
 //! From the text of a pack to a [`Pack`]: every key, its type, its bounds, and what must fit together.
 
 use std::fmt;
+use std::sync::Arc;
 
 use toml::de::DeTable;
 
 use super::read::{Book, Section};
 use super::{
     Abroad, AgeRule, AppMessage, Appeal, Fix, HomeVisitRule, Late, Limits, Liveness, Material,
-    MethodRule, Model, Notify, Pack, PreApproval, Repeat, Scope, Site, Sms, Words, example,
+    MethodRule, Model, Notify, Pack, PreApproval, Repeat, Scope, Site, Sms, Words, example, words,
 };
 use crate::benefit::Insurance;
 use crate::calendar::{Anchor, Calendar, Kind, MonthDay, Override, Schedule, Window};
@@ -78,6 +79,8 @@ fn read(top: &Section<'_, '_>) -> Option<Pack> {
             )
         },
     );
+    let calendar =
+        calendar.unwrap_or(Calendar { schedule: Schedule::HalfYear, overrides: Vec::new() });
     let valid_from = top.day("valid_from");
     let pack = Pack {
         id: identifier(top),
@@ -89,15 +92,15 @@ fn read(top: &Section<'_, '_>) -> Option<Pack> {
         signer: top.text_or_none("signer"),
         supersedes: top.number_or_none("supersedes", 1..=1_000_000).map(small),
         scope: scope?,
-        calendar: calendar
-            .unwrap_or(Calendar { schedule: Schedule::HalfYear, overrides: Vec::new() }),
+        calendar_words: words::schedule(&calendar),
+        calendar,
         calendar_rules,
         repeat: repeat.unwrap_or(Repeat::AllowNoEffect),
         remind_days_before: small(remind_days_before),
         pre_approval: top.section("pre_approval").map(|s| pre_approval(&s)),
         ages: top.sections("ages").iter().filter_map(age).collect(),
         late: top.section("late").map(|s| late(&s)).unwrap_or_default(),
-        methods: top.sections("methods").iter().filter_map(method).collect(),
+        methods: top.sections("methods").iter().filter_map(method).map(Arc::new).collect(),
         escalation: top
             .section("escalation")
             .map(|s| (s.words("order"), s.rules()).0)

@@ -53,7 +53,7 @@ fn listed(pack: &Pack) -> ListedPack {
         agency: pack.scope.agency.clone(),
         benefit: pack.scope.insurance.id().to_owned(),
         groups: pack.scope.groups.iter().map(|group| group.id().to_owned()).collect(),
-        schedule: super::words::schedule(&pack.calendar).zh,
+        schedule: pack.calendar_words.zh.clone(),
         source: pack.source.clone(),
         valid_from: pack.valid_from.to_string(),
         n_examples: pack.examples.len(),

@@ -1,6 +1,7 @@
 //! The packs in force: the last good edition of each stays until a better one is proved.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::civil::Date;
 
@@ -9,8 +10,8 @@ use super::{Pack, PackFault};
 /// Packs by name, each with its editions.
 #[derive(Clone, Debug, Default)]
 pub struct PackSet {
-    /// Never empty, in the order of their versions.
-    packs: BTreeMap<String, Vec<Pack>>,
+    /// Never empty, in the order of their versions. Shared, since a set is copied for every place that asks it.
+    packs: BTreeMap<String, Vec<Arc<Pack>>>,
 }
 
 /// What the program found about a pack's signature.
@@ -83,7 +84,7 @@ impl PackSet {
         if let Some(known) = editions.last().filter(|known| known.version >= pack.version) {
             return Some(known.version);
         }
-        editions.push(pack);
+        editions.push(Arc::new(pack));
         let surplus = editions.len().saturating_sub(EDITIONS_MAX);
         editions.drain(..surplus);
         None
@@ -91,23 +92,24 @@ impl PackSet {
 
     /// The newest edition of this name.
     pub fn get(&self, id: &str) -> Option<&Pack> {
-        self.packs.get(id)?.last()
+        self.packs.get(id)?.last().map(Arc::as_ref)
     }
 
     /// The edition in force on a day: the newest that has begun, else the oldest, since somebody has to be served.
     pub fn on(&self, id: &str, day: Date) -> Option<&Pack> {
         let editions = self.packs.get(id)?;
-        editions.iter().rev().find(|pack| pack.valid_from <= day).or(editions.first())
+        let begun = editions.iter().rev().find(|pack| pack.valid_from <= day);
+        begun.or(editions.first()).map(Arc::as_ref)
     }
 
     /// The newest edition of each, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Pack> {
-        self.packs.values().filter_map(|editions| editions.last())
+        self.packs.values().filter_map(|editions| editions.last().map(Arc::as_ref))
     }
 
     /// All editions that are kept, by name and version.
     pub fn editions(&self) -> impl Iterator<Item = &Pack> {
-        self.packs.values().flatten()
+        self.packs.values().flatten().map(Arc::as_ref)
     }
 
     /// Whether there is none.

@@ -80,7 +80,11 @@ impl PackSet {
             DueState::Done(_) => pack.repeat_by(method) != Repeat::Block,
             _ => true,
         };
-        let after = pack.next_due_after(entitlement, born, on, method).filter(|_| possible);
+        let after = if possible {
+            pack.next_due_from(&before, entitlement, born, on, method)
+        } else {
+            None
+        };
         let was_late = matches!(before.state, DueState::Overdue | DueState::Suspended);
         let early = entitlement.stage == Stage::PreApproval && pack.pre_approval.is_some();
         Some(Settled {

@@ -329,6 +329,7 @@ impl Visit {
     }
 
     pub(super) fn seal(&mut self, outcome: Outcome, now: Moment, place: &Place) -> Vec<Effect> {
+        self.case.settled = paper::settled(&self.case, &outcome, now, place);
         let order = paper::seal_order(&self.case, &outcome, now, place);
         self.phase = Phase::Sealing { outcome, failed: None };
         vec![Effect::StopSensors, Effect::Seal(Box::new(order))]

@@ -11,7 +11,7 @@ use crate::identity::{CardIdentity, CardWarning, IdentitySource};
 use crate::message::{Arg, Id, Say};
 use crate::moment::{Doubt, Moment};
 use crate::outcome::Outcome;
-use crate::policy::{Assessment, Condition, DueState, Pack, Step, Words};
+use crate::policy::{Assessment, Condition, DueState, Pack, Settled, Step, Words};
 use crate::reading::{Finding, Reading};
 use crate::record::{Appeal, Consent, Evidence, RecordId};
 use crate::roster::{Review, packs_of, with_recent};
@@ -55,6 +55,8 @@ pub struct Case {
     pub(super) face_refused: bool,
     pub(super) face_proved: bool,
     pub(super) method: Option<Method>,
+    /// What the record that is sealed means for each benefit: screen and slip say the same, whatever the clock does.
+    pub(super) settled: Vec<Settled>,
     /// What was behind the phone's message, once somebody asked.
     pub(super) decoded: Option<Box<Decoded>>,
     pub(super) face_tries: u8,
@@ -104,6 +106,7 @@ impl Case {
             face_refused: false,
             face_proved: false,
             method: None,
+            settled: Vec::new(),
             decoded: None,
             face_tries: 0,
             finger_tries: 0,

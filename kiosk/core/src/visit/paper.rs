@@ -16,7 +16,6 @@ use super::case::{Case, state_id};
 
 pub(super) fn seal_order(case: &Case, outcome: &Outcome, now: Moment, place: &Place) -> SealOrder {
     let card = case.card.clone().expect("a visit is sealed only after a card was read");
-    let settled = settled(case, outcome, now, place);
     let record = Record {
         id: case.record,
         visit: case.visit,
@@ -25,7 +24,7 @@ pub(super) fn seal_order(case: &Case, outcome: &Outcome, now: Moment, place: &Pl
         captured: now,
         subject: card,
         outcome: outcome.clone(),
-        benefits: benefit_results(case, &settled),
+        benefits: benefit_results(case),
         evidence: case.evidence.clone(),
         operators: case.served.iter().chain(&case.witness).cloned().collect(),
         consent: case.consent.clone(),
@@ -36,9 +35,9 @@ pub(super) fn seal_order(case: &Case, outcome: &Outcome, now: Moment, place: &Pl
         legal_basis: LEGAL_BASIS.into(),
     };
     let agreed = case.consent.as_ref().is_some_and(|c| c.choice == "agreed");
-    let successes = settled.into_iter().filter(counts).filter_map(|line| {
+    let successes = case.settled.iter().filter(|line| counts(line)).filter_map(|line| {
         let success = crate::benefit::Success { on: now.date(), method: case.method? };
-        Some((line.pack, success))
+        Some((line.pack.clone(), success))
     });
     SealOrder {
         record,
@@ -50,7 +49,7 @@ pub(super) fn seal_order(case: &Case, outcome: &Outcome, now: Moment, place: &Pl
 }
 
 /// What the visit means for each benefit; nothing where nothing was proved.
-fn settled(case: &Case, outcome: &Outcome, now: Moment, place: &Place) -> Vec<Settled> {
+pub(super) fn settled(case: &Case, outcome: &Outcome, now: Moment, place: &Place) -> Vec<Settled> {
     let (Some(method), Some(card)) = (case.method, &case.card) else {
         return Vec::new();
     };
@@ -68,9 +67,9 @@ fn counts(line: &Settled) -> bool {
     line.counted && !line.report_required
 }
 
-fn benefit_results(case: &Case, settled: &[Settled]) -> Vec<BenefitResult> {
+fn benefit_results(case: &Case) -> Vec<BenefitResult> {
     let each = case.assessments.iter().map(|assessment| {
-        let line = settled.iter().find(|line| line.pack == assessment.pack);
+        let line = case.settled.iter().find(|line| line.pack == assessment.pack);
         let early = line.is_some_and(|line| line.kind == RecordKind::PreApprovalIdentity);
         let counted = line.filter(|line| counts(line));
         BenefitResult {
@@ -94,9 +93,8 @@ pub(super) fn closing_lines(
     now: Moment,
     place: &Place,
 ) -> Vec<Say> {
-    let settled = settled(case, outcome, now, place);
     let mut lines: Vec<Say> = Vec::new();
-    let mut counted: Vec<&Settled> = settled.iter().filter(|line| counts(line)).collect();
+    let mut counted: Vec<&Settled> = case.settled.iter().filter(|line| counts(line)).collect();
     // The earliest date is the one to remember (R122).
     counted.sort_by_key(|line| line.next);
     for line in &counted {
@@ -105,7 +103,7 @@ pub(super) fn closing_lines(
     }
     lines.extend(counted.iter().find_map(|line| line.resume.clone()).map(sentence));
     lines.extend(outcome_line(case, outcome, now, place));
-    lines.extend(advice(&settled));
+    lines.extend(advice(&case.settled));
     if let Some(decoded) = &case.decoded {
         lines.extend(way_out(decoded));
     }
