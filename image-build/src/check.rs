@@ -203,7 +203,13 @@ const MUST: [&str; 9] = [
     "usr/share/doc/kiosk/LICENCES.txt",
 ];
 /// Services of our own; each is on the list because somebody thought about it.
-const OURS: [&str; 3] = ["/kiosk.service", "/kiosk-data.service", "/kiosk-good.service"];
+const OURS: [&str; 5] = [
+    "/kiosk.service",
+    "/kiosk-data.service",
+    "/kiosk-good.service",
+    "/kiosk-stick@.service",
+    "/kiosk-update.service",
+];
 /// Programs of the workbench.
 const NEVER: [&str; 5] = ["device-sim", "authority", "models", "image-build", "make-portraits"];
 /// Issue 6: of ten, lower is tighter.

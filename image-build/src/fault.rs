@@ -63,6 +63,9 @@ pub enum Fault {
     /// What stands at the output is not ours to replace.
     #[error("{0} is there and was not made by image-build stage; remove it first")]
     OutNotOurs(PathBuf),
+    /// The folder is not what an authority provisions.
+    #[error("{0} has no authority.toml: make it with: authority provision")]
+    NotProvisioned(PathBuf),
     /// What is checked was not staged.
     #[error("{0} has no stage.json: it was not made by image-build stage")]
     NotStaged(PathBuf),
@@ -90,6 +93,7 @@ impl Fault {
             Self::TooLarge(..) => "err-too-large",
             Self::Twice(..) => "err-twice",
             Self::OutNotOurs(..) => "err-out-not-ours",
+            Self::NotProvisioned(..) => "err-not-provisioned",
             Self::NotStaged(..) => "err-not-staged",
         }
     }

@@ -15,6 +15,7 @@ mod plan;
 mod program;
 mod root;
 mod sbom;
+mod setup;
 mod slot;
 mod stage;
 #[cfg(test)]
@@ -94,6 +95,18 @@ enum Command {
         #[command(flatten)]
         places: Places,
     },
+    /// Seals what sets a new terminal up, for a USB stick; prints the code, which goes another way.
+    Setup {
+        /// What `authority provision --out` made.
+        #[arg(long)]
+        provisioned: PathBuf,
+        /// Folder with the site's settings: `*.toml`, and `authority.address` with HOST:PORT.
+        #[arg(long)]
+        settings: PathBuf,
+        /// The file, to be copied onto a FAT stick named CHANGQING as `setup.kiosk`.
+        #[arg(long)]
+        out: PathBuf,
+    },
     /// Looks for everything that must not be in a staged tree.
     Check {
         /// What `stage --out` made.
@@ -169,6 +182,11 @@ fn run(arguments: Arguments) -> Result<ExitCode, Fault> {
                     is_spoilt: false,
                 },
             })?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Setup { provisioned, settings, out } => {
+            let code = setup::setup(&provisioned, &settings, &out)?;
+            say(&code);
             Ok(ExitCode::SUCCESS)
         }
         Command::Check { tree } => {

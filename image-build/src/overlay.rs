@@ -107,7 +107,7 @@ pub fn written(variant: &Variant) -> [(String, String); 4] {
     ]
 }
 
-/// Settings as `kiosk/src/config.rs` reads them. What belongs to one site comes from `/data/settings`.
+/// Settings as `kiosk/src/config.rs` reads them. What belongs to one site is taken from a stick at the first start.
 fn settings(variant: &Variant) -> String {
     let (width, height) = variant.screen;
     let finger = variant.device(Role::Fingerprint).profile.as_deref().unwrap_or("as608");
@@ -115,19 +115,23 @@ fn settings(variant: &Variant) -> String {
     let (baud_hz, dots) = (printer.baud_hz.unwrap_or(115_200), printer.width_dots.unwrap_or(576));
     let rotation = variant.device(Role::Camera).rotation.unwrap_or(0);
     format!(
-        r#"# The {name} terminal as it leaves the works. What one site adds is in kiosk.d, on the data partition:
-# a [terminal] with its name, an [authority], and its [[operator]] tables. A table there replaces the one here.
+        r#"# The {name} terminal as it leaves the works. What one site adds is in kiosk.d, on the data partition: its
+# [[operator]] tables, and a whole [terminal] or [authority] where they differ. A table there replaces the one here.
 
 [terminal]
 site_name = "未设置 not set"
 state = "/var/lib/kiosk"
-provisioned = "/data/provisioned"
+provisioned = "/var/lib/kiosk/site/provisioned"
 models = "/usr/share/kiosk/models"
 screen = [{width}, {height}]
 
 [authority]
-address_file = "/data/settings/authority.address"
+address_file = "/var/lib/kiosk/site/settings/authority.address"
 every_s = 300
+
+[setup]
+file = "/run/kiosk-setup/setup.kiosk"
+site = "/var/lib/kiosk/site"
 
 [id_card]
 port = "/dev/kiosk/id-card"

@@ -44,6 +44,19 @@ pub struct Config {
     /// Who may sign in.
     #[serde(default)]
     pub operator: Vec<OperatorConfig>,
+    /// How a new terminal is told where it stands.
+    pub setup: Option<SetupConfig>,
+}
+
+/// See [`Config::setup`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetupConfig {
+    /// Where the agency's sealed file appears.
+    pub file: PathBuf,
+    /// Writable: takes `provisioned` and `settings` out of it. `[terminal] provisioned` and the folder of further settings
+    /// are below it.
+    pub site: PathBuf,
 }
 
 /// See [`Config::terminal`].
@@ -158,15 +171,24 @@ impl Config {
     ///
     /// A table of a later file replaces the same table of an earlier one.
     pub fn read(file: &Path) -> Result<Self, ConfigError> {
-        let mut merged = parse(file)?;
-        for part in parts(file)? {
-            merged.extend(parse(&part)?);
-        }
-        let text = toml::to_string(&merged).expect("a table that was parsed can be written");
-        let config: Self =
-            toml::from_str(&text).map_err(|e| ConfigError::Parse(file.into(), Box::new(e)))?;
+        Self::read_with(file, &file.with_extension("d"))
+    }
+
+    /// As [`Self::read`] with another folder.
+    pub fn read_with(file: &Path, folder: &Path) -> Result<Self, ConfigError> {
+        let config = merged(file, folder)?;
         config.check()?;
         Ok(config)
+    }
+
+    /// As [`Self::read`] where nothing of the site may be there yet.
+    pub fn read_incomplete(file: &Path) -> Result<Self, ConfigError> {
+        merged(file, &file.with_extension("d"))
+    }
+
+    /// Whether keys and site are there.
+    pub fn is_set_up(&self) -> bool {
+        !self.operator.is_empty() && self.terminal.provisioned.join("authority.toml").exists()
     }
 
     fn check(&self) -> Result<(), ConfigError> {
@@ -222,6 +244,15 @@ impl FingerprintConfig {
     }
 }
 
+fn merged(file: &Path, folder: &Path) -> Result<Config, ConfigError> {
+    let mut merged = parse(file)?;
+    for part in parts(folder)? {
+        merged.extend(parse(&part)?);
+    }
+    let text = toml::to_string(&merged).expect("a table that was parsed can be written");
+    toml::from_str(&text).map_err(|e| ConfigError::Parse(file.into(), Box::new(e)))
+}
+
 fn parse(file: &Path) -> Result<toml::Table, ConfigError> {
     let text = std::fs::read_to_string(file).map_err(|e| ConfigError::Read(file.into(), e))?;
     // Parsed twice: once alone, so that an unknown key is told with this file's own line.
@@ -236,14 +267,13 @@ fn is_part_folder(folder: &Path) -> bool {
     folder.extension().is_some_and(|e| e == "d")
 }
 
-fn parts(file: &Path) -> Result<Vec<PathBuf>, ConfigError> {
-    let folder = file.with_extension("d");
+fn parts(folder: &Path) -> Result<Vec<PathBuf>, ConfigError> {
     if !folder.is_dir() {
         return Ok(Vec::new());
     }
-    let read = |e| ConfigError::Read(folder.clone(), e);
+    let read = |e| ConfigError::Read(folder.into(), e);
     let mut parts = Vec::new();
-    for entry in std::fs::read_dir(&folder).map_err(read)? {
+    for entry in std::fs::read_dir(folder).map_err(read)? {
         let path = entry.map_err(read)?.path();
         if path.extension().is_some_and(|e| e == "toml") {
             parts.push(path);

@@ -14,6 +14,7 @@ mod operators;
 mod picture;
 mod policy;
 mod rooms;
+mod setup;
 mod shell;
 mod tray;
 mod vault;

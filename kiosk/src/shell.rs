@@ -552,6 +552,9 @@ impl Shell {
         if self.shown.as_ref() == Some(&view) {
             return;
         }
+        if self.shown.as_ref().is_none_or(|shown| shown.page.name() != view.page.name()) {
+            info!(page = view.page.name(), "screen");
+        }
         if matches!(view.page, Page::Person(_)) {
             display.picture_of_card(self.tray.open().chip_photo.clone());
         }

@@ -13,12 +13,17 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::happening::Happening;
 use crate::ids::Ids;
+use crate::setup;
 use crate::shell::{Display, Outside, Shell, real_camera};
 use crate::watchdog::Watchdog;
 
-/// Serves people until the window is closed.
-pub fn run(config: &Path) -> Result<(), Box<dyn Error>> {
-    let config = Config::read(config)?;
+/// Serves people until the window is closed; a terminal that was not set up asks for that first.
+pub fn run(file: &Path) -> Result<(), Box<dyn Error>> {
+    let config = Config::read_incomplete(file)?;
+    if config.setup.is_some() && !config.is_set_up() {
+        return setup::run(file);
+    }
+    let config = Config::read(file)?;
     let clock = Clock::system();
     let camera = config.camera.clone();
     let outside = Outside {

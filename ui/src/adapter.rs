@@ -217,7 +217,9 @@ fn page_item(page: &Page) -> (PageKind, PageItem) {
 fn sign_in(page: &SignIn) -> PageItem {
     PageItem {
         title: plain(page.title.unwrap_or(Id::SignIn)),
-        prompt: if page.picked.is_some() {
+        prompt: if page.title == Some(Id::SetupCode) {
+            plain(Id::SetupCodeHint)
+        } else if page.picked.is_some() {
             plain(Id::EnterPin)
         } else {
             chrome_words("ui-pick-first", &[])

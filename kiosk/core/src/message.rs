@@ -68,6 +68,17 @@ macro_rules! ids {
 }
 
 ids! {
+    // the first start
+    SetupTitle = "setup-title",
+    SetupStick = "setup-stick",
+    SetupCodeApart = "setup-code-apart",
+    SetupHelp = "setup-help",
+    SetupCode = "setup-code",
+    SetupCodeHint = "setup-code-hint",
+    SetupOpening = "setup-opening",
+    SetupWrongCode = "setup-wrong-code",
+    SetupNotOurs = "setup-not-ours",
+    SetupFault = "setup-fault",
     // sign-in
     SignIn = "sign-in",
     EnterPin = "enter-pin",

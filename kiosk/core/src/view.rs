@@ -238,6 +238,29 @@ pub enum Page {
     Devices(Devices),
 }
 
+impl Page {
+    /// What the page is called in the journal.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::SignIn(_) => "sign-in",
+            Self::Waiting(_) => "waiting",
+            Self::Person(_) => "person",
+            Self::Consent(_) => "consent",
+            Self::Face(_) => "face",
+            Self::Finger(_) => "finger",
+            Self::Document(_) => "document",
+            Self::Judge(_) => "judge",
+            Self::Choice(_) => "choice",
+            Self::Witness(_) => "witness",
+            Self::Saving => "saving",
+            Self::Result(_) => "result",
+            Self::Outbox(_) => "outbox",
+            Self::People(_) => "people",
+            Self::Devices(_) => "devices",
+        }
+    }
+}
+
 /// See [`Page::SignIn`].
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct SignIn {
