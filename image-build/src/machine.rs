@@ -19,12 +19,12 @@ use crate::workshop::{Workshop, remove, run};
 pub struct Ports {
     /// Host terminals of the simulated devices: card reader, fingerprint module, printer.
     pub serial: [Option<PathBuf>; 3],
-    /// A USB stick.
-    pub stick: Option<PathBuf>,
-    /// A port of this machine that the terminal reaches as `10.0.2.100:8443`.
+    /// A port of this machine that the terminal reaches as the same port of `10.0.2.2`.
     pub authority_port: Option<u16>,
     /// Credentials for systemd (systemd.system-credentials(7)): units that a test adds from outside.
     pub credentials: Vec<(String, String)>,
+    /// What its clock says when it is switched on; else [`NOW`].
+    pub now: Option<&'static str>,
     /// Boots this kernel, initial file system and command line without a boot loader.
     pub direct: Option<(PathBuf, PathBuf, String)>,
 }
@@ -65,6 +65,7 @@ impl Machine {
         qemu.args(["-device", "virtio-gpu-pci,xres=800,yres=480"]);
         qemu.args(["-device", "virtio-multitouch-pci", "-device", "virtio-rng-pci"]);
         qemu.args(["-watchdog-action", "reset", "-device", "i6300esb"]);
+        qemu.args(["-rtc", &format!("base={}", ports.now.unwrap_or(NOW))]);
         qemu.args(["-device", "qemu-xhci,id=usb"]);
         match &ports.direct {
             Some((kernel, initrd, words)) => {
@@ -169,6 +170,14 @@ impl Machine {
         Ok(())
     }
 
+    /// Plugs in a USB stick with this content.
+    pub fn plug(&mut self, shop: &Workshop, stick: &Path) -> Result<(), Fault> {
+        let file = json!({"driver": "file", "filename": shop.seen(stick)});
+        self.ask("blockdev-add", json!({"driver": "raw", "node-name": "stick", "file": file}))?;
+        let device = json!({"driver": "usb-storage", "id": "plugged", "drive": "stick", "bus": "usb.0"});
+        self.ask("device_add", device).map(drop)
+    }
+
     /// Pulls the plug.
     pub fn cut(self) {
         drop(self);
@@ -224,15 +233,9 @@ fn plug(qemu: &mut std::process::Command, shop: &Workshop, ports: &Ports) {
         qemu.arg("-chardev").arg(format!("serial,id=serial{i},path={}", port.display()));
         qemu.arg("-device").arg(format!("{kind},chardev=serial{i}"));
     }
-    if let Some(stick) = &ports.stick {
-        qemu.arg("-drive").arg(format!("if=none,id=stick,file={},format=raw", shop.seen(stick)));
-        qemu.args(["-device", "usb-storage,bus=usb.0,drive=stick"]);
-    }
-    let mut network = "user,id=net,restrict=on".to_owned();
-    if let Some(port) = ports.authority_port {
-        network += &format!(",guestfwd=tcp:10.0.2.100:8443-tcp:127.0.0.1:{port}");
-    }
-    qemu.args(["-netdev", &network, "-device", "virtio-net-pci,netdev=net"]);
+    // Without an authority the cable leads nowhere.
+    let network = if ports.authority_port.is_some() { "user,id=net" } else { "user,id=net,restrict=on" };
+    qemu.args(["-netdev", network, "-device", "virtio-net-pci,netdev=net"]);
     for (name, text) in &ports.credentials {
         let file = shop.path(&format!("credential-{name}"));
         if fs::write(&file, text).is_ok() {
@@ -258,6 +261,8 @@ fn connect(socket: &Path, mut child: Child) -> Result<(Child, UnixStream), Fault
     }
 }
 
+/// When the people of the demonstration live, in UTC.
+pub const NOW: &str = "2026-11-16T02:00:00";
 const U_BOOT: &str = "/usr/lib/u-boot/qemu_arm64/u-boot.bin";
 /// QEMU's absolute axes end here.
 const ABS_MAX: u32 = 0x7fff;

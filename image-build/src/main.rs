@@ -15,6 +15,7 @@ mod plan;
 mod program;
 mod root;
 mod sbom;
+mod scene;
 mod setup;
 mod slot;
 mod stage;
@@ -94,6 +95,9 @@ enum Command {
     Trial {
         #[command(flatten)]
         places: Places,
+        /// Folder with `kiosk` (the desk build), `authority` and `device-sim`; else where this program lies.
+        #[arg(long)]
+        programs: Option<PathBuf>,
     },
     /// Seals what sets a new terminal up, for a USB stick; prints the code, which goes another way.
     Setup {
@@ -169,8 +173,10 @@ fn run(arguments: Arguments) -> Result<ExitCode, Fault> {
             })?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Trial { places } => {
-            trial::trial(&image::Order {
+        Command::Trial { places, programs } => {
+            let here = std::env::current_exe().map_err(|e| Fault::read("image-build", e))?;
+            let beside = here.parent().unwrap_or(&here).to_owned();
+            let order = image::Order {
                 root: repository(arguments.root)?,
                 variant: "qemu".into(),
                 cache: places.cache,
@@ -181,7 +187,8 @@ fn run(arguments: Arguments) -> Result<ExitCode, Fault> {
                     version: env!("CARGO_PKG_VERSION").into(),
                     is_spoilt: false,
                 },
-            })?;
+            };
+            trial::trial(&order, &programs.unwrap_or(beside))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Setup { provisioned, settings, out } => {

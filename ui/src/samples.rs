@@ -9,6 +9,8 @@ use kiosk_core::view::*;
 /// Every sample with its name.
 pub(crate) fn all() -> Vec<(&'static str, View)> {
     vec![
+        ("setup", choice(Id::SetupTitle, setup_lines(), Vec::new(), Vec::new())),
+        ("setup-code", setup_code(Some(Id::SetupWrongCode))),
         ("sign-in", sign_in(None, 0, None)),
         ("sign-in-pin", sign_in(Some("02"), 3, None)),
         ("sign-in-wrong", sign_in(Some("02"), 0, Some(Id::PinWrong))),
@@ -97,6 +99,20 @@ fn primary(label: Id, tap: Tap) -> Button {
 
 fn off(button: Button) -> Button {
     Button { enabled: false, primary: false, ..button }
+}
+
+fn setup_lines() -> Vec<Say> {
+    vec![Id::SetupStick.into(), Id::SetupCodeApart.into(), Id::SetupHelp.into()]
+}
+
+fn setup_code(notice: Option<Id>) -> View {
+    with(Page::SignIn(SignIn {
+        title: Some(Id::SetupCode),
+        picked: Some(String::new()),
+        n_digits: 10,
+        notice: notice.map(Into::into),
+        ..SignIn::default()
+    }))
 }
 
 fn sign_in(picked: Option<&str>, n_digits: u8, notice: Option<Id>) -> View {

@@ -97,6 +97,8 @@ impl Screen {
 
     /// Shows the window and serves it until [`Proxy::quit`] or until it is closed.
     pub fn run(&self) -> Result<(), ScreenError> {
+        self.inner.app.show()?;
+        self.inner.fit();
         self.inner.open_mail();
         Ok(self.inner.app.run()?)
     }
@@ -212,6 +214,17 @@ impl Inner {
         }
         self.painter.borrow_mut().paint(&self.app, view, self.choice_page.get());
         self.view.replace(Some(view.clone()));
+    }
+
+    /// A bare panel has its size from the start and never tells that it changed.
+    fn fit(&self) {
+        let window = self.app.window();
+        let size = window.size().to_logical(window.scale_factor());
+        if size.width > 0.0 && size.height > 0.0 {
+            let theme = self.app.global::<Theme>();
+            theme.set_width(size.width);
+            theme.set_height(size.height);
+        }
     }
 
     fn preview(&self, picture: &RgbImage) {

@@ -1,0 +1,224 @@
+//! What stands around the emulated terminal: an authority, simulated devices, and the stick that sets it up. All of
+//! them are programs of this repository that run on this machine, outside of the image.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::fault::Fault;
+use crate::machine::Ports;
+use crate::root::{copy, make, read, write};
+use crate::setup::setup;
+use crate::slot::fat;
+use crate::workshop::{Workshop, remove, run, say};
+
+/// See the module's head. Its programs end with it.
+pub struct Scene {
+    folder: PathBuf,
+    authority_data: PathBuf,
+    programs: PathBuf,
+    authority_port: u16,
+    /// Opens the file on the stick.
+    pub code: String,
+    /// A FAT file system with the file that sets the terminal up.
+    pub stick: PathBuf,
+    children: Vec<Child>,
+    devices: BufReader<UnixStream>,
+}
+
+impl Scene {
+    /// Sets everything up anew. `programs` has `kiosk` (the desk build), `authority` and `device-sim`.
+    pub fn set(
+        shop: &Workshop,
+        root: &Path,
+        programs: &Path,
+        models: &Path,
+    ) -> Result<Self, Fault> {
+        let folder = shop.path("trial/scene");
+        let people = people(shop, programs, models)?;
+        remove(&folder)?;
+        make(&folder)?;
+        let (data, given) = (folder.join("authority"), folder.join("provisioned"));
+        let authority = programs.join("authority");
+        run(Command::new(&authority).arg("init").arg("--data").arg(&data).args(["--host", HOST]))?;
+        let mut provision = Command::new(&authority);
+        provision.arg("provision").arg("--data").arg(&data);
+        provision.args(["--device", "trial-0001", "--site", "trial", "--out"]).arg(&given);
+        provision.arg("--roster").arg(people.join("roster.json"));
+        run(provision.arg("--policy").arg(root.join("kiosk/policy")))?;
+
+        let authority_port = free_port()?;
+        let settings = folder.join("settings");
+        make(&settings)?;
+        write(&settings.join("authority.address"), &format!("{HOST}:{authority_port}"))?;
+        write(&settings.join("site.toml"), &site(&read(&people.join("kiosk.toml"))?)?)?;
+        let onto = folder.join("stick.d");
+        make(&onto)?;
+        let code = setup(&given, &settings, &onto.join("setup.kiosk"))?;
+        let stick = folder.join("stick.img");
+        fat(shop, &onto, &stick, STICK_MIB, "CHANGQING")?;
+
+        let listen = format!("127.0.0.1:{authority_port}");
+        let mut serve = Command::new(&authority);
+        serve.arg("--data").arg(&data).args(["--listen", &listen, "--until-stdin-closes"]);
+        let mut simulate = Command::new(programs.join("device-sim"));
+        let ptys = folder.join("devices");
+        make(&ptys)?;
+        simulate.arg("--dir").arg(&ptys).args(["--seed", "1", "--people", "8"]);
+        simulate.arg("--until-stdin-closes");
+        let children = vec![
+            start(&mut serve, &folder.join("authority.log"))?,
+            start(&mut simulate, &folder.join("device-sim.log"))?,
+        ];
+        let control = ptys.join("control");
+        let line = UnixStream::connect(&control).map_err(|e| Fault::read(&control, e))?;
+        let devices = BufReader::new(line);
+        let (authority_data, programs) = (data, programs.to_owned());
+        Ok(Self {
+            folder,
+            authority_data,
+            programs,
+            authority_port,
+            code,
+            stick,
+            children,
+            devices,
+        })
+    }
+
+    /// What is plugged into the machine from the start.
+    pub fn ports(&self) -> Result<Ports, Fault> {
+        let port = |name: &str| {
+            let link = self.folder.join("devices").join(name);
+            link.canonicalize().map(Some).map_err(|e| Fault::read(&link, e))
+        };
+        Ok(Ports {
+            serial: [port("id-card")?, port("fingerprint")?, port("printer")?],
+            authority_port: Some(self.authority_port),
+            ..Ports::default()
+        })
+    }
+
+    /// Lays cards and fingers; waits until it is done.
+    pub fn order(&mut self, order: &str) -> Result<(), Fault> {
+        let spoken = |e| Fault::Tool(format!("device-sim: {e}"));
+        writeln!(self.devices.get_mut(), "{order}").map_err(spoken)?;
+        let mut answer = String::new();
+        self.devices.read_line(&mut answer).map_err(spoken)?;
+        match answer.trim() {
+            answer if answer.starts_with("ok") => Ok(()),
+            answer => Err(Fault::Tool(format!("device-sim to {order}: {answer}"))),
+        }
+    }
+
+    /// Bytes that the printer put on paper so far.
+    pub fn n_printed(&self) -> u64 {
+        fs::metadata(self.folder.join("devices/printer.out")).map_or(0, |meta| meta.len())
+    }
+
+    /// The records that the centre has, masked.
+    pub fn records(&self) -> Result<serde_json::Value, Fault> {
+        let mut show = Command::new(self.programs.join("authority"));
+        let said = run(show.args(["show", "--json", "--data"]).arg(&self.authority_data))?;
+        serde_json::from_str(&said).map_err(|e| Fault::Tool(format!("authority show: {e}")))
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        for child in &mut self.children {
+            drop(child.stdin.take());
+            // It may have ended by itself.
+            let _ = child.wait();
+        }
+    }
+}
+
+/// The people of `kiosk demo`, their roster with references, and operators with their PINs; made once and kept.
+fn people(shop: &Workshop, programs: &Path, models: &Path) -> Result<PathBuf, Fault> {
+    let kept = shop.path("trial/people");
+    if kept.join("roster.json").exists() {
+        return Ok(kept);
+    }
+    say("people and their references …");
+    let folder = shop.path("trial/people.new");
+    remove(&folder)?;
+    make(&folder)?;
+    let mut demo = Command::new(programs.join("kiosk"));
+    demo.args(["demo", "--headless", "--visits", "2", "--seed", "1", "--out"]).arg(&folder);
+    demo.arg("--models").arg(models).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = demo.spawn().map_err(|e| Fault::NoTool("kiosk demo".into(), e))?;
+    // Its stage is set when its settings are there; nobody is served here.
+    let settings = folder.join("state/kiosk.toml");
+    let deadline = Instant::now() + PEOPLE_PATIENCE;
+    while !settings.exists() && Instant::now() < deadline {
+        if let Ok(Some(status)) = child.try_wait() {
+            return Err(Fault::Tool(format!("kiosk demo ended: {status}")));
+        }
+        thread::sleep(POLL);
+    }
+    thread::sleep(POLL);
+    // It may have ended by itself.
+    let _ = child.kill();
+    let _ = child.wait();
+    let ready = shop.path("trial/people.ready");
+    remove(&ready)?;
+    make(&ready)?;
+    for name in ["roster.json", "kiosk.toml"] {
+        copy(&folder.join("state").join(name), &ready.join(name))?;
+    }
+    remove(&kept)?;
+    fs::rename(&ready, &kept).map_err(|e| Fault::write(&kept, e))?;
+    Ok(kept)
+}
+
+/// The site's settings: its name, and the operators of the demonstration.
+fn site(demonstration: &str) -> Result<String, Fault> {
+    let all: toml::Table = toml::from_str(demonstration)
+        .map_err(|e| Fault::Tool(format!("settings of the demonstration: {e}")))?;
+    let mut site: toml::Table = toml::from_str(TERMINAL).expect("a constant");
+    let operators = all.get("operator").cloned();
+    let operators = operators.ok_or_else(|| Fault::Tool("the demonstration has nobody".into()))?;
+    site.insert("operator".into(), operators);
+    Ok(site.to_string())
+}
+
+/// Starts a program that says a line when it is ready.
+fn start(command: &mut Command, log: &Path) -> Result<Child, Fault> {
+    let errors = fs::File::create(log).map_err(|e| Fault::write(log, e))?;
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(errors)
+        .spawn()
+        .map_err(|e| Fault::NoTool(format!("{command:?}"), e))?;
+    let mut line = String::new();
+    let out = child.stdout.take().expect("piped above");
+    BufReader::new(out).read_line(&mut line).map_err(|e| Fault::read(log, e))?;
+    if line.is_empty() {
+        return Err(Fault::Tool(format!("it did not start: {}", read(log)?)));
+    }
+    Ok(child)
+}
+
+fn free_port() -> Result<u16, Fault> {
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    free.map(|address| address.port()).map_err(|e| Fault::Tool(format!("no free port: {e}")))
+}
+
+/// This machine as the emulated one sees it.
+const HOST: &str = "10.0.2.2";
+const TERMINAL: &str = r#"[terminal]
+site_name = "常青镇便民服务中心"
+state = "/var/lib/kiosk"
+provisioned = "/var/lib/kiosk/site/provisioned"
+models = "/usr/share/kiosk/models"
+"#;
+const STICK_MIB: u64 = 40;
+const POLL: Duration = Duration::from_millis(500);
+const PEOPLE_PATIENCE: Duration = Duration::from_secs(600);
