@@ -41,10 +41,10 @@ pub fn run(config: &Path) -> Result<ExitCode, Box<dyn Error>> {
 
 /// Every file is the measured one, and the networks for faces can be loaded.
 fn networks(folder: &Path) -> Answer {
-    let manifest = Manifest::built_in()?;
+    let manifest = Manifest::of(folder)?;
     let checked = manifest.check(folder);
     let n_files = checked.len();
-    for (_, whole) in checked {
+    for (_, _, whole) in checked {
         whole?;
     }
     FaceEngine::load(folder, &manifest)?;

@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+use crate::vendor::EngineFault;
+
 /// A fault of the model files, the set-up clients or a network.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
@@ -67,6 +69,15 @@ pub enum ModelError {
         /// The end of what the client said.
         reason: String,
     },
+    /// A vendor's engine does not do its work.
+    #[error("the engine {id} failed")]
+    Engine {
+        /// The engine's name in the manifest.
+        id: String,
+        /// What is wrong with it.
+        #[source]
+        fault: EngineFault,
+    },
     /// A list of files to evaluate cannot be used.
     #[error("the list {path} is not usable: {reason}")]
     Pairs {
@@ -101,6 +112,8 @@ impl ModelError {
             Self::Network { .. } => NETWORK,
             Self::Io { .. } => IO,
             Self::Client { .. } => CLIENT,
+            Self::Engine { fault: EngineFault::Refused(_), .. } => REFUSED,
+            Self::Engine { .. } => ENGINE,
             Self::Pairs { .. } => PAIRS,
         }
     }
@@ -157,6 +170,18 @@ const CLIENT: Advice = Advice {
     remedy: "rec-model-client",
     zh: "下载未完成，请检查网络以及 npm、pip、tar 是否已安装。",
     en: "The download failed: check the network and that npm, pip and tar are installed.",
+};
+const ENGINE: Advice = Advice {
+    code: "err-model-engine",
+    remedy: "rec-model-engine",
+    zh: "厂商算法程序异常，请改用其他认证方式并报修。",
+    en: "The vendor's engine does not work: use another method and call for service.",
+};
+const REFUSED: Advice = Advice {
+    code: "err-model-engine-refused",
+    remedy: "rec-model-engine-refused",
+    zh: "厂商算法不接受这张图像，请重新采集。",
+    en: "The vendor's engine does not take this picture: take it again.",
 };
 const PAIRS: Advice = Advice {
     code: "err-model-pairs",

@@ -27,9 +27,10 @@ pub use ocr::ocr;
 pub use rates::{Rates, wilson};
 
 use crate::{
-    Manifest, ModelError,
-    face::{self, FaceEngine, FaceTemplate},
+    EngineFault, Manifest, ModelError, ModelId,
+    face::{FaceEngine, FaceTemplate},
     finger::{FingerEngine, FingerTemplate, GreyImage, LEADER, canvas_for},
+    manifest::Modality,
     matcher, picture,
     threshold::ThresholdSet,
 };
@@ -52,19 +53,35 @@ pub fn face(setting: &Setting<'_>, pairs: &Path, out: &Path) -> Result<Value, Mo
     let pairs = Pairs::read(pairs)?;
     let engine = FaceEngine::load(setting.dir, setting.manifest)?;
     let made = each(setting, &pairs.paths, |path| face_template(&engine, path));
-    let mut report = compared(setting, &pairs, &made, out, face::compare)?;
+    let mut report = compared(setting, &pairs, &made, out, |a, b| engine.compare(a, b))?;
     report["modality"] = json!("face");
     report["model"] = json!(engine.model_id().to_string());
+    note_thresholds(&mut report, setting.manifest, engine.model_id());
     finish(report, setting, out)
 }
 
 /// Compares fingerprints. `pairs` has the columns `path_a,path_b,genuine`.
 pub fn finger(setting: &Setting<'_>, pairs: &Path, out: &Path) -> Result<Value, ModelError> {
     let pairs = Pairs::read(pairs)?;
-    let made = finger_templates(setting, &pairs.paths)?;
-    let mut report = compared(setting, &pairs, &made, out, matcher::compare)?;
+    let (made, report, id);
+    match setting.manifest.engine(Modality::Finger) {
+        // A vendor's engine takes every size, and compares what it made.
+        Some(_) => {
+            let engine = FingerEngine::load(setting.dir, setting.manifest, 0, 0)?;
+            made = each(setting, &pairs.paths, |path| finger_template(&engine, path, setting.ppi));
+            report = compared(setting, &pairs, &made, out, |a, b| engine.compare(a, b));
+            id = engine.model_id().clone();
+        }
+        None => {
+            made = finger_templates(setting, &pairs.paths)?;
+            report = compared(setting, &pairs, &made, out, |a, b| Ok(matcher::compare(a, b)));
+            id = setting.manifest.model(LEADER)?.model_id();
+        }
+    }
+    let mut report = report?;
     report["modality"] = json!("finger");
-    report["model"] = json!(setting.manifest.model(LEADER)?.model_id().to_string());
+    report["model"] = json!(id.to_string());
+    note_thresholds(&mut report, setting.manifest, &id);
     finish(report, setting, out)
 }
 
@@ -73,7 +90,7 @@ pub fn pad(setting: &Setting<'_>, files: &Path, out: &Path) -> Result<Value, Mod
     let files = Singles::read(files)?;
     let engine = FaceEngine::load(setting.dir, setting.manifest)?;
     let made = each(setting, &files.paths, |path| pad_score(&engine, path));
-    let pad_min = pad_threshold(setting.manifest);
+    let pad_min = pad_threshold(setting.manifest, engine.model_id());
     let mut report = judged(&files, &made, pad_min, out)?;
     report["model"] = json!(engine.pad_model_id().to_string());
     finish(report, setting, out)
@@ -234,6 +251,8 @@ fn timed<T>(made: Result<Option<T>, ModelError>, started: Instant) -> Made<T> {
     match made {
         Ok(Some(value)) => Made::Good(value, millis),
         Ok(None) => Made::NotAcquired,
+        // A vendor's engine that takes no such picture answers; it does not fail.
+        Err(ModelError::Engine { fault: EngineFault::Refused(_), .. }) => Made::NotAcquired,
         Err(error) => Made::Bad(error.to_string()),
     }
 }
@@ -290,7 +309,7 @@ fn compared<T: Sync>(
     pairs: &Pairs,
     made: &[Made<T>],
     out: &Path,
-    compare: impl Fn(&T, &T) -> f32 + Sync,
+    compare: impl Fn(&T, &T) -> Result<f32, ModelError> + Sync,
 ) -> Result<Value, ModelError> {
     let mut scores = rates::Scores::default();
     let mut comparisons = Vec::new();
@@ -298,7 +317,7 @@ fn compared<T: Sync>(
     let compare = |pair: &Pair| match (&made[pair.a], &made[pair.b]) {
         (Made::Good(a, _), Made::Good(b, _)) => {
             let started = Instant::now();
-            let score = compare(a, b);
+            let score = compare(a, b).inspect_err(|error| tracing::warn!(%error, "a pair")).ok()?;
             Some((score, started.elapsed().as_secs_f32() * 1e3))
         }
         _ => None,
@@ -408,8 +427,14 @@ fn percentiles(mut values: Vec<f32>) -> Value {
     json!({ "n": values.len(), "p50": at(0.5), "p90": at(0.9), "p95": at(0.95), "p99": at(0.99), "max": at(1.0) })
 }
 
-fn pad_threshold(manifest: &Manifest) -> f32 {
-    let set = manifest.thresholds("face", "face-embed", "live");
+/// The threshold sets that the terminal would read these scores with.
+fn note_thresholds(report: &mut Value, manifest: &Manifest, id: &ModelId) {
+    let sets = manifest.threshold_sets().iter().filter(|set| set.probe == id.name);
+    report["threshold_sets"] = sets.map(|set| json!(set.id)).collect();
+}
+
+fn pad_threshold(manifest: &Manifest, id: &ModelId) -> f32 {
+    let set = manifest.thresholds("face", &id.name, "live");
     set.map_or(0.5, |set| set.pad_min)
 }
 

@@ -14,20 +14,26 @@ use std::path::Path;
 
 use image::RgbImage;
 
-pub use agreement::{Agreement, Exhibit, PairAnswer, Part, Verdict, agreement};
+pub use agreement::{Agreement, Exhibit, PairAnswer, Part, Verdict};
 pub use cover::Cover;
 pub use gallery::{FaceGallery, FaceView, KindScore, VIEWS_MAX, ViewKind};
 pub use measure::{Coaching, FaceQuality};
-pub use template::{FaceTemplate, TemplateError, compare};
+pub use template::{FaceTemplate, TemplateError};
 
 use crate::{
     Manifest, ModelError, ModelId,
+    manifest::Modality,
     network::Network,
     pixels::{self, Region},
+    vendor::Vendor,
 };
+use agreement::Rules;
 use detect::{Detection, Found, Turn};
+use template::Content;
 
-/// The five networks that describe a face, loaded once.
+/// The networks that find and describe a face, loaded once. This is all that is used of
+/// faces, whoever compares them: a vendor's engine of the manifest makes templates,
+/// compares them and may judge liveness; finding, coaching and actions stay ours.
 pub struct FaceEngine {
     detect: Network,
     landmark: Network,
@@ -35,6 +41,7 @@ pub struct FaceEngine {
     eye: Network,
     pad: Network,
     embed: Network,
+    vendor: Option<Vendor>,
 }
 
 /// What was seen in one frame.
@@ -94,10 +101,13 @@ pub struct BBox {
 pub struct PadScore(pub f32);
 
 impl FaceEngine {
-    /// Loads and verifies the six files of the manifest's `face-…` models.
+    /// Loads and verifies the six files of the manifest's `face-…` models, and starts a
+    /// vendor's engine where the manifest has one for faces.
     pub fn load(dir: &Path, manifest: &Manifest) -> Result<Self, ModelError> {
         let load = |id: &str| Network::load(dir, manifest, id);
+        let vendor = manifest.engine(Modality::Face).map(|e| Vendor::start(dir, e)).transpose()?;
         Ok(Self {
+            vendor,
             detect: load("face-detect")?,
             landmark: load("face-landmark")?,
             pose: load("face-pose")?,
@@ -107,14 +117,18 @@ impl FaceEngine {
         })
     }
 
-    /// The weights a template and its scores come from.
+    /// The weights or the engine that a template and its scores come from.
     pub fn model_id(&self) -> &ModelId {
-        self.embed.id()
+        self.vendor.as_ref().map_or(self.embed.id(), Vendor::id)
     }
 
-    /// The weights a liveness score comes from.
+    /// The weights or the engine that a liveness score comes from.
     pub fn pad_model_id(&self) -> &ModelId {
-        self.pad.id()
+        self.live_judge().map_or(self.pad.id(), Vendor::id)
+    }
+
+    fn live_judge(&self) -> Option<&Vendor> {
+        self.vendor.as_ref().filter(|vendor| vendor.judges_liveness())
     }
 
     /// Looks for faces and describes the largest. Also finds a person who lies down.
@@ -134,6 +148,9 @@ impl FaceEngine {
 
     /// How live the face looks in this one frame; judge several frames together.
     pub fn pad(&self, frame: &RgbImage, face: &Face) -> Result<PadScore, ModelError> {
+        if let Some(vendor) = self.live_judge() {
+            return vendor.live(frame, face).map(PadScore);
+        }
         let upright = face.turn.upright(frame);
         let bbox = face.turn.bbox_to_upright(face.bbox, frame);
         let region = inside(bbox, PAD_SCALE, &upright);
@@ -142,8 +159,51 @@ impl FaceEngine {
         Ok(PadScore(softmax(&outputs[0])[0]))
     }
 
-    /// The face as a vector to compare.
+    /// The face as something to compare.
     pub fn template(&self, frame: &RgbImage, face: &Face) -> Result<FaceTemplate, ModelError> {
+        let Some(vendor) = &self.vendor else { return self.embedding(frame, face) };
+        let (quality, made) = vendor.describe(frame, face)?;
+        Ok(FaceTemplate::of_vendor(made, quality, vendor.id()))
+    }
+
+    /// How much two templates are alike, the probe first: a cosine, or what the vendor's
+    /// engine says. Templates of other weights tell nothing and compare as 0.
+    pub fn compare(
+        &self,
+        probe: &FaceTemplate,
+        reference: &FaceTemplate,
+    ) -> Result<f32, ModelError> {
+        match (&self.vendor, probe.content(), reference.content()) {
+            (Some(vendor), Content::Vendor(a), Content::Vendor(b))
+                if probe.is_comparable_with(reference) =>
+            {
+                vendor.compare(a, b)
+            }
+            _ => Ok(template::cosine(probe, reference)),
+        }
+    }
+
+    /// What a probe scores against each kind of view on file; a kind of which no view can
+    /// be compared with it has no score.
+    pub fn scores(
+        &self,
+        probe: &FaceTemplate,
+        on_file: &FaceGallery,
+    ) -> Result<Vec<KindScore>, ModelError> {
+        on_file.scores(probe, |a, b| self.compare(a, b))
+    }
+
+    /// Whether what was shown at a re-enrolment is one person.
+    pub fn agreement(
+        &self,
+        manifest: &Manifest,
+        exhibits: &[Exhibit],
+    ) -> Result<Agreement, ModelError> {
+        let rules = Rules { manifest, probe: &self.model_id().name };
+        agreement::agreement(&rules, exhibits, |a, b| self.compare(a, b))
+    }
+
+    fn embedding(&self, frame: &RgbImage, face: &Face) -> Result<FaceTemplate, ModelError> {
         let chip = landmarks::align(frame, &face.landmarks);
         let mut outputs = self.embed.run(&pixels::pack(&chip, self.embed.pixels()))?;
         let id = self.embed.id();
@@ -164,7 +224,7 @@ impl FaceEngine {
             if turn == Turn::None && face.eyes_open >= EYES_SEEN {
                 return Ok(Some((found, face)));
             }
-            let strength = self.template(frame, &face)?.strength();
+            let strength = self.embedding(frame, &face)?.strength();
             if turn == Turn::None && strength >= STRENGTH_UPRIGHT {
                 return Ok(Some((found, face)));
             }

@@ -11,9 +11,12 @@ use image::GrayImage;
 pub use quality::{FingerCoaching, FingerQuality};
 
 use crate::{
-    Manifest, ModelError, ModelId,
+    EngineFault, Manifest, ModelError, ModelId, iso19794,
+    iso19794::{FingerPosition, FingerRecord, FingerView},
+    manifest::Modality,
     matcher::{self, Descriptors},
     network::Network,
+    vendor::Vendor,
 };
 
 /// A picture from a fingerprint sensor; dark ridges on a light ground.
@@ -69,10 +72,17 @@ pub enum MinutiaKind {
     Other,
 }
 
-/// The extractor, for one sensor's picture size.
+/// The extractor for one sensor's picture size, and the matcher: ours, or a vendor's
+/// engine of the manifest.
 pub struct FingerEngine {
-    network: Network,
-    canvas: (usize, usize),
+    extractor: Extractor,
+}
+
+enum Extractor {
+    /// Our network; [`crate::matcher`] compares.
+    Ours { network: Network, canvas: (usize, usize) },
+    /// Templates are records of ISO/IEC 19794-2 on their way there and back.
+    Vendor(Vendor),
 }
 
 impl FingerEngine {
@@ -84,32 +94,91 @@ impl FingerEngine {
         width: u32,
         height: u32,
     ) -> Result<Self, ModelError> {
+        if let Some(engine) = manifest.engine(Modality::Finger) {
+            let extractor = Extractor::Vendor(Vendor::start(dir, engine)?);
+            return Ok(Self { extractor });
+        }
         let canvas = canvas_for(width, height);
         let model = manifest.model(LEADER)?;
         let network = Network::load_shaped(dir, model, &[1, canvas.1, canvas.0, 1])?;
-        Ok(Self { network, canvas })
+        Ok(Self { extractor: Extractor::Ours { network, canvas } })
     }
 
-    /// The weights the minutiae come from.
+    /// The weights or the engine that minutiae and scores come from.
     pub fn model_id(&self) -> &ModelId {
-        self.network.id()
+        match &self.extractor {
+            Extractor::Ours { network, .. } => network.id(),
+            Extractor::Vendor(vendor) => vendor.id(),
+        }
     }
 
     /// Finds the minutiae of one picture.
     pub fn extract(&self, picture: &GreyImage) -> Result<FingerTemplate, ModelError> {
+        let (network, canvas) = match &self.extractor {
+            Extractor::Ours { network, canvas } => (network, *canvas),
+            Extractor::Vendor(vendor) => return extract_by(vendor, picture),
+        };
         let picture = picture.at_500_ppi();
-        let (input, left, top) = picture.centred_on(self.canvas);
-        let output = self.network.run(&input)?.swap_remove(0);
-        let place = Placed { left, top, canvas_width: self.canvas.0 };
+        let (input, left, top) = picture.centred_on(canvas);
+        let output = network.run(&input)?.swap_remove(0);
+        let place = Placed { left, top, canvas_width: canvas.0 };
         let minutiae = place.minutiae(&output, picture.width, picture.height);
-        let extractor = self.network.id().to_string();
+        let extractor = network.id().to_string();
         Ok(FingerTemplate::new(picture.width, picture.height, minutiae, extractor))
+    }
+
+    /// How much two templates are alike, the probe first: by [`crate::matcher`], or by the
+    /// vendor's engine.
+    pub fn compare(
+        &self,
+        probe: &FingerTemplate,
+        reference: &FingerTemplate,
+    ) -> Result<f32, ModelError> {
+        let vendor = match &self.extractor {
+            Extractor::Ours { .. } => return Ok(matcher::compare(probe, reference)),
+            Extractor::Vendor(vendor) => vendor,
+        };
+        match (record_of(probe), record_of(reference)) {
+            (Some(probe), Some(reference)) => vendor.compare(&probe, &reference),
+            // A template that fits no record has nothing in common with any.
+            _ => Ok(0.0),
+        }
     }
 
     /// How good the picture and its minutiae are.
     pub fn quality(&self, picture: &GreyImage, template: &FingerTemplate) -> FingerQuality {
         quality::measure(&picture.at_500_ppi(), template)
     }
+}
+
+/// One view is asked for; the first counts. An engine that finds no finger may refuse.
+fn extract_by(vendor: &Vendor, picture: &GreyImage) -> Result<FingerTemplate, ModelError> {
+    let record = match vendor.extract(picture) {
+        Err(ModelError::Engine { fault: EngineFault::Refused(_), .. }) => {
+            let (width, height) = picture.size_at_500_ppi();
+            let extractor = vendor.id().to_string();
+            return Ok(FingerTemplate::new(width, height, Vec::new(), extractor));
+        }
+        record => record?,
+    };
+    let garbled =
+        || ModelError::Engine { id: vendor.id().name.clone(), fault: EngineFault::Garbled };
+    let views = iso19794::decode(&record).map_err(|_| garbled())?.views;
+    let mut template = views.into_iter().next().ok_or_else(garbled)?.template;
+    template.extractor = vendor.id().to_string();
+    Ok(template)
+}
+
+/// A template as a record of one view.
+fn record_of(template: &FingerTemplate) -> Option<Vec<u8>> {
+    let view = FingerView {
+        position: FingerPosition::Unknown,
+        number: 0,
+        impression: 0,
+        quality: 100,
+        template: template.clone(),
+    };
+    iso19794::encode(&FingerRecord { device: 0, views: vec![view] }).ok()
 }
 
 /// The network's input size, (width, height), for a picture of this size.
@@ -137,8 +206,7 @@ impl GreyImage {
             return self.clone();
         }
         let scale = self.ppi as f32 / 500.0;
-        let size = |n: u32| ((n as f32 / scale).round() as u32).max(1);
-        let (width, height) = (size(self.width), size(self.height));
+        let (width, height) = self.size_at_500_ppi();
         let mut pixels = Vec::with_capacity((width * height) as usize);
         for y in 0..height {
             for x in 0..width {
@@ -147,6 +215,11 @@ impl GreyImage {
             }
         }
         Self { width, height, ppi: 500, pixels }
+    }
+
+    fn size_at_500_ppi(&self) -> (u32, u32) {
+        let size = |n: u32| ((n as f32 * 500.0 / self.ppi as f32).round() as u32).max(1);
+        (size(self.width), size(self.height))
     }
 
     fn bilinear(&self, x: f32, y: f32) -> u8 {
@@ -302,8 +375,11 @@ mod tests {
         let golden: Golden =
             serde_json::from_str(include_str!("../tests/golden/finger.json")).unwrap();
         let picture = planted_ridges(golden.width, golden.height);
-        let (input, ..) = picture.centred_on(engine.canvas);
-        let output = engine.network.run(&input).unwrap().swap_remove(0);
+        let Extractor::Ours { network, canvas } = &engine.extractor else {
+            panic!("the built-in manifest has no engine of a vendor")
+        };
+        let (input, ..) = picture.centred_on(*canvas);
+        let output = network.run(&input).unwrap().swap_remove(0);
         for (value, expected) in output.iter().step_by(golden.step).zip(&golden.values) {
             assert!((value - expected).abs() < 2e-3, "{value} and not {expected}");
         }

@@ -18,10 +18,12 @@ mod ocr;
 pub mod picture;
 mod pixels;
 pub mod threshold;
+pub mod vendor;
 
 pub use error::ModelError;
 pub use manifest::{Manifest, ModelId};
 pub use threshold::ThresholdSet;
+pub use vendor::EngineFault;
 
 /// The version of this crate, as it goes into records.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -17,7 +17,8 @@ use models::{
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
-    /// A manifest to use instead of the built-in one.
+    /// A manifest to use instead of the model folder's own (`manifest.toml` in it) or, where
+    /// there is none, the built-in one.
     #[arg(long, global = true)]
     manifest: Option<PathBuf>,
     #[command(subcommand)]
@@ -88,6 +89,19 @@ enum Command {
     },
 }
 
+impl Command {
+    /// The model folder that was named.
+    fn dir(&self) -> Option<&Path> {
+        match self {
+            Self::Fetch { dir }
+            | Self::Check { dir }
+            | Self::Evaluate { dir, .. }
+            | Self::Bench { dir, .. } => dir.as_deref(),
+            Self::List | Self::Calibrate { .. } => None,
+        }
+    }
+}
+
 /// What `evaluate` measures.
 #[derive(Clone, Copy, ValueEnum)]
 enum What {
@@ -110,7 +124,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<ExitCode, ModelError> {
     let manifest = match &cli.manifest {
         Some(path) => Manifest::read(path)?,
-        None => Manifest::built_in()?,
+        None => Manifest::of(cli.command.dir().unwrap_or(&default_dir()))?,
     };
     match cli.command {
         Command::Fetch { dir } => run_fetch(&manifest, dir.unwrap_or_else(default_dir)),
@@ -185,9 +199,9 @@ fn run_fetch(manifest: &Manifest, dir: PathBuf) -> Result<ExitCode, ModelError> 
 
 fn run_check(manifest: &Manifest, dir: PathBuf) -> ExitCode {
     let mut code = ExitCode::SUCCESS;
-    for (model, checked) in manifest.check(&dir) {
+    for (id, file, checked) in manifest.check(&dir) {
         match checked {
-            Ok(()) => println!("right    {:14} {}", model.id, model.file),
+            Ok(()) => println!("right    {id:14} {file}"),
             Err(error) => {
                 complain(&error);
                 code = ExitCode::FAILURE;
@@ -206,12 +220,24 @@ fn run_list(manifest: &Manifest) -> ExitCode {
         println!("  origin   {}", package.provenance);
         println!("  input    {}", model.input);
         println!("  output   {}", model.output);
-        for set in manifest.threshold_sets().iter().filter(|set| set.probe == model.id) {
-            let (accept, review) = (set.accept, set.review);
-            println!("  scores   {}: same from {accept}, different below {review}", set.id);
-        }
+        list_thresholds(manifest, &model.id);
+    }
+    for engine in manifest.engines() {
+        let (id, version, file) = (&engine.id, &engine.version, &engine.file);
+        println!("{id} {version}: {file} ({} bytes, sha256 {})", engine.bytes, engine.sha256);
+        println!("  compares {:?}s in a process of its own", engine.modality);
+        println!("  licence  {}", engine.licence);
+        println!("  origin   {}", engine.provenance);
+        list_thresholds(manifest, id);
     }
     ExitCode::SUCCESS
+}
+
+fn list_thresholds(manifest: &Manifest, probe: &str) {
+    for set in manifest.threshold_sets().iter().filter(|set| set.probe == probe) {
+        let (accept, review) = (set.accept, set.review);
+        println!("  scores   {}: same from {accept}, different below {review}", set.id);
+    }
 }
 
 /// The error with its causes, then its code and what to do.

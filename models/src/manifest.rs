@@ -21,8 +21,55 @@ pub struct Manifest {
     packages: Vec<Package>,
     #[serde(rename = "model")]
     models: Vec<Model>,
+    #[serde(rename = "engine", default)]
+    engines: Vec<Engine>,
     #[serde(rename = "threshold_set", default)]
     threshold_sets: Vec<ThresholdSet>,
+}
+
+/// A vendor's engine: a program that compares in place of our networks, in a process of
+/// its own. What it says and hears is in `ENGINE_PROTOCOL.md`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Engine {
+    /// Name inside the manifest; threshold sets name it as their probe.
+    pub id: String,
+    /// What it compares.
+    pub modality: Modality,
+    /// Its version, which it has to say itself as well.
+    pub version: String,
+    /// The program's name in the model folder.
+    pub file: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Its digest, lower-case hex.
+    pub sha256: String,
+    /// What it is started with.
+    #[serde(default)]
+    pub arguments: Vec<String>,
+    /// Licence and certificate, in words.
+    pub licence: String,
+    /// Who made it, and what it was certified on.
+    pub provenance: String,
+    /// Longest time from its start to its first word, in milliseconds.
+    #[serde(default = "start_ms")]
+    pub start_ms: u64,
+    /// Longest time for one answer, in milliseconds; it is ended then.
+    #[serde(default = "answer_ms")]
+    pub answer_ms: u64,
+    /// What it may use, in mebibytes of address space.
+    #[serde(default = "memory_mb")]
+    pub memory_mb: u64,
+}
+
+/// What an engine compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Modality {
+    /// Faces.
+    Face,
+    /// Fingerprints.
+    Finger,
 }
 
 /// A published package that carries weights.
@@ -107,11 +154,13 @@ pub enum ChannelOrder {
     Grey,
 }
 
-/// Which weights made a score: a name and the first 16 hex digits of their digest.
+/// What made a score: a name and the first 16 hex digits of the digest of its file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ModelId {
     /// Name inside the manifest.
     pub name: String,
+    /// The version of a vendor's engine; weights have none beside their digest.
+    pub version: Option<String>,
     /// First 16 hex digits of the file's SHA-256.
     pub sha16: String,
 }
@@ -120,6 +169,18 @@ impl Manifest {
     /// The manifest this program was built with.
     pub fn built_in() -> Result<Self, ModelError> {
         Self::parse(include_str!("../manifest.toml"))
+    }
+
+    /// The manifest beside the weights, `manifest.toml` in the model folder; where there is
+    /// none, the one this program was built with. By that file an agency puts its own
+    /// weights or engine in without building anything.
+    pub fn of(dir: &Path) -> Result<Self, ModelError> {
+        let beside = dir.join(BESIDE);
+        match std::fs::read_to_string(&beside) {
+            Ok(text) => Self::parse(&text),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Self::built_in(),
+            Err(e) => Err(ModelError::io(beside)(e)),
+        }
     }
 
     /// A manifest from a file, as an agency would bring it.
@@ -136,6 +197,7 @@ impl Manifest {
             manifest.package(&model.package)?;
             model.check_fields()?;
         }
+        manifest.check_engines()?;
         manifest.check_threshold_sets()?;
         Ok(manifest)
     }
@@ -143,6 +205,16 @@ impl Manifest {
     /// Every model, in the order of the file.
     pub fn models(&self) -> &[Model] {
         &self.models
+    }
+
+    /// Every vendor's engine, in the order of the file.
+    pub fn engines(&self) -> &[Engine] {
+        &self.engines
+    }
+
+    /// The engine that compares in place of our networks, if there is one.
+    pub fn engine(&self, modality: Modality) -> Option<&Engine> {
+        self.engines.iter().find(|engine| engine.modality == modality)
     }
 
     /// Every package, in the order of the file.
@@ -179,15 +251,43 @@ impl Manifest {
         })
     }
 
-    /// Checks every file in `dir`; one answer a model, in the order of the manifest.
-    pub fn check(&self, dir: &Path) -> Vec<(&Model, Result<(), ModelError>)> {
-        let check = |model: &Model| model.read_bytes(dir).map(|_| ());
-        self.models.iter().map(|m| (m, check(m))).collect()
+    /// Checks every file in `dir`; one answer a model, then a vendor's engine, in the order
+    /// of the manifest, each with its name and file.
+    pub fn check(&self, dir: &Path) -> Vec<(&str, &str, Result<(), ModelError>)> {
+        let models = self.models.iter().map(|m| (&*m.id, &*m.file, m.read_bytes(dir).map(drop)));
+        let engines = self.engines.iter().map(|e| (&*e.id, &*e.file, e.verify(dir).map(drop)));
+        models.chain(engines).collect()
+    }
+
+    fn check_engines(&self) -> Result<(), ModelError> {
+        for (index, engine) in self.engines.iter().enumerate() {
+            let id = &engine.id;
+            let refuse = |why: &str| Err(ModelError::Manifest(format!("engine {id}: {why}")));
+            if self.models.iter().any(|model| model.id == *id) {
+                return refuse("a model has this name");
+            }
+            let others = &self.engines[..index];
+            if others.iter().any(|e| e.modality == engine.modality || e.id == *id) {
+                return refuse("there is one for this modality already");
+            }
+            if !is_name(id) || !is_name(&engine.version) {
+                return refuse("id and version are letters, digits, dots and hyphens");
+            }
+            if !is_sha256(&engine.sha256) {
+                return refuse("sha256 is not 64 hex digits");
+            }
+            if !is_plain(&engine.file) {
+                return refuse("file is not a plain file name");
+            }
+        }
+        Ok(())
     }
 
     fn check_threshold_sets(&self) -> Result<(), ModelError> {
         for (index, set) in self.threshold_sets.iter().enumerate() {
-            self.model(&set.probe)?;
+            if !self.engines.iter().any(|engine| engine.id == set.probe) {
+                self.model(&set.probe)?;
+            }
             if self.threshold_sets[..index].iter().any(|other| other.id == set.id) {
                 return Err(ModelError::Manifest(format!("threshold set {} twice", set.id)));
             }
@@ -207,46 +307,26 @@ impl Model {
 
     /// The file's bytes, after size and digest were found right.
     pub fn read_bytes(&self, dir: &Path) -> Result<Vec<u8>, ModelError> {
-        let path = self.path(dir);
-        let mut file = match File::open(&path) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                return Err(ModelError::Missing { id: self.id.clone(), path });
-            }
-            opened => opened.map_err(ModelError::io(&path))?,
-        };
-        let mut bytes = Vec::with_capacity(self.bytes as usize);
-        file.read_to_end(&mut bytes).map_err(ModelError::io(&path))?;
+        let bytes = read_file(&self.id, &self.path(dir), self.bytes)?;
         self.check_bytes(&bytes)?;
         Ok(bytes)
     }
 
     /// Which weights these are, as scores carry it.
     pub fn model_id(&self) -> ModelId {
-        ModelId { name: self.id.clone(), sha16: self.sha256[..16].to_owned() }
+        ModelId { name: self.id.clone(), version: None, sha16: self.sha256[..16].to_owned() }
     }
 
     pub(crate) fn check_bytes(&self, bytes: &[u8]) -> Result<(), ModelError> {
-        let found = bytes.len() as u64;
-        if found != self.bytes {
-            let (id, expected) = (self.id.clone(), self.bytes);
-            return Err(ModelError::Truncated { id, expected, found });
-        }
-        let found = hex_digest(bytes);
-        if found != self.sha256 {
-            let (id, expected) = (self.id.clone(), self.sha256.clone());
-            return Err(ModelError::WrongHash { id, expected, found });
-        }
-        Ok(())
+        check_bytes(&self.id, self.bytes, &self.sha256, bytes)
     }
 
     fn check_fields(&self) -> Result<(), ModelError> {
         let refuse = |why: &str| Err(ModelError::Manifest(format!("{}: {why}", self.id)));
-        let hex = self.sha256.len() == 64 && self.sha256.bytes().all(|b| b.is_ascii_hexdigit());
-        if !hex {
+        if !is_sha256(&self.sha256) {
             return refuse("sha256 is not 64 hex digits");
         }
-        let plain = Path::new(&self.file).file_name().is_some_and(|n| n == self.file.as_str());
-        if !plain {
+        if !is_plain(&self.file) {
             return refuse("file is not a plain file name");
         }
         let channels = if self.pixels.order == ChannelOrder::Grey { 1 } else { 3 };
@@ -260,10 +340,87 @@ impl Model {
     }
 }
 
+impl Engine {
+    /// Where the program is, after its size and digest were found right.
+    pub fn verify(&self, dir: &Path) -> Result<PathBuf, ModelError> {
+        let path = dir.join(&self.file);
+        let bytes = read_file(&self.id, &path, self.bytes)?;
+        check_bytes(&self.id, self.bytes, &self.sha256, &bytes)?;
+        Ok(path)
+    }
+
+    /// Which engine this is, as scores carry it.
+    pub fn model_id(&self) -> ModelId {
+        let (name, version) = (self.id.clone(), Some(self.version.clone()));
+        ModelId { name, version, sha16: self.sha256[..16].to_owned() }
+    }
+}
+
+impl ModelId {
+    /// As a record names it: the name, the version of an engine, the digest.
+    pub fn in_records(&self) -> String {
+        match &self.version {
+            Some(version) => format!("{} {version} {}", self.name, self.sha16),
+            None => format!("{} {}", self.name, self.sha16),
+        }
+    }
+}
+
 impl fmt::Display for ModelId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.name, self.sha16)
+        write!(f, "{}:{}", self.name, self.sha16)?;
+        self.version.iter().try_for_each(|version| write!(f, ":{version}"))
     }
+}
+
+fn read_file(id: &str, path: &Path, size: u64) -> Result<Vec<u8>, ModelError> {
+    let mut file = match File::open(path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            return Err(ModelError::Missing { id: id.to_owned(), path: path.to_owned() });
+        }
+        opened => opened.map_err(ModelError::io(path))?,
+    };
+    let mut bytes = Vec::with_capacity(size.min(SIZE_USUAL) as usize);
+    file.read_to_end(&mut bytes).map_err(ModelError::io(path))?;
+    Ok(bytes)
+}
+
+fn check_bytes(id: &str, size: u64, sha256: &str, bytes: &[u8]) -> Result<(), ModelError> {
+    let (id, found) = (id.to_owned(), bytes.len() as u64);
+    if found != size {
+        return Err(ModelError::Truncated { id, expected: size, found });
+    }
+    let found = hex_digest(bytes);
+    if found != sha256 {
+        return Err(ModelError::WrongHash { id, expected: sha256.to_owned(), found });
+    }
+    Ok(())
+}
+
+fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase())
+}
+
+fn is_plain(file: &str) -> bool {
+    Path::new(file).file_name().is_some_and(|name| name == file)
+}
+
+/// It goes into records and in front of colons.
+fn is_name(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    (1..=40).contains(&text.len()) && text.bytes().all(plain)
+}
+
+fn start_ms() -> u64 {
+    20_000
+}
+
+fn answer_ms() -> u64 {
+    3_000
+}
+
+fn memory_mb() -> u64 {
+    1024
 }
 
 /// SHA-256 as lower-case hex.
@@ -279,6 +436,11 @@ pub fn default_dir() -> PathBuf {
     let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("."), PathBuf::from);
     home.join(".cache/changqing/models")
 }
+
+/// The manifest's name in a model folder.
+const BESIDE: &str = "manifest.toml";
+/// What a manifest says of sizes is believed up to here before the file was seen.
+const SIZE_USUAL: u64 = 64 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -300,7 +462,7 @@ mod tests {
             if let Some(bytes) = bytes {
                 std::fs::write(dir.path().join("w.onnx"), bytes).unwrap();
             }
-            manifest.check(dir.path()).remove(0).1.err().map(|e| e.code())
+            manifest.check(dir.path()).remove(0).2.err().map(|e| e.code())
         };
         assert_eq!(code(None), Some("err-model-missing"));
         assert_eq!(code(Some(b"weigh")), Some("err-model-truncated"));

@@ -7,6 +7,9 @@ pub enum Wall {
     /// Files, devices and threads still work; network, other programs and other processes
     /// do not. For loading a library, and for one that drives a device itself.
     Outer,
+    /// As the outer one, and this process may go on as another program, which stays behind
+    /// the wall. For a vendor's program that only computes.
+    Launch,
     /// Only memory, clocks, and files that are open already. For pure computing.
     Inner,
 }
@@ -42,13 +45,16 @@ pub fn program(wall: Wall, own_id: u32) -> Vec<Instruction> {
         program.extend(only_if(number, OFFSET_FIRST, own_id));
     }
     match wall {
-        Wall::Outer => program.extend(outer()),
+        Wall::Outer => program.extend(outer(FORBIDDEN.iter().copied())),
+        Wall::Launch => {
+            program.extend(outer(FORBIDDEN.iter().copied().filter(|call| *call != EXECVE)));
+        }
         Wall::Inner => program.extend(inner()),
     }
     program
 }
 
-fn outer() -> Vec<Instruction> {
+fn outer(forbidden: impl Iterator<Item = u32>) -> Vec<Instruction> {
     let mut part = only_if(SOCKET, OFFSET_FIRST, FAMILY_NETLINK).to_vec();
     part.extend([
         jump(IF_EQUAL, CLONE, 0, 4),
@@ -59,8 +65,8 @@ fn outer() -> Vec<Instruction> {
     ]);
     // Its flags are in memory, where no filter can look; glibc then uses the older call.
     part.extend([jump(IF_EQUAL, CLONE3, 0, 1), answer(NOT_KNOWN)]);
-    for number in FORBIDDEN {
-        part.extend([jump(IF_EQUAL, *number, 0, 1), answer(NOT_PERMITTED)]);
+    for number in forbidden {
+        part.extend([jump(IF_EQUAL, number, 0, 1), answer(NOT_PERMITTED)]);
     }
     part.push(answer(ALLOW));
     part
@@ -133,6 +139,7 @@ mod x86_64 {
     pub const SECCOMP: c_long = 317;
     pub const SOCKET: u32 = 41;
     pub const CLONE: u32 = 56;
+    pub const EXECVE: u32 = 59;
     /// kill, tgkill, rt_sigqueueinfo, rt_tgsigqueueinfo.
     pub const OWN_SIGNALS: [u32; 4] = [62, 234, 129, 297];
     /// socketpair; fork, vfork, execve, execveat; ptrace, process_vm_readv and writev, pidfd
@@ -161,6 +168,7 @@ mod aarch64 {
     pub const SECCOMP: c_long = 277;
     pub const SOCKET: u32 = 198;
     pub const CLONE: u32 = 220;
+    pub const EXECVE: u32 = 221;
     /// kill, tgkill, rt_sigqueueinfo, rt_tgsigqueueinfo.
     pub const OWN_SIGNALS: [u32; 4] = [129, 131, 138, 240];
     /// As on x86-64; this machine has no fork and no I/O ports.
@@ -209,7 +217,7 @@ mod tests {
     #[test]
     fn each_wall_answers_every_call() {
         for number in (0..600).chain([SECOND_NUMBERS, SECOND_NUMBERS + 1, u32::MAX]) {
-            for wall in [Wall::Outer, Wall::Inner] {
+            for wall in [Wall::Outer, Wall::Launch, Wall::Inner] {
                 let verdict = verdict(wall, number, 0);
                 assert!([ALLOW, NOT_PERMITTED, NOT_KNOWN].contains(&verdict), "{number}");
             }
@@ -228,6 +236,16 @@ mod tests {
         assert_eq!(outer(OWN_SIGNALS[0], 77), ALLOW);
         for forbidden in FORBIDDEN {
             assert_eq!(outer(*forbidden, 0), NOT_PERMITTED);
+        }
+    }
+
+    #[test]
+    fn a_process_that_launches_may_become_a_program_and_nothing_else_more() {
+        for number in 0..600 {
+            let (outer, launch) =
+                (verdict(Wall::Outer, number, 0), verdict(Wall::Launch, number, 0));
+            let expected = if number == EXECVE { (NOT_PERMITTED, ALLOW) } else { (outer, outer) };
+            assert_eq!((outer, launch), expected, "{number}");
         }
     }
 

@@ -118,7 +118,7 @@ impl FaceRoom {
     /// A kiosk without face networks still serves by finger and by appeal, and says so.
     fn load(&mut self) {
         let started = Instant::now();
-        let loaded = Manifest::built_in()
+        let loaded = Manifest::of(&self.models)
             .and_then(|manifest| Ok((FaceEngine::load(&self.models, &manifest)?, manifest)));
         match loaded {
             Ok(engine) => {

@@ -13,7 +13,7 @@ use kiosk_core::decision::{Comparison, Liveness, Modality};
 use kiosk_core::event::{Event, FingerEvent, FingerPurpose, Sitting};
 use kiosk_core::message::Id;
 use models::finger::{FingerCoaching, FingerEngine, FingerTemplate, GreyImage};
-use models::{Manifest, matcher};
+use models::{Manifest, ModelError};
 use tracing::{info, warn};
 
 use super::Loan;
@@ -135,7 +135,7 @@ impl FingerRoom {
         if self.engine.is_some() && self.engine_size == size {
             return;
         }
-        let loaded = Manifest::built_in().and_then(|manifest| {
+        let loaded = Manifest::of(&self.models).and_then(|manifest| {
             Ok((FingerEngine::load(&self.models, &manifest, size.0, size.1)?, manifest))
         });
         if let Err(error) = &loaded {
@@ -231,7 +231,7 @@ impl FingerRoom {
         let template = engine.extract(&image).inspect_err(|error| warn!(%error, "finger")).ok()?;
         let quality = engine.quality(&image, &template);
         let least = manifest
-            .thresholds("finger", &engine.model_id().name, "finger-leader")
+            .thresholds("finger", &engine.model_id().name, &engine.model_id().name)
             .map_or(0.0, |set| set.quality_min);
         info!(quality = quality.score, n_minutiae = quality.n_minutiae, "finger placed");
         if quality.score < least {
@@ -245,7 +245,13 @@ impl FingerRoom {
     fn finish(&mut self, purpose: FingerPurpose, finger: u8, mut placed: Vec<Placement>) {
         let mut comparisons = Vec::new();
         match purpose {
-            FingerPurpose::Verify => comparisons = self.compare(finger, &placed[0]),
+            FingerPurpose::Verify => match self.compare(finger, &placed[0]) {
+                Ok(found) => comparisons = found,
+                Err(error) => {
+                    warn!(%error, "comparing fingers");
+                    return self.tell(FingerEvent::Failed(Id::ErrFingerModelMissing));
+                }
+            },
             FingerPurpose::Enrol { .. } => {
                 let views = placed.iter().map(|p| (finger, p.quality, p.template.clone()));
                 let views = views.collect();
@@ -262,7 +268,7 @@ impl FingerRoom {
         self.tell(FingerEvent::Taken(comparisons));
     }
 
-    fn compare(&self, finger: u8, probe: &Placement) -> Vec<Comparison> {
+    fn compare(&self, finger: u8, probe: &Placement) -> Result<Vec<Comparison>, ModelError> {
         let (engine, manifest) = self.engine.as_ref().expect("checked before the first placement");
         let id = engine.model_id();
         let tray = self.tray.open();
@@ -271,20 +277,21 @@ impl FingerRoom {
             let kind =
                 if reference.extractor == probe.template.extractor { &id.name } else { "foreign" };
             let set = manifest.thresholds("finger", &id.name, kind)?;
-            Some(Comparison {
+            let score = engine.compare(&probe.template, reference);
+            Some(score.map(|score| Comparison {
                 modality: Modality::Finger,
-                score: Some(matcher::compare(&probe.template, reference)),
+                score: Some(score),
                 quality: probe.quality,
                 liveness: Liveness::NotEvaluated,
-                model: format!("{} {}", id.name, id.sha16),
+                model: id.in_records(),
                 thresholds: super::thresholds(set),
                 reference: name.clone(),
-            })
+            }))
         };
-        let mut found: Vec<Comparison> = of_this_finger.filter_map(compare).collect();
+        let mut found = of_this_finger.filter_map(compare).collect::<Result<Vec<_>, _>>()?;
         // Several placements of one finger were enrolled; the most alike is the one that counts.
         found.sort_by(|a, b| b.score.unwrap_or(0.0).total_cmp(&a.score.unwrap_or(0.0)));
-        found
+        Ok(found)
     }
 
     fn coach(&mut self, prompt: Id) {

@@ -14,7 +14,7 @@ use models::iso19794::{self, FingerPosition, FingerRecord, FingerView};
 use tracing::{error, info};
 
 use super::paper::Sheet;
-use super::roster::{self, FACE_FORMAT, FINGER_FORMAT};
+use super::roster::{self, FINGER_FORMAT};
 use crate::happening::Teller;
 use crate::picture;
 use crate::tray::{SharedTray, Tray};
@@ -137,7 +137,7 @@ fn face_record(tray: &Tray, today: Date) -> Option<TemplateRecord> {
     let extractor = views.views().first()?.template.model().to_owned();
     Some(TemplateRecord {
         modality: Modality::Face.name().into(),
-        format: FACE_FORMAT.into(),
+        format: views.format().into(),
         extractor,
         template: views.clone().dated(roster::day_number(today)).to_bytes(),
         quality: *quality,

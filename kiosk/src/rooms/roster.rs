@@ -32,6 +32,8 @@ mod tests;
 pub const FACE_FORMAT: &str = "CQF2";
 /// A single view, as it was written before there were several; read as an undated one.
 pub const FACE_FORMAT_OLD: &str = "CQF1";
+/// Views of a vendor's engine, which only that engine can compare.
+pub const FACE_FORMAT_VENDOR: &str = "CQF3";
 /// Format of a finger template in rosters and in the store.
 pub const FINGER_FORMAT: &str = "ISO19794-2:2005";
 
@@ -254,7 +256,7 @@ fn success(kept: kiosk_store::Success) -> Option<(String, Success)> {
 fn put(tray: &mut Tray, format: &str, extractor: &str, bytes: &[u8], created: Option<Date>) {
     let name = enrolled(created);
     match format {
-        FACE_FORMAT | FACE_FORMAT_OLD => match FaceGallery::from_bytes(bytes) {
+        FACE_FORMAT | FACE_FORMAT_OLD | FACE_FORMAT_VENDOR => match FaceGallery::from_bytes(bytes) {
             Ok(views) if views.views().is_empty() => warn!("a face reference without a view"),
             Ok(views) => tray.faces.push(match created {
                 Some(day) => views.dated(day_number(day)),

@@ -2,7 +2,7 @@
 //! face beside it and the live face are one person, and whether any of what must be
 //! live is a picture. Each pair is read with the thresholds of its kind.
 
-use super::{FaceTemplate, PadScore, ViewKind, compare};
+use super::{FaceTemplate, PadScore, ViewKind};
 use crate::{
     Manifest,
     threshold::{Answer, Doubt, ThresholdSet},
@@ -84,22 +84,33 @@ impl Part {
     }
 }
 
-/// Compares every live part with everything else. Nothing agrees unless there is a live
-/// face and a photo of the card to compare it with.
-pub fn agreement(manifest: &Manifest, exhibits: &[Exhibit]) -> Agreement {
+/// Compares every live part with everything else, by the thresholds of the model that
+/// made the templates. Nothing agrees unless there is a live face and a photo of the card
+/// to compare it with.
+pub(super) fn agreement<E>(
+    rules: &Rules<'_>,
+    exhibits: &[Exhibit],
+    compare: impl Fn(&FaceTemplate, &FaceTemplate) -> Result<f32, E>,
+) -> Result<Agreement, E> {
     let pairs: Vec<PairAnswer> = exhibits
         .iter()
         .enumerate()
         .flat_map(|(i, a)| exhibits[i + 1..].iter().map(move |b| (a, b)))
         .filter(|(a, b)| a.part.must_live() || b.part.must_live())
-        .map(|(a, b)| answer(manifest, a, b))
-        .collect();
-    let verdict = verdict(manifest, exhibits, &pairs);
-    Agreement { pairs, verdict }
+        .map(|(a, b)| Ok(answer(rules, a, b, compare(&a.template, &b.template)?)))
+        .collect::<Result<_, E>>()?;
+    let verdict = verdict(rules, exhibits, &pairs);
+    Ok(Agreement { pairs, verdict })
 }
 
-fn verdict(manifest: &Manifest, exhibits: &[Exhibit], pairs: &[PairAnswer]) -> Verdict {
-    let pad_min = thresholds(manifest, ViewKind::Live).map_or(1.0, |set| set.pad_min);
+/// Where the thresholds are, and whose.
+pub(super) struct Rules<'m> {
+    pub(super) manifest: &'m Manifest,
+    pub(super) probe: &'m str,
+}
+
+fn verdict(rules: &Rules<'_>, exhibits: &[Exhibit], pairs: &[PairAnswer]) -> Verdict {
+    let pad_min = rules.thresholds(ViewKind::Live).map_or(1.0, |set| set.pad_min);
     let is_picture = |e: &&Exhibit| e.part.must_live() && e.pad.is_some_and(|pad| pad.0 < pad_min);
     if let Some(picture) = exhibits.iter().find(is_picture) {
         return Verdict::Picture(picture.part);
@@ -115,20 +126,21 @@ fn verdict(manifest: &Manifest, exhibits: &[Exhibit], pairs: &[PairAnswer]) -> V
     if complete && all_same { Verdict::Agree } else { Verdict::Unsure }
 }
 
-fn answer(manifest: &Manifest, a: &Exhibit, b: &Exhibit) -> PairAnswer {
-    let score = compare(&a.template, &b.template);
+fn answer(rules: &Rules<'_>, a: &Exhibit, b: &Exhibit, score: f32) -> PairAnswer {
     // The live one is the probe; of two live ones either.
     let (probe, reference) = if a.part.must_live() { (a, b) } else { (b, a) };
     let quality = probe.quality.min(reference.quality);
-    let answer = match thresholds(manifest, reference.part.kind()) {
+    let answer = match rules.thresholds(reference.part.kind()) {
         Some(set) => set.answer(score, quality, probe.pad.map(|pad| pad.0)),
         None => Answer::Unsure(Doubt::Score),
     };
     PairAnswer { parts: (probe.part, reference.part), score, answer }
 }
 
-fn thresholds(manifest: &Manifest, kind: ViewKind) -> Option<&ThresholdSet> {
-    manifest.thresholds("face", "face-embed", kind.reference())
+impl Rules<'_> {
+    fn thresholds(&self, kind: ViewKind) -> Option<&ThresholdSet> {
+        self.manifest.thresholds("face", self.probe, kind.reference())
+    }
 }
 
 #[cfg(test)]
@@ -143,8 +155,15 @@ mod tests {
         Exhibit { part, template, quality: 80.0, pad: pad.map(PadScore) }
     }
 
+    fn judged(exhibits: &[Exhibit]) -> Agreement {
+        let manifest = Manifest::built_in().unwrap();
+        let rules = Rules { manifest: &manifest, probe: "face-embed" };
+        let compare = |a: &_, b: &_| Ok::<_, ()>(crate::face::template::cosine(a, b));
+        agreement(&rules, exhibits, compare).unwrap()
+    }
+
     fn verdict_of(exhibits: &[Exhibit]) -> Verdict {
-        agreement(&Manifest::built_in().unwrap(), exhibits).verdict
+        judged(exhibits).verdict
     }
 
     fn all(pad: f32) -> Vec<Exhibit> {
@@ -158,8 +177,7 @@ mod tests {
 
     #[test]
     fn one_person_agrees_with_every_part() {
-        let manifest = Manifest::built_in().unwrap();
-        let agreement = agreement(&manifest, &all(0.9));
+        let agreement = judged(&all(0.9));
         assert_eq!(agreement.verdict, Verdict::Agree);
         assert_eq!(agreement.pairs.len(), 5, "every pair with a live part");
     }

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::template::{self, FaceTemplate, TemplateError, compare};
+use super::template::{self, Content, FaceTemplate, TemplateError};
 
 /// The views of one person.
 #[derive(Clone, PartialEq, Default)]
@@ -99,23 +99,34 @@ impl FaceGallery {
         self
     }
 
-    /// One score for each kind of view there is.
-    pub fn scores(&self, probe: &FaceTemplate) -> Vec<KindScore> {
+    /// One score for each kind of view there is; `compare` is given the probe first.
+    /// Views of other weights than the probe's say nothing and count for nothing.
+    pub(super) fn scores<E>(
+        &self,
+        probe: &FaceTemplate,
+        compare: impl Fn(&FaceTemplate, &FaceTemplate) -> Result<f32, E>,
+    ) -> Result<Vec<KindScore>, E> {
         let kinds = [ViewKind::Live, ViewKind::Chip, ViewKind::Printed];
-        kinds.into_iter().filter_map(|kind| self.score(kind, probe)).collect()
+        kinds.into_iter().filter_map(|kind| self.score(kind, probe, &compare).transpose()).collect()
     }
 
-    fn score(&self, kind: ViewKind, probe: &FaceTemplate) -> Option<KindScore> {
-        let views: Vec<&FaceView> = self.of_kind(kind).collect();
+    fn score<E>(
+        &self,
+        kind: ViewKind,
+        probe: &FaceTemplate,
+        compare: impl Fn(&FaceTemplate, &FaceTemplate) -> Result<f32, E>,
+    ) -> Result<Option<KindScore>, E> {
+        let comparable = |view: &&FaceView| view.template.is_comparable_with(probe);
+        let views: Vec<&FaceView> = self.of_kind(kind).filter(comparable).collect();
         let newest_day = views.iter().filter_map(|view| view.day).max();
         let (mut sum, mut weights) = (0.0, 0.0);
         for view in &views {
             let weight = view.weight(newest_day);
-            sum += weight * compare(probe, &view.template);
+            sum += weight * compare(probe, &view.template)?;
             weights += weight;
         }
-        let score = sum / weights;
-        (!views.is_empty()).then_some(KindScore { kind, score, n_views: views.len(), newest_day })
+        let (score, n_views) = (sum / weights, views.len());
+        Ok((n_views > 0).then_some(KindScore { kind, score, n_views, newest_day }))
     }
 
     fn of_kind(&self, kind: ViewKind) -> impl Iterator<Item = &FaceView> {
@@ -143,25 +154,50 @@ impl FaceGallery {
     /// view (u16), number of views (u8), then for each view its kind (u8), quality (u8),
     /// day (u32, all ones without a date), strength (f32) and values (f32 each).
     ///
-    /// A reader of `CQF1` refuses `CQF2` as another format; this reader takes both.
+    /// Views of a vendor's engine are `CQF3`: the engine (8), number of views (u8), then
+    /// for each view its kind, quality, day and strength as above, the size of the
+    /// template (u32) and the template as the engine made it.
+    ///
+    /// A reader of `CQF1` refuses `CQF2` as another format, one of `CQF2` refuses `CQF3`;
+    /// this reader takes all three.
     pub fn to_bytes(&self) -> Vec<u8> {
         let Some(first) = self.views.first() else { return Vec::new() };
-        let n_values = first.template.values().len();
-        let mut bytes = Vec::with_capacity(HEAD + self.views.len() * (VIEW_HEAD + 4 * n_values));
-        bytes.extend(MAGIC);
+        let mut bytes = Vec::new();
+        bytes.extend(if self.is_of_vendor() { MAGIC_VENDOR } else { MAGIC });
         bytes.extend(first.template.model_bytes());
-        bytes.extend((n_values as u16).to_le_bytes());
+        if let Content::Vector(values) = first.template.content() {
+            bytes.extend((values.len() as u16).to_le_bytes());
+        }
         bytes.push(self.views.len() as u8);
         for view in &self.views {
             bytes.extend([view.kind.code(), view.quality]);
             bytes.extend(view.day.unwrap_or(NO_DAY).to_le_bytes());
             bytes.extend(view.template.strength().to_le_bytes());
-            bytes.extend(view.template.values().iter().flat_map(|v| v.to_le_bytes()));
+            match view.template.content() {
+                Content::Vector(values) => {
+                    bytes.extend(values.iter().flat_map(|v| v.to_le_bytes()));
+                }
+                Content::Vendor(made) => {
+                    bytes.extend((made.len() as u32).to_le_bytes());
+                    bytes.extend(made);
+                }
+            }
         }
         bytes
     }
 
-    /// Reads `CQF2`, or the single live view of a `CQF1` template. No bytes: no views.
+    /// The name of the form that [`Self::to_bytes`] writes.
+    pub fn format(&self) -> &'static str {
+        if self.is_of_vendor() { "CQF3" } else { "CQF2" }
+    }
+
+    fn is_of_vendor(&self) -> bool {
+        let first = self.views.first().map(|view| view.template.content());
+        matches!(first, Some(Content::Vendor(_)))
+    }
+
+    /// Reads `CQF2` or `CQF3`, or the single live view of a `CQF1` template. No bytes: no
+    /// views.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, TemplateError> {
         if bytes.is_empty() {
             return Ok(Self::default());
@@ -170,6 +206,9 @@ impl FaceGallery {
             let template = FaceTemplate::from_bytes(bytes)?;
             let view = FaceView { template, kind: ViewKind::Live, day: None, quality: 0 };
             return Ok(Self { views: vec![view] });
+        }
+        if bytes.starts_with(MAGIC_VENDOR) {
+            return Self::from_vendor_bytes(&bytes[MAGIC_VENDOR.len()..]);
         }
         if !bytes.starts_with(MAGIC) {
             return Err(TemplateError::Format);
@@ -182,6 +221,27 @@ impl FaceGallery {
         }
         let views = views.chunks_exact(view_size).map(|view| FaceView::read(&head[4..12], view));
         let views: Vec<FaceView> = views.collect::<Result<_, _>>()?;
+        Ok(Self { views })
+    }
+
+    fn from_vendor_bytes(bytes: &[u8]) -> Result<Self, TemplateError> {
+        let cut = TemplateError::Length;
+        let (engine, rest) = bytes.split_first_chunk::<8>().ok_or(cut)?;
+        let (n_views, mut rest) = rest.split_first().ok_or(cut)?;
+        let mut views = Vec::new();
+        for _ in 0..*n_views {
+            let (head, after) = rest.split_first_chunk::<VIEW_HEAD>().ok_or(cut)?;
+            let (size, after) = after.split_first_chunk::<4>().ok_or(cut)?;
+            let size = u32::from_le_bytes(*size) as usize;
+            let (made, after) = after.split_at_checked(size).ok_or(cut)?;
+            views.push(FaceView::of(head, |strength| {
+                FaceTemplate::from_vendor_parts(engine, strength, made)
+            })?);
+            rest = after;
+        }
+        if views.is_empty() || !rest.is_empty() {
+            return Err(cut);
+        }
         Ok(Self { views })
     }
 }
@@ -201,6 +261,15 @@ impl FaceView {
     }
 
     fn read(model: &[u8], bytes: &[u8]) -> Result<Self, TemplateError> {
+        let (head, values) = bytes.split_first_chunk().ok_or(TemplateError::Length)?;
+        Self::of(head, |strength| FaceTemplate::from_parts(model, strength, values))
+    }
+
+    /// From the head of a stored view, and its strength as a template.
+    fn of(
+        bytes: &[u8; VIEW_HEAD],
+        template: impl FnOnce(f32) -> Result<FaceTemplate, TemplateError>,
+    ) -> Result<Self, TemplateError> {
         let word = |at: usize| [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
         let day = u32::from_le_bytes(word(2));
         let strength = f32::from_le_bytes(word(6));
@@ -208,7 +277,7 @@ impl FaceView {
             kind: ViewKind::of(bytes[0]).ok_or(TemplateError::Values)?,
             quality: bytes[1],
             day: (day != NO_DAY).then_some(day),
-            template: FaceTemplate::from_parts(model, strength, &bytes[VIEW_HEAD..])?,
+            template: template(strength)?,
         })
     }
 }
@@ -228,6 +297,7 @@ impl fmt::Debug for FaceView {
 /// Live views that are kept.
 pub const VIEWS_MAX: usize = 8;
 const MAGIC: &[u8] = b"CQF2";
+const MAGIC_VENDOR: &[u8] = b"CQF3";
 const HEAD: usize = 15;
 const VIEW_HEAD: usize = 10;
 const NO_DAY: u32 = u32::MAX;
@@ -256,21 +326,39 @@ mod tests {
         gallery
     }
 
+    fn scores(gallery: &FaceGallery, probe: &FaceView) -> Vec<KindScore> {
+        let compare = |a: &_, b: &_| Ok::<_, ()>(template::cosine(a, b));
+        gallery.scores(&probe.template, compare).unwrap()
+    }
+
+    fn vendors(made: &[u8], day: Option<u32>) -> FaceView {
+        let template = FaceTemplate::from_vendor_parts(&[9; 8], 1.0, made).unwrap();
+        FaceView { template, kind: ViewKind::Live, day, quality: 80 }
+    }
+
+    #[test]
+    fn views_of_other_weights_than_the_probe_give_no_score() {
+        let old = gallery([view(&[1.0, 0.0], ViewKind::Live, Some(1))]);
+        assert_eq!(scores(&old, &vendors(b"a", None)), []);
+        let scored = scores(&gallery([vendors(b"a", None)]), &view(&[1.0], ViewKind::Live, None));
+        assert_eq!(scored, [], "else every old reference would be another person's");
+    }
+
     #[test]
     fn the_newest_view_weighs_most() {
         let old = view(&[1.0, 0.0], ViewKind::Live, Some(10_000));
         let new = view(&[0.0, 1.0], ViewKind::Live, Some(14_000));
         let gallery = gallery([old.clone(), new.clone()]);
-        let score = |probe: &FaceView| gallery.scores(&probe.template)[0].score;
+        let score = |probe: &FaceView| scores(&gallery, probe)[0].score;
         assert!(score(&new) > 0.85 && score(&old) < 0.15, "{} {}", score(&new), score(&old));
-        assert_eq!(gallery.scores(&new.template)[0].newest_day, Some(14_000));
+        assert_eq!(scores(&gallery, &new)[0].newest_day, Some(14_000));
     }
 
     #[test]
     fn the_chip_photo_has_a_score_and_thresholds_of_its_own() {
         let live = view(&[1.0, 0.0], ViewKind::Live, Some(1));
         let chip = view(&[0.0, 1.0], ViewKind::Chip, None);
-        let scores = gallery([chip, live.clone()]).scores(&live.template);
+        let scores = scores(&gallery([chip, live.clone()]), &live);
         assert_eq!(
             scores.iter().map(|s| s.kind).collect::<Vec<_>>(),
             [ViewKind::Live, ViewKind::Chip]
@@ -309,7 +397,7 @@ mod tests {
     #[test]
     fn a_template_of_the_first_format_is_one_undated_live_view() {
         let one = view(&[0.6, 0.8], ViewKind::Live, Some(9));
-        let read = FaceGallery::from_bytes(&one.template.to_bytes()).unwrap();
+        let read = FaceGallery::from_bytes(&one.template.to_bytes().unwrap()).unwrap();
         assert_eq!(read.views().len(), 1);
         assert_eq!(read.views()[0].template, one.template);
         assert_eq!((read.views()[0].kind, read.views()[0].day), (ViewKind::Live, None));
@@ -340,9 +428,25 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..200), magic in any::<bool>()) {
-            if magic {
-                bytes.splice(0..bytes.len().min(4), MAGIC.iter().copied());
+        fn a_vendors_gallery_reads_back(
+            rows in proptest::collection::vec((proptest::collection::vec(any::<u8>(), 1..90), any::<u16>()), 1..12),
+        ) {
+            let gallery = gallery(rows.iter().map(|(made, day)| vendors(made, Some(u32::from(*day)))));
+            prop_assert_eq!(gallery.format().as_bytes(), &gallery.to_bytes()[..4]);
+            prop_assert_eq!(FaceGallery::from_bytes(&gallery.to_bytes()), Ok(gallery));
+        }
+
+        #[test]
+        fn a_cut_or_longer_vendors_gallery_is_refused(cut in 1usize..40, more in 1usize..9) {
+            let bytes = gallery([vendors(b"template", Some(3)), vendors(b"other", None)]).to_bytes();
+            prop_assert!(FaceGallery::from_bytes(&bytes[..bytes.len() - cut]).is_err());
+            prop_assert!(FaceGallery::from_bytes(&[&bytes[..], &vec![0; more]].concat()).is_err());
+        }
+
+        #[test]
+        fn no_bytes_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..200), magic in 0usize..3) {
+            if let Some(magic) = [MAGIC, MAGIC_VENDOR].get(magic) {
+                bytes.splice(0..bytes.len().min(4), magic.iter().copied());
             }
             let _ = FaceGallery::from_bytes(&bytes);
         }

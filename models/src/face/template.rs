@@ -1,16 +1,25 @@
 //! Face templates: a unit vector, the strength it had before, and the weights it
-//! came from. Its bytes are stable; its contents never print.
+//! came from; or what a vendor's engine made, which only that engine can read. Their
+//! bytes are stable; their contents never print.
 
 use std::fmt;
 
 use crate::ModelId;
 
-/// A face as a vector of unit length.
+/// A face as a vector of unit length, or as a vendor's engine describes it.
 #[derive(Clone, PartialEq)]
 pub struct FaceTemplate {
-    values: Vec<f32>,
+    content: Content,
     strength: f32,
     model: String,
+}
+
+#[derive(Clone, PartialEq)]
+pub(super) enum Content {
+    /// Of unit length.
+    Vector(Vec<f32>),
+    /// Only the engine that made it knows what it says.
+    Vendor(Vec<u8>),
 }
 
 /// Why bytes are not a face template.
@@ -30,13 +39,15 @@ pub enum TemplateError {
     OtherWeights,
 }
 
-/// Cosine of two templates, -1..1. Templates of different weights tell nothing
-/// about each other and compare as 0.
-pub fn compare(a: &FaceTemplate, b: &FaceTemplate) -> f32 {
-    if !a.is_comparable_with(b) {
-        return 0.0;
+/// Cosine of two templates of our networks, -1..1. Templates of different weights tell
+/// nothing about each other and compare as 0.
+pub(super) fn cosine(a: &FaceTemplate, b: &FaceTemplate) -> f32 {
+    match (&a.content, &b.content) {
+        (Content::Vector(x), Content::Vector(y)) if a.is_comparable_with(b) => {
+            x.iter().zip(y).map(|(a, b)| a * b).sum()
+        }
+        _ => 0.0,
     }
-    a.values.iter().zip(&b.values).map(|(a, b)| a * b).sum()
 }
 
 impl FaceTemplate {
@@ -46,29 +57,45 @@ impl FaceTemplate {
         self.strength
     }
 
-    /// First 16 hex digits of the weights it came from.
+    /// First 16 hex digits of the weights or the engine it came from.
     pub fn model(&self) -> &str {
         &self.model
     }
 
-    /// Whether both came from the same weights.
+    /// Whether both came from the same weights or the same engine.
     pub fn is_comparable_with(&self, other: &Self) -> bool {
-        self.model == other.model && self.values.len() == other.values.len()
+        let same_kind = match (&self.content, &other.content) {
+            (Content::Vector(a), Content::Vector(b)) => a.len() == b.len(),
+            (Content::Vendor(_), Content::Vendor(_)) => true,
+            _ => false,
+        };
+        same_kind && self.model == other.model
     }
 
-    /// The template in its stored form, little-endian: `CQF1`, the weights (8),
-    /// strength (f32), count (u16), values (f32 each).
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(HEAD + 4 * self.values.len());
+    /// Whether both are of one view, so that the second adds nothing to the first. A
+    /// vendor's templates show it only by being the same.
+    pub fn shows_the_same(&self, other: &Self) -> bool {
+        match &self.content {
+            Content::Vector(_) => cosine(self, other) >= SAME_VIEW,
+            Content::Vendor(_) => self.content == other.content,
+        }
+    }
+
+    /// The vector of our networks in the first stored form, little-endian: `CQF1`, the
+    /// weights (8), strength (f32), count (u16), values (f32 each). A vendor's template
+    /// has none: see [`super::FaceGallery::to_bytes`].
+    pub fn to_bytes(&self) -> Option<Vec<u8>> {
+        let Content::Vector(values) = &self.content else { return None };
+        let mut bytes = Vec::with_capacity(HEAD + 4 * values.len());
         bytes.extend(MAGIC);
         bytes.extend(self.model_bytes());
         bytes.extend(self.strength.to_le_bytes());
-        bytes.extend((self.values.len() as u16).to_le_bytes());
-        bytes.extend(self.values.iter().flat_map(|v| v.to_le_bytes()));
-        bytes
+        bytes.extend((values.len() as u16).to_le_bytes());
+        bytes.extend(values.iter().flat_map(|v| v.to_le_bytes()));
+        Some(bytes)
     }
 
-    /// Reads the stored form back.
+    /// Reads that form back.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, TemplateError> {
         if !bytes.starts_with(MAGIC) {
             return Err(TemplateError::Format);
@@ -89,12 +116,28 @@ impl FaceTemplate {
         strength: f32,
         values: &[u8],
     ) -> Result<Self, TemplateError> {
-        let model = model.iter().map(|b| format!("{b:02x}")).collect();
-        let values = values.chunks_exact(4).map(float).collect();
-        let template = Self { values, strength, model };
-        let length = norm(&template.values);
-        let sound = (length - 1.0).abs() < 1e-3 && template.strength.is_finite();
+        let values: Vec<f32> = values.chunks_exact(4).map(float).collect();
+        let sound = (norm(&values) - 1.0).abs() < 1e-3 && strength.is_finite();
+        let content = Content::Vector(values);
+        let template = Self { content, strength, model: in_words(model) };
         sound.then_some(template).ok_or(TemplateError::Values)
+    }
+
+    /// From what a vendor's engine made, as it is stored.
+    pub(super) fn from_vendor_parts(
+        model: &[u8],
+        strength: f32,
+        bytes: &[u8],
+    ) -> Result<Self, TemplateError> {
+        if bytes.is_empty() || !strength.is_finite() {
+            return Err(TemplateError::Values);
+        }
+        Ok(Self { content: Content::Vendor(bytes.to_vec()), strength, model: in_words(model) })
+    }
+
+    /// What a vendor's engine made just now.
+    pub(super) fn of_vendor(bytes: Vec<u8>, strength: f32, engine: &ModelId) -> Self {
+        Self { content: Content::Vendor(bytes), strength, model: engine.sha16.clone() }
     }
 
     /// The weights as they are stored, eight bytes.
@@ -103,8 +146,8 @@ impl FaceTemplate {
         digits.map(|d| hex(d[0]) << 4 | hex(d[1])).collect()
     }
 
-    pub(super) fn values(&self) -> &[f32] {
-        &self.values
+    pub(super) fn content(&self) -> &Content {
+        &self.content
     }
 
     pub(super) fn from_embedding(mut values: Vec<f32>, model: &ModelId) -> Option<Self> {
@@ -113,7 +156,7 @@ impl FaceTemplate {
             return None;
         }
         values.iter_mut().for_each(|value| *value /= strength);
-        Some(Self { values, strength, model: model.sha16.clone() })
+        Some(Self { content: Content::Vector(values), strength, model: model.sha16.clone() })
     }
 }
 
@@ -121,6 +164,10 @@ impl fmt::Debug for FaceTemplate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("FaceTemplate(…)")
     }
+}
+
+fn in_words(model: &[u8]) -> String {
+    model.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn float(bytes: &[u8]) -> f32 {
@@ -137,6 +184,8 @@ fn hex(digit: u8) -> u8 {
 
 pub(super) const MAGIC: &[u8] = b"CQF1";
 const HEAD: usize = 18;
+/// Two frames that are more alike are one view.
+const SAME_VIEW: f32 = 0.98;
 
 #[cfg(test)]
 mod tests {
@@ -145,16 +194,30 @@ mod tests {
     use super::*;
 
     fn template(values: Vec<f32>) -> FaceTemplate {
-        let model = ModelId { name: "m".into(), sha16: "00112233aabbccdd".into() };
-        FaceTemplate::from_embedding(values, &model).unwrap()
+        FaceTemplate::from_embedding(values, &model()).unwrap()
+    }
+
+    fn model() -> ModelId {
+        ModelId { name: "m".into(), version: None, sha16: "00112233aabbccdd".into() }
     }
 
     proptest! {
         #[test]
         fn a_template_reads_back(values in proptest::collection::vec(0.1f32..9.0, 1..600)) {
             let one = template(values);
-            prop_assert_eq!(FaceTemplate::from_bytes(&one.to_bytes()), Ok(one.clone()));
-            prop_assert!((compare(&one, &one) - 1.0).abs() < 1e-4);
+            prop_assert_eq!(FaceTemplate::from_bytes(&one.to_bytes().unwrap()), Ok(one.clone()));
+            prop_assert!((cosine(&one, &one) - 1.0).abs() < 1e-4);
+        }
+
+        #[test]
+        fn the_cosine_is_symmetric(
+            a in proptest::collection::vec(-9.0f32..9.0, 8),
+            b in proptest::collection::vec(-9.0f32..9.0, 8),
+        ) {
+            let of = |values| FaceTemplate::from_embedding(values, &model());
+            if let (Some(a), Some(b)) = (of(a), of(b)) {
+                prop_assert_eq!(cosine(&a, &b), cosine(&b, &a));
+            }
         }
 
         #[test]
@@ -166,7 +229,7 @@ mod tests {
 
         #[test]
         fn a_cut_template_is_refused(cut in 0usize..82) {
-            let bytes = template(vec![1.0; 16]).to_bytes();
+            let bytes = template(vec![1.0; 16]).to_bytes().unwrap();
             prop_assert!(FaceTemplate::from_bytes(&bytes[..cut]).is_err());
         }
     }
@@ -175,7 +238,16 @@ mod tests {
     fn templates_of_other_weights_do_not_agree() {
         let one = template(vec![1.0; 4]);
         let other = FaceTemplate { model: "ffffffffffffffff".into(), ..one.clone() };
-        assert_eq!(compare(&one, &other), 0.0);
+        assert_eq!(cosine(&one, &other), 0.0);
+    }
+
+    #[test]
+    fn a_vendors_template_is_not_taken_for_a_vector() {
+        let vendors = FaceTemplate::of_vendor(vec![1, 2, 3], 1.0, &model());
+        let ours = template(vec![1.0; 4]);
+        assert!(!vendors.is_comparable_with(&ours) && vendors.is_comparable_with(&vendors));
+        assert_eq!((cosine(&vendors, &ours), vendors.to_bytes()), (0.0, None));
+        assert_eq!(format!("{vendors:?}"), "FaceTemplate(…)");
     }
 
     #[test]

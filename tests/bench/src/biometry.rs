@@ -6,7 +6,7 @@ use std::path::Path;
 
 use image::RgbImage;
 use models::Manifest;
-use models::face::{self, Face, FaceEngine};
+use models::face::{Face, FaceEngine, FaceTemplate};
 use models::finger::{FingerEngine, GreyImage};
 use models::matcher;
 use people::{Person, Pose};
@@ -59,7 +59,7 @@ impl Biometry {
         let with_embed = [OBSERVE.as_slice(), &[EMBED]].concat();
         table.time("visit-chip-photo-template", chip, networks.sum(&with_embed));
         let (live, stored) = (faces.template(&self.frame, &self.face)?, self.chip_template()?);
-        let compare = time(N_FAST, || Ok(face::compare(&live, &stored)))?;
+        let compare = time(N_FAST, || Ok(faces.compare(&live, &stored)?))?;
         table.time("visit-face-compare", compare, networks.sum(&[]));
         let extract = time(N_SLOW, || Ok(fingers.extract(&self.print)?))?;
         table.time("visit-finger-extract", extract, networks.sum(&[LEADER]));
@@ -76,7 +76,8 @@ impl Biometry {
         let whole = time(N, || {
             let seen = self.faces.observe(&self.frame)?.face.ok_or("the face went away")?;
             let pad = self.faces.pad(&self.frame, &seen)?;
-            Ok((face::compare(&self.faces.template(&self.frame, &seen)?, &stored), pad))
+            let probe = self.faces.template(&self.frame, &seen)?;
+            Ok((self.faces.compare(&probe, &stored)?, pad))
         })?;
         let all = [OBSERVE.as_slice(), &[("face-pad", 1), EMBED]].concat();
         table.time("face-verification", whole, networks.sum(&all));
@@ -90,7 +91,7 @@ impl Biometry {
         Ok(())
     }
 
-    fn chip_template(&self) -> Result<face::FaceTemplate, Box<dyn Error>> {
+    fn chip_template(&self) -> Result<FaceTemplate, Box<dyn Error>> {
         let seen = self.faces.observe(&self.chip)?.face.ok_or("no face in the chip photo")?;
         Ok(self.faces.template(&self.chip, &seen)?)
     }

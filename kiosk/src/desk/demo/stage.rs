@@ -210,7 +210,7 @@ fn entry(visitor: &Visitor, models: &Path) -> Result<Value, Box<dyn Error>> {
 
 /// Three placements of the right thumb, as an enrolment at another counter left them.
 fn finger_reference(person: &Person, models: &Path) -> Result<Value, Box<dyn Error>> {
-    let manifest = Manifest::built_in()?;
+    let manifest = Manifest::of(models)?;
     let engine = FingerEngine::load(models, &manifest, FINGER_WIDTH, FINGER_HEIGHT)?;
     let mut views = Vec::new();
     for impression in 0..3u8 {

@@ -12,7 +12,7 @@ use kiosk_core::message::Id;
 use kiosk_core::reading::{Reading, Words};
 use models::document::{self, CardCoaching, CardReading, CardText, DocumentEngine};
 use models::face::{Exhibit, FaceEngine, Part};
-use models::{Manifest, ModelError, ModelId};
+use models::{Manifest, ModelError};
 use tracing::{info, warn};
 
 use super::coach::{self, Coach};
@@ -114,7 +114,7 @@ impl Reader {
             return;
         }
         let started = Instant::now();
-        let manifest = Manifest::built_in();
+        let manifest = Manifest::of(models);
         match manifest.and_then(|manifest| DocumentEngine::load(models, &manifest)) {
             Ok(engine) => {
                 info!(ms = started.elapsed().as_millis(), "document networks loaded");
@@ -136,7 +136,7 @@ impl Reader {
                 words: None,
                 is_doubtful: true,
                 certainty: 0,
-                model: model_name(engine.model_id()),
+                model: engine.model_id().in_records(),
             },
         })
     }
@@ -168,18 +168,13 @@ fn reading(card: &CardReading) -> Reading {
         words: Some(words),
         is_doubtful: !card.text.doubts().is_empty(),
         certainty: (100.0 * certainty).clamp(0.0, 100.0) as u8,
-        model: model_name(&card.model),
+        model: card.model.in_records(),
     }
 }
 
 fn date((year, month, day): document::Date) -> Option<Date> {
     let year = i16::try_from(year).ok()?;
     Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
-}
-
-/// Weights as records name them.
-pub fn model_name(id: &ModelId) -> String {
-    format!("{} {}", id.name, id.sha16)
 }
 
 /// The faces on the papers of this visit. A part that shows none is left out: a person looks at the picture.

@@ -8,7 +8,7 @@ use kiosk_core::event::FacePurpose;
 use kiosk_core::message::Id;
 use models::face::{
     Exhibit, Face, FaceEngine, FaceGallery, FaceTemplate, FaceView, KindScore, PadScore,
-    PairAnswer, Part, ViewKind, agreement, compare,
+    PairAnswer, Part, ViewKind,
 };
 use models::liveness::{ActionWatch, Neutral, PassiveWatch, Progress, Sight, Signals};
 use models::{Manifest, ModelError, ThresholdSet};
@@ -94,7 +94,7 @@ impl Session {
             references,
             manifest: manifest.clone(),
             network: id.name.clone(),
-            model: papers::model_name(id),
+            model: id.in_records(),
             good: Vec::new(),
             passive: PassiveWatch::default(),
             coach: Coach::default(),
@@ -203,20 +203,26 @@ impl Session {
         let probe = engine.template(&best.frame, &best.face)?;
         let quality = best.quality.clamp(0.0, 100.0) as u8;
         let frame = best.frame.clone();
-        let mut comparisons = self.compared(&probe, quality, liveness);
+        let mut comparisons = self.compared(engine, &probe, quality, liveness)?;
         let mut reference = None;
         if self.purpose == FacePurpose::Enrol {
-            comparisons.extend(self.papers(&probe, best.quality, liveness));
+            comparisons.extend(self.papers(engine, &probe, best.quality, liveness)?);
             reference = Some((self.views(engine)?, quality));
         }
         Ok(Step::Done(Box::new(Taken { comparisons, best: frame, reference })))
     }
 
     /// One comparison for each kind of view on file, and one with what was built in this visit.
-    fn compared(&self, probe: &FaceTemplate, quality: u8, liveness: Liveness) -> Vec<Comparison> {
-        let on_file = self.references.on_file.scores(probe);
+    fn compared(
+        &self,
+        engine: &FaceEngine,
+        probe: &FaceTemplate,
+        quality: u8,
+        liveness: Liveness,
+    ) -> Result<Vec<Comparison>, ModelError> {
+        let on_file = engine.scores(probe, &self.references.on_file)?;
         let on_file = on_file.iter().map(|found| (name_on_file(found), found.kind, found.score));
-        let fresh = self.references.fresh.scores(probe).into_iter();
+        let fresh = engine.scores(probe, &self.references.fresh)?.into_iter();
         let fresh = fresh.filter(|found| found.kind == ViewKind::Live);
         let fresh = fresh.map(|found| ("enrolled in this visit".into(), found.kind, found.score));
         let comparison = |(reference, kind, score)| Comparison {
@@ -228,12 +234,18 @@ impl Session {
             thresholds: self.thresholds(kind),
             reference,
         };
-        on_file.chain(fresh).map(comparison).collect()
+        Ok(on_file.chain(fresh).map(comparison).collect())
     }
 
     /// The faces on the papers against the live one and one another. A low liveness score of the face beside the card
     /// says nothing about a person whose living face scores low as well.
-    fn papers(&self, probe: &FaceTemplate, quality: f32, liveness: Liveness) -> Vec<Comparison> {
+    fn papers(
+        &self,
+        engine: &FaceEngine,
+        probe: &FaceTemplate,
+        quality: f32,
+        liveness: Liveness,
+    ) -> Result<Vec<Comparison>, ModelError> {
         let mut exhibits = self.references.papers.clone();
         let is_seen_live = matches!(self.sight(), Sight::Live(_));
         let pad_min = self.pad_min();
@@ -241,7 +253,7 @@ impl Session {
         exhibits.iter_mut().for_each(|exhibit| exhibit.pad = exhibit.pad.filter(|p| !unfair(p)));
         let live = Exhibit { part: Part::LiveFace, template: probe.clone(), quality, pad: None };
         exhibits.insert(0, live);
-        let pairs = agreement(&self.manifest, &exhibits).pairs;
+        let pairs = engine.agreement(&self.manifest, &exhibits)?.pairs;
         let of_papers = |pair: &&PairAnswer| pair.parts != (Part::LiveFace, Part::ChipPhoto);
         let find = |part| exhibits.iter().find(|exhibit| exhibit.part == part);
         let comparison = |pair: &PairAnswer| {
@@ -262,7 +274,7 @@ impl Session {
                 reference: name_of_pair(probe.part, reference.part),
             })
         };
-        pairs.iter().filter(of_papers).filter_map(comparison).collect()
+        Ok(pairs.iter().filter(of_papers).filter_map(comparison).collect())
     }
 
     /// The best frames that do not show the same view again.
@@ -273,9 +285,8 @@ impl Session {
                 break;
             }
             let template = engine.template(&good.frame, &good.face)?;
-            let seen = views.views();
-            let is_new = |kept: &FaceView| compare(&kept.template, &template) < SAME_VIEW;
-            if seen.iter().all(is_new) {
+            let is_new = |kept: &FaceView| !kept.template.shows_the_same(&template);
+            if views.views().iter().all(is_new) {
                 let quality = good.quality.clamp(0.0, 100.0) as u8;
                 add(&mut views, FaceView { template, kind: ViewKind::Live, day: None, quality });
             }
@@ -337,7 +348,9 @@ impl References {
 fn on_file(engine: &FaceEngine, tray: &Tray) -> FaceGallery {
     let mut gallery = FaceGallery::default();
     let today = tray.chip_photo.as_ref().and_then(|photo| chip_view(engine, photo));
-    let kept = tray.faces.iter().flat_map(FaceGallery::views);
+    // What other weights or another engine made can be compared with nothing that is seen now.
+    let readable = |view: &&FaceView| view.template.model() == engine.model_id().sha16;
+    let kept = tray.faces.iter().flat_map(FaceGallery::views).filter(readable);
     let kept = kept.filter(|view| today.is_none() || view.kind != ViewKind::Chip).cloned();
     kept.chain(today.clone()).for_each(|view| add(&mut gallery, view));
     gallery
@@ -380,7 +393,5 @@ const VERIFY_FRAMES: usize = 5;
 const ENROL_FRAMES: usize = 10;
 /// Views of a new reference.
 const VIEWS: usize = 5;
-/// Two frames that are more alike are one view.
-const SAME_VIEW: f32 = 0.98;
 /// An elder is not hurried: a minute of frames before other ways are offered.
 const SITTING_TIME: Duration = Duration::from_secs(60);
