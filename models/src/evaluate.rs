@@ -44,8 +44,9 @@ pub struct Setting<'m> {
     pub manifest: &'m Manifest,
     /// Files worked on at the same time.
     pub n_threads: usize,
-    /// Resolution of fingerprint files, in pixels per inch.
-    pub ppi: u32,
+    /// Resolution of fingerprint files, in pixels per inch. Unknown is 500, unless the
+    /// distance of the ridges says that it cannot be.
+    pub ppi: Option<u32>,
 }
 
 /// Compares faces. `pairs` has the columns `path_a,path_b,genuine`.
@@ -143,12 +144,13 @@ fn each<T: Send>(
     paths: &[PathBuf],
     make: impl Fn(&Path) -> Made<T> + Sync,
 ) -> Vec<Made<T>> {
-    let make = |index: usize| {
-        // One file that meets a mistake of ours must not cost the others' hours.
-        catch_unwind(AssertUnwindSafe(|| make(&paths[index])))
-            .unwrap_or_else(|_| Made::Bad("the program failed on it".to_owned()))
-    };
+    let make = |index: usize| guarded(|| make(&paths[index])).unwrap_or_else(Made::Bad);
     in_turn(setting.n_threads, paths.len(), "files", make)
+}
+
+/// One file that meets a mistake of ours must not cost the others' hours.
+fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|_| "the program failed on it".to_owned())
 }
 
 /// `work` for every index below `n`, in the order of the indices.
@@ -264,8 +266,11 @@ fn finger_templates(
 ) -> Result<Vec<Made<FingerTemplate>>, ModelError> {
     let mut by_canvas: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
     let mut made: Vec<_> = paths.iter().map(|_| Made::NotAcquired).collect();
-    for (index, path) in paths.iter().enumerate() {
-        match finger_canvas(path, setting.ppi) {
+    let canvases = in_turn(setting.n_threads, paths.len(), "files looked at", |index| {
+        guarded(|| finger_canvas(&paths[index], setting.ppi)).unwrap_or_else(Err)
+    });
+    for (index, canvas) in canvases.into_iter().enumerate() {
+        match canvas {
             Ok(canvas) => by_canvas.entry(canvas).or_default().push(index),
             Err(reason) => made[index] = Made::Bad(reason),
         }
@@ -284,19 +289,28 @@ fn finger_templates(
 }
 
 /// The extractor's input for a file.
-fn finger_canvas(path: &Path, ppi: u32) -> Result<(usize, usize), String> {
-    let picture = readable(path)?;
-    let scale = |n: u32| (n as f32 * 500.0 / ppi as f32).round() as u32;
-    let (width, height) = (scale(picture.width()), scale(picture.height()));
+fn finger_canvas(path: &Path, ppi: Option<u32>) -> Result<(usize, usize), String> {
+    let (width, height) = print(path, ppi)?.size_at_500_ppi();
     match width.max(height) <= PRINT_SIDE_MAX {
         true => Ok(canvas_for(width, height)),
         false => Err(format!("{width} by {height} pixels at 500 ppi are more than one finger")),
     }
 }
 
-fn finger_template(engine: &FingerEngine, path: &Path, ppi: u32) -> Made<FingerTemplate> {
-    let picture = match readable(path) {
-        Ok(picture) => GreyImage::from_luma(&picture.to_luma8(), ppi),
+/// A print of unknown origin: dark ridges on a light ground, at the resolution they speak for.
+fn print(path: &Path, ppi: Option<u32>) -> Result<GreyImage, String> {
+    let mut print = GreyImage::from_luma(&readable(path)?.to_luma8(), ppi.unwrap_or(500));
+    if ppi.is_none()
+        && let Some(ppi) = print.ppi_by_ridges()
+    {
+        print.ppi = ppi;
+    }
+    Ok(if print.is_negative() { print.negative() } else { print })
+}
+
+fn finger_template(engine: &FingerEngine, path: &Path, ppi: Option<u32>) -> Made<FingerTemplate> {
+    let picture = match print(path, ppi) {
+        Ok(picture) => picture,
         Err(reason) => return Made::Bad(reason),
     };
     let started = Instant::now();

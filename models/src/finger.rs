@@ -3,6 +3,7 @@
 //! compares, [`crate::iso19794`] writes.
 
 mod quality;
+mod ridges;
 
 use std::{fmt, path::Path, sync::OnceLock};
 
@@ -217,7 +218,7 @@ impl GreyImage {
         Self { width, height, ppi: 500, pixels }
     }
 
-    fn size_at_500_ppi(&self) -> (u32, u32) {
+    pub(crate) fn size_at_500_ppi(&self) -> (u32, u32) {
         let size = |n: u32| ((n as f32 * 500.0 / self.ppi as f32).round() as u32).max(1);
         (size(self.width), size(self.height))
     }

@@ -18,7 +18,7 @@ mod ocr;
 pub mod picture;
 mod pixels;
 pub mod threshold;
-pub mod vendor;
+mod vendor;
 
 pub use error::ModelError;
 pub use manifest::{Manifest, ModelId};

@@ -59,9 +59,10 @@ enum Command {
         /// Files worked on at the same time [default: all cores].
         #[arg(long)]
         threads: Option<usize>,
-        /// Resolution of fingerprint files, in pixels per inch.
-        #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(100..=2000))]
-        ppi: u32,
+        /// Resolution of fingerprint files, in pixels per inch [default: 500, unless the
+        /// distance of the ridges says that it cannot be].
+        #[arg(long, value_parser = clap::value_parser!(u32).range(100..=2000))]
+        ppi: Option<u32>,
     },
     /// Time every network and the matcher on one thread; prints JSON.
     Bench {

@@ -2,6 +2,7 @@
 //! time, given up when it is late, started again at the next question. It may crash, hang
 //! or lie; what it gets is pictures and templates, and what it can give is scores.
 
+mod exit;
 mod wire;
 
 use std::{
@@ -26,6 +27,7 @@ use crate::{
     finger::GreyImage,
     manifest::{Engine, Modality},
 };
+use exit::{EXIT_NOT_STARTED, EXIT_UNCONFINED};
 use wire::{Parser, Reply, Request};
 
 /// What is wrong with a vendor's engine.
@@ -285,8 +287,8 @@ impl Running {
         }
         let _ = self.child.kill();
         match self.child.wait().ok().and_then(|status| status.code()) {
-            Some(EXIT_UNCONFINED) => EngineFault::Unconfined,
-            Some(EXIT_NOT_STARTED) => EngineFault::NotStarted,
+            Some(code) if code == i32::from(EXIT_UNCONFINED) => EngineFault::Unconfined,
+            Some(code) if code == i32::from(EXIT_NOT_STARTED) => EngineFault::NotStarted,
             _ => EngineFault::Crashed,
         }
     }
@@ -311,9 +313,5 @@ fn cage() -> Option<PathBuf> {
     folders.map(|folder| folder.join(CAGE)).find(|path| File::open(path).is_ok())
 }
 
-/// Exit codes of the confining program: no shell and no signal gives them.
-pub const EXIT_UNCONFINED: i32 = 82;
-/// The engine cannot be executed.
-pub const EXIT_NOT_STARTED: i32 = 81;
 const CAGE: &str = "engine-cage";
 const EXIT_MAX: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };

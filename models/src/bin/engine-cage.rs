@@ -10,9 +10,11 @@ use std::{
 };
 
 use clap::Parser;
-use models::vendor::{EXIT_NOT_STARTED, EXIT_UNCONFINED};
+use exit::{EXIT_NOT_STARTED, EXIT_UNCONFINED};
 use sandbox::Limits;
 
+#[path = "../vendor/exit.rs"]
+mod exit;
 #[path = "../../../drivers/src/sandbox.rs"]
 #[expect(dead_code, reason = "the helper programs of the drivers use the rest of it")]
 mod sandbox;
@@ -46,11 +48,11 @@ fn main() -> ExitCode {
         writes: &[],
     };
     if sandbox::confine_for_program(&limits).is_err() {
-        return ExitCode::from(EXIT_UNCONFINED as u8);
+        return ExitCode::from(EXIT_UNCONFINED);
     }
     // Comes back only if it cannot be executed.
     let _ = Command::new(&arguments.program).args(&arguments.arguments).env_clear().exec();
-    ExitCode::from(EXIT_NOT_STARTED as u8)
+    ExitCode::from(EXIT_NOT_STARTED)
 }
 
 const N_FILES: u64 = 256;

@@ -1,6 +1,6 @@
 //! Finding faces: the whole frame first, then with a wider border (a face that
-//! fills the picture), or turned by quarters (a person who lies down, a card that is
-//! held upside down).
+//! fills the picture), then part by part (a small face in a large photograph), or turned
+//! by quarters (a person who lies down, a card that is held upside down).
 
 use std::borrow::Cow;
 
@@ -45,6 +45,9 @@ pub(super) fn find(network: &Network, frame: &RgbImage, turn: Turn) -> Result<Fo
             detections = look(network, &upright, *border)?;
         }
     }
+    if turn == Turn::None && detections.is_empty() {
+        detections = look_at_parts(network, &upright)?;
+    }
     Ok(Found { detections })
 }
 
@@ -64,17 +67,67 @@ impl Found {
 }
 
 fn look(network: &Network, frame: &RgbImage, border: f32) -> Result<Vec<Detection>, ModelError> {
-    let (width, height) = network.picture_size();
-    let aspect = width as f32 / height as f32;
-    let canvas = letterbox(frame, aspect, border);
-    let picture = pixels::resample(frame, canvas, (width, height));
+    let canvas = letterbox(frame, aspect(network), border);
+    Ok(apart(look_in(network, frame, canvas)?))
+}
+
+/// In a large photograph a face of a hundred pixels is too small for the network when it
+/// sees the whole; a camera's frame is not that large and costs nothing here.
+fn look_at_parts(network: &Network, frame: &RgbImage) -> Result<Vec<Detection>, ModelError> {
+    if frame.width().max(frame.height()) < PARTED_FROM {
+        return Ok(Vec::new());
+    }
+    for n in PARTS {
+        let mut found = Vec::new();
+        for part in parts(frame, aspect(network), n) {
+            let seen = look_in(network, frame, part)?;
+            found.extend(seen.into_iter().filter(|detection| detection.score > PART_SCORE_MIN));
+        }
+        if !found.is_empty() {
+            return Ok(apart(found));
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// Parts of the network's shape, an `n`-th of the frame wide; each overlaps its neighbours
+/// by a quarter at least, so that a face is whole in one of them.
+fn parts(frame: &RgbImage, aspect: f32, n: u32) -> Vec<Region> {
+    let (w, h) = (frame.width() as f32, frame.height() as f32);
+    let width = w.max(h * aspect) / n as f32;
+    let height = width / aspect;
+    let starts = |length: f32, part: f32| -> Vec<f32> {
+        let n_steps = ((length - part) / (0.75 * part)).ceil().max(0.0);
+        let step = (length - part) / n_steps.max(1.0);
+        (0..=n_steps as u32).map(|i| (i as f32 * step).floor()).collect()
+    };
+    let (columns, rows) = (starts(w, width), starts(h, height));
+    let part = |x, y| Region { x, y, width, height };
+    rows.iter().flat_map(|y| columns.iter().map(move |x| part(*x, *y))).collect()
+}
+
+fn look_in(
+    network: &Network,
+    frame: &RgbImage,
+    canvas: Region,
+) -> Result<Vec<Detection>, ModelError> {
+    let picture = pixels::resample(frame, canvas, network.picture_size());
     let outputs = network.run(&pixels::pack(&picture, network.pixels()))?;
-    let mut detections = decode(&outputs[0], &outputs[1], canvas);
+    Ok(decode(&outputs[0], &outputs[1], canvas))
+}
+
+fn aspect(network: &Network) -> f32 {
+    let (width, height) = network.picture_size();
+    width as f32 / height as f32
+}
+
+/// Each face once, the largest first.
+fn apart(mut detections: Vec<Detection>) -> Vec<Detection> {
     detections.sort_by(|a, b| b.score.total_cmp(&a.score));
     let mut kept = suppress(detections);
     let area = |d: &Detection| d.bbox.width * d.bbox.height;
     kept.sort_by(|a, b| area(b).total_cmp(&area(a)));
-    Ok(kept)
+    kept
 }
 
 fn letterbox(frame: &RgbImage, aspect: f32, border: f32) -> Region {
@@ -173,6 +226,12 @@ const OVERLAP_MAX: f32 = 0.4;
 const BORDERS: [f32; 2] = [1.0, 1.6];
 /// A second face of at least this share of the first one's area is a second person.
 const SECOND_PERSON_AREA: f32 = 0.3;
+/// Longer side of a frame that is also looked at in parts, in pixels.
+const PARTED_FROM: u32 = 1400;
+/// Parts along the longer side, one try after the other.
+const PARTS: [u32; 2] = [2, 4];
+/// More looks, more chances to see a face in a pattern.
+const PART_SCORE_MIN: f32 = 0.8;
 
 #[cfg(test)]
 mod tests {
@@ -187,6 +246,28 @@ mod tests {
             let (x, y) = turn.point_to_upright((5.0, 1.0), &frame);
             assert_eq!(upright.get_pixel(x as u32, y as u32).0[0], 255, "{turn:?}");
             assert_eq!(turn.point_to_frame((x, y), &frame), (5.0, 1.0), "{turn:?}");
+        }
+    }
+
+    #[test]
+    fn every_face_is_whole_in_one_of_the_parts() {
+        for (width, height) in [(2048, 1536), (1400, 1400), (800, 2000), (2000, 300)] {
+            let frame = RgbImage::new(width, height);
+            for n in PARTS {
+                let parts = parts(&frame, 4.0 / 3.0, n);
+                assert!(parts.len() <= 60, "{}", parts.len());
+                // A face as wide as a tenth of a part, anywhere.
+                let side = parts[0].width / 10.0;
+                for (x, y) in (0..40).flat_map(|i| (0..40).map(move |j| (i as f32, j as f32))) {
+                    let x = x / 39.0 * (width as f32 - side);
+                    let y = y / 39.0 * (height as f32 - side);
+                    let holds = |p: &Region| {
+                        let inside = |at, from, length| at >= from && at + side <= from + length;
+                        inside(x, p.x, p.width + 1.0) && inside(y, p.y, p.height + 1.0)
+                    };
+                    assert!(parts.iter().any(holds), "{x} {y} of {width} x {height} in {n}");
+                }
+            }
         }
     }
 

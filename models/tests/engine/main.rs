@@ -70,7 +70,7 @@ impl Folder {
                 "\n[[engine]]\nid = \"stand-in-{modality}\"\nmodality = \"{modality}\"\n\
                  version = \"4.2\"\nfile = \"stand-in\"\nbytes = {bytes}\nsha256 = \"{sha256}\"\n\
                  arguments = [\"{first}\"]\nlicence = \"none\"\nprovenance = \"a test\"\n\
-                 answer_ms = 1500\nmemory_mb = 256\n\
+                 answer_ms = 3000\nmemory_mb = 256\n\
                  [[threshold_set]]\nid = \"stand-in-{modality}-1\"\nmodality = \"{modality}\"\n\
                  probe = \"stand-in-{modality}\"\nreference = \"live\"\naccept = 0.6\n\
                  review = 0.4\nmeasured = \"never\"\n"
@@ -162,7 +162,6 @@ fn whatever_an_engine_does_wrong_is_told_and_the_next_face_is_compared() {
         (b'x', EngineFault::Crashed),
         (b'm', EngineFault::Crashed),
         (b'h', EngineFault::Silent),
-        (b'b', EngineFault::Silent),
         (b'g', EngineFault::Garbled),
         (b'l', EngineFault::Garbled),
         (b'n', EngineFault::Garbled),
@@ -190,15 +189,14 @@ fn an_engine_reaches_nothing_but_what_it_is_given() {
     let frame = person(0, 1);
     let face = seen(&engine, &frame);
     let ways = (engine.pad(&marked(&frame, b'e'), &face).unwrap().0 * 128.0).round() as u32;
-    let files = if fs::exists("/sys/kernel/security/landlock").is_ok() { 0 } else { 48 };
-    let names = ["inet", "unix", "fork", "signal", "read", "write", "environment"];
-    for (bit, name) in names.iter().enumerate().filter(|(bit, _)| files >> bit & 1 == 0) {
-        if matches!(*name, "read") && ways >> 5 & 1 == 1 {
-            eprintln!("skipped: this kernel has no Landlock; files are left to permissions");
-            break;
-        }
-        assert_eq!(ways >> bit & 1, 0, "{name}");
+    let names = ["inet", "unix", "fork", "signal", "environment", "read", "write"];
+    let is_open = |name: &str| ways >> names.iter().position(|n| *n == name).unwrap() & 1 == 1;
+    let mut closed = &names[..];
+    if is_open("read") && is_open("write") {
+        eprintln!("left out: this kernel has no Landlock, so files are left to permissions");
+        closed = &names[..5];
     }
+    closed.iter().for_each(|name| assert!(!is_open(name), "{name}"));
     let _ = fs::remove_file("/var/tmp/engine-escape");
 }
 
@@ -238,7 +236,7 @@ fn an_agency_measures_and_calibrates_its_engine_with_the_same_tool() {
         0-1.png,1-1.png,0\n0-2.png,1-2.png,0\n";
     fs::write(dir.join("pairs.csv"), list).unwrap();
     let manifest = Manifest::of(dir).unwrap();
-    let setting = Setting { dir, manifest: &manifest, n_threads: 2, ppi: 500 };
+    let setting = Setting { dir, manifest: &manifest, n_threads: 2, ppi: None };
     let report =
         evaluate::face(&setting, &dir.join("pairs.csv"), &dir.join("report.json")).unwrap();
     assert_eq!((&report["n_genuine"], &report["n_impostor"]), (&2.into(), &2.into()));

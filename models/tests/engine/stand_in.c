@@ -68,9 +68,9 @@ static int escapes(void) {
     if (child == 0) _exit(0);
     if (child > 0) open_ways |= 4;
     if (kill(getppid(), 0) == 0) open_ways |= 8;
-    if (open("/etc/passwd", O_RDONLY) >= 0) open_ways |= 16;
-    if (open("/var/tmp/engine-escape", O_CREAT | O_WRONLY, 0600) >= 0) open_ways |= 32;
-    if (getenv("HOME") || getenv("PATH")) open_ways |= 64;
+    if (open("/etc/passwd", O_RDONLY) >= 0) open_ways |= 32;
+    if (open("/var/tmp/engine-escape", O_CREAT | O_WRONLY, 0600) >= 0) open_ways |= 64;
+    if (getenv("HOME") || getenv("PATH")) open_ways |= 16;
     return open_ways;
 }
 
@@ -86,7 +86,7 @@ static void misbehave(char letter) {
     case 'n': score(NAN); break;
     case 'u': { unsigned char huge[] = "ENT\xff\xff\xff\xff"; fwrite(huge, 1, 7, stdout); fflush(stdout); sleep(600); break; }
     case 't': score(1); score(1); break;
-    case 'm': for (;;) memset(malloc(1 << 20), 1, 1 << 20);
+    case 'm': for (;;) if (!malloc(1 << 20)) abort();
     case 'r': { unsigned char code[4]; put_number(code, 7); say('R', code, 4); break; }
     default: return;
     }

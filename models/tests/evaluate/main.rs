@@ -19,7 +19,7 @@ fn run(evaluation: Evaluation, dir: &Path, list: &str) -> Option<Value> {
     let (pairs, out) = (dir.join("pairs.csv"), dir.join("report.json"));
     fs::write(&pairs, list).unwrap();
     let (models, manifest) = (default_dir(), Manifest::built_in().unwrap());
-    let setting = Setting { dir: &models, manifest: &manifest, n_threads: 2, ppi: 500 };
+    let setting = Setting { dir: &models, manifest: &manifest, n_threads: 2, ppi: None };
     match evaluation(&setting, &pairs, &out) {
         Err(ModelError::Missing { id, .. }) => {
             eprintln!("skipped: {id} is not there, run `models fetch`");
