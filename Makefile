@@ -20,7 +20,7 @@ PACKAGES := build-essential pkg-config clang libclang-dev libfontconfig-dev libu
 	libxkbcommon-dev libxkbcommon-x11-dev libssl-dev libpcsclite-dev libasound2-dev fonts-noto-cjk \
 	pcscd opensc vsmartcard-vpcd vsmartcard-vpicc zbar-tools espeak-ng python3 python3-pip python3-venv npm
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
-BINARIES := kiosk photo-decoder livescan-plugin device-sim authority models image-build
+BINARIES := kiosk photo-decoder livescan-plugin engine-cage device-sim authority models image-build
 
 .PHONY: demo test build bench nightly image image-test image-packages setup packages weights portraits clients prompts lint
 
