@@ -17,8 +17,10 @@ pub(super) fn fuse(
     let steps = steps.into_iter().map(Some).collect();
     let mut fusion = Fusion { unit, values, steps, outputs };
     fusion.each(Fusion::gelu);
+    fusion.each(Fusion::hard_swish);
     fusion.each(Fusion::norm);
     fusion.drop_unread();
+    while fusion.each(Fusion::line_after) {}
     while fusion.each(Fusion::finish) {}
     while fusion.each(Fusion::place_at_once) {}
     fusion.drop_unread();
@@ -174,6 +176,89 @@ impl Fusion<'_> {
         (cubed == x && (a == x || b == x)).then_some(x)
     }
 
+    /// `x` times the part of `x + 3` between 0 and 6, over 6, ending at this step; the
+    /// division comes last or before the product.
+    fn hard_swish(&mut self, at: usize) -> Option<()> {
+        let last = self.map_at(at)?;
+        let sixth = |map: &Map| {
+            let (whole, number) = self.with_number(map)?;
+            let wanted = match map.of {
+                Function::Divide => 6.0,
+                Function::Multiply => 1.0 / 6.0,
+                _ => return None,
+            };
+            ((number - wanted).abs() < 1e-6 * wanted).then_some(whole)
+        };
+        let (product, is_divided) = match sixth(last) {
+            Some(product) => (self.map_making(product, Function::Multiply)?, true),
+            None => (last, false),
+        };
+        let factors = product.operands.iter().map(|o| self.whole(product, o));
+        let factors: Vec<ValueId> = factors.collect::<Option<_>>()?;
+        let gate_of = |gate: ValueId| match is_divided {
+            true => self.gate(gate),
+            false => self.gate(sixth(self.maker_map(gate)?)?),
+        };
+        let (a, b) = (*factors.first()?, *factors.get(1)?);
+        let x = match (gate_of(b), gate_of(a)) {
+            (Some(x), _) if x == a => a,
+            (_, Some(x)) if x == b => b,
+            _ => return None,
+        };
+        let (n, to) = (self.values[x].len, last.to);
+        let place = Place { value: x, offset: 0 };
+        self.steps[at] = Some(Step::Map(Map {
+            of: Function::Bend(Curve::HardSwish { scale: 1.0, shift: 0.0 }),
+            loops: vec![n],
+            operands: vec![Operand { place, strides: vec![1] }],
+            to,
+        }));
+        Some(())
+    }
+
+    /// What the part of `x + 3` between 0 and 6 is taken of.
+    fn gate(&self, id: ValueId) -> Option<ValueId> {
+        let with = |id, of, number: f32| {
+            let (whole, found) = self.with_number(self.map_making(id, of)?)?;
+            (found == number).then_some(whole)
+        };
+        let (least, greatest) = (Function::Least, Function::Greatest);
+        let inside = with(id, least, 6.0).and_then(|id| with(id, greatest, 0.0));
+        let inside = inside.or_else(|| with(id, greatest, 0.0).and_then(|id| with(id, least, 6.0)));
+        with(inside?, Function::Add, 3.0)
+    }
+
+    fn maker_map(&self, id: ValueId) -> Option<&Map> {
+        match self.maker(id)? {
+            Step::Map(map) => Some(map),
+            _ => None,
+        }
+    }
+
+    /// A number that all of a curve's values are multiplied with, or that is added to
+    /// them, becomes a part of the curve.
+    fn line_after(&mut self, at: usize) -> Option<()> {
+        let map = self.map_at(at)?;
+        let (from, number) = self.with_number(map)?;
+        let (of, to) = (map.of, map.to);
+        let alone = self.readers(from) == [at] && !self.outputs.contains(&from);
+        let [maker] = self.writers(from)[..] else { return None };
+        let Step::Map(bend) = self.steps[maker].as_ref()? else { return None };
+        let Function::Bend(Curve::HardSwish { scale, shift }) = bend.of else { return None };
+        let curve = match of {
+            Function::Multiply => Curve::HardSwish { scale: scale * number, shift: shift * number },
+            Function::Add => Curve::HardSwish { scale, shift: shift + number },
+            _ => return None,
+        };
+        if !alone {
+            return None;
+        }
+        let bent = Map { of: Function::Bend(curve), to, ..bend.clone() };
+        self.steps[maker] = None;
+        self.steps[at] = Some(Step::Map(bent));
+        Some(())
+    }
+
     /// `x g + (beta - mean g)` with `g = gamma / sqrt(variance + epsilon)`, ending at
     /// this step.
     fn norm(&mut self, at: usize) -> Option<()> {
@@ -285,6 +370,7 @@ impl Fusion<'_> {
                 Some(bias) => More::Bias(bias),
                 None => More::Residual(self.whole(map, other?).filter(|id| *id != from)?),
             },
+            Function::Multiply => More::Scale(self.number(other?)?),
             Function::Rectify if which == 0 => More::Slope(self.channels_of(map, other?)?),
             Function::Bend(curve) => More::Curve(curve),
             _ => return None,
@@ -431,6 +517,7 @@ struct FoundNorm<'v> {
 /// What is to happen to a value at last.
 enum More {
     Bias(Vec<f32>),
+    Scale(f32),
     Residual(ValueId),
     Slope(Vec<f32>),
     Curve(Curve),
@@ -439,14 +526,14 @@ enum More {
 impl More {
     /// Whether the step can do this after what it does already.
     fn goes_into(self, step: &mut Step) -> bool {
-        let (bias, slope, curve, residual, channels) = match step {
+        let (bias, slope, curve, residual, channels, weights) = match step {
             Step::Dense { work, residual, .. } => {
-                let channels = work.channels_out;
-                (&mut work.bias, &mut work.slope, &mut work.curve, residual, channels)
+                let (channels, weights) = (work.channels_out, &mut work.weights);
+                (&mut work.bias, &mut work.slope, &mut work.curve, residual, channels, weights)
             }
             Step::Depthwise { work, residual, .. } => {
-                let channels = work.channels;
-                (&mut work.bias, &mut work.slope, &mut work.curve, residual, channels)
+                let (channels, weights) = (work.channels, &mut work.weights);
+                (&mut work.bias, &mut work.slope, &mut work.curve, residual, channels, weights)
             }
             Step::Norm { work, .. } => {
                 let Self::Curve(more) = self else { return false };
@@ -469,6 +556,9 @@ impl More {
             Self::Bias(more) if residual.is_none() => {
                 let Some(more) = spread(more) else { return false };
                 bias.iter_mut().zip(more).for_each(|(bias, more)| *bias += more);
+            }
+            Self::Scale(number) if residual.is_none() => {
+                bias.iter_mut().chain(weights).for_each(|value| *value *= number);
             }
             Self::Residual(id) if residual.is_none() => *residual = Some(id),
             Self::Slope(numbers) => {

@@ -402,6 +402,9 @@ mod tests {
         };
         check(Curve::Exp, &f64::exp);
         check(Curve::Gelu, &gelu);
+        let hard = |x: f64| x * (x + 3.0).clamp(0.0, 6.0) / 6.0;
+        check(Curve::HardSwish { scale: 1.0, shift: 0.0 }, &hard);
+        check(Curve::HardSwish { scale: -0.5, shift: 0.25 }, &|x| 0.25 - 0.5 * hard(x));
         check(Curve::Sigmoid, &|x| 1.0 / (1.0 + (-x).exp()));
         check(Curve::Tanh, &f64::tanh);
     }

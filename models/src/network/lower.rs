@@ -2,7 +2,7 @@
 //! come to lie with their channels side by side, and what no step knows is left to
 //! that runtime, one operation at a time.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use tract_onnx::{
     prelude::*,
@@ -13,7 +13,7 @@ use tract_onnx::{
             array::{Pad, PadMode, Slice, StridedSlice, Tile, TypedConcat},
             binary::TypedBinOp,
             cast::Cast,
-            cnn::{Conv, KernelFormat, MaxPool, PoolSpec, SumPool},
+            cnn::{Conv, Deconv, KernelFormat, MaxPool, PoolSpec, SumPool},
             element_wise::ElementWiseOp,
             konst::Const,
             nn::{DataFormat, Reduce, Reducer, Softmax, SoftmaxKind},
@@ -105,6 +105,12 @@ impl Lowering<'_> {
         }
         if let Some(op) = node.op_as::<Conv>() {
             return self.convolution(node, op);
+        }
+        if let Some(op) = node.op_as::<Deconv>() {
+            return self.deconvolution(node, op);
+        }
+        if node.op.name().contains("Resize") {
+            return self.replication(node);
         }
         if let Some(op) = node.op_as::<Rectify>() {
             return self.rectify(node, op).map(Some);
@@ -259,6 +265,105 @@ impl Lowering<'_> {
         Ok(Some(View::packed_in(to, &shape, &order)))
     }
 
+    /// Where each pixel becomes a square of its own: all pixels of the square are channels
+    /// of one, which then come to lie as the picture's pixels.
+    fn deconvolution(&mut self, node: &TypedNode, op: &Deconv) -> TractResult<Option<View>> {
+        let spec = &op.pool_spec;
+        let (Some(weights), Some(bias)) =
+            (self.constant_input(node, 1), self.constant_input(node, 2))
+        else {
+            return Ok(None);
+        };
+        let input = self.input(node, 0)?;
+        let (from, shape) = (input.shape(), shape_of(&node.outputs[0].fact)?);
+        let plain = spec.data_format == DataFormat::NCHW
+            && op.kernel_format == KernelFormat::OIHW
+            && op.group == 1
+            && from.len() == 4
+            && from[0] == 1
+            && *spec.kernel_shape == *spec.strides()
+            && spec.dilations().iter().all(|d| *d == 1)
+            && shape[2..] == [from[2] * spec.kernel_shape[0], from[3] * spec.kernel_shape[1]];
+        if !plain {
+            return Ok(None);
+        }
+        let (rows, columns) = (spec.kernel_shape[0], spec.kernel_shape[1]);
+        let (n_in, n_out, n_taps) = (from[1], shape[1], rows * columns);
+        // Of (out, in, tap), as (tap and out, in).
+        let weights = floats(&weights)?;
+        let order = (0..n_taps).flat_map(|tap| (0..n_out).map(move |out| (tap, out)));
+        let laid: Vec<f32> = order
+            .flat_map(|(tap, out)| (0..n_in).map(move |c| (out * n_in + c) * n_taps + tap))
+            .map(|at| weights[at])
+            .collect();
+        let channels_out = n_taps * n_out;
+        let one = padded(floats(&bias)?, n_out, n_out);
+        let mut bias: Vec<f32> = std::iter::repeat_n(one, n_taps).flatten().collect();
+        bias.resize(channels_out.next_multiple_of(self.unit.width()), 0.0);
+        let (picture, starts) = self.picture(input, [(0, 0); 2]);
+        let run = |axis| picture.single(axis).expect("a picture's axes are single");
+        let work = Dense {
+            unit: self.unit,
+            channels_in: n_in,
+            channels_out,
+            kernel: (1, 1),
+            stride: (1, 1),
+            dilation: (1, 1),
+            input_steps: (run(2).stride, run(3).stride),
+            starts,
+            size_out: (from[2], from[3]),
+            output_steps: (0, from[3] * channels_out, channels_out),
+            weights: Dense::pack(self.unit, &laid, n_in, 1, channels_out),
+            bias,
+            slope: None,
+            curve: None,
+        };
+        let to = self.value(shape.iter().product(), Origin::Steps);
+        let from_place = Place { value: picture.value, offset: 0 };
+        let to_place = Place { value: to, offset: 0 };
+        let (work, residual) = (Box::new(work), None);
+        self.steps.push(Step::Dense { work, from: from_place, residual, to: to_place });
+        let squares = View::packed(to, &[1, from[2], from[3], rows, columns, n_out]);
+        let view = squares.with_moved_axis(5, 1).with_moved_axis(4, 3);
+        let view = view.reshaped(4, 2, &[shape[3]]).and_then(|v| v.reshaped(2, 2, &[shape[2]]));
+        view.map(Some).ok_or_else(|| format_err!("{} cannot be joined", node.name))
+    }
+
+    /// A picture made larger by whole factors, each pixel several times. Which pixel a
+    /// resizing takes is said in many ways: it is tried on a picture of different numbers.
+    fn replication(&mut self, node: &TypedNode) -> TractResult<Option<View>> {
+        let mut view = self.input(node, 0)?;
+        let (from, to) = (view.shape(), shape_of(&node.outputs[0].fact)?);
+        let whole = from.iter().zip(&to).all(|(from, to)| to % from == 0);
+        if node.outputs.len() != 1 || !whole || from.iter().product::<usize>() > EXACT_MAX {
+            return Ok(None);
+        }
+        let (work, inputs) = self.alone(node)?;
+        if inputs.len() != 1 {
+            return Ok(None);
+        }
+        let ramp: Vec<f32> = (0..from.iter().product()).map(|i: usize| i as f32).collect();
+        let answer = work.run(tvec!(Tensor::from_shape(&from, &ramp)?.into_tvalue()))?;
+        for (axis, (from, to)) in from.iter().zip(&to).enumerate() {
+            if from != to {
+                let repeated = view.with_axis(axis + 1).repeated(axis + 1, to / from);
+                let joined = repeated.reshaped(axis, 2, &[*to]);
+                view = joined.ok_or_else(|| format_err!("{} cannot be joined", node.name))?;
+            }
+        }
+        let expected = View::packed(0, &from);
+        let expected =
+            from.iter().zip(&to).enumerate().try_fold(expected, |view, (axis, (a, b))| {
+                view.with_axis(axis + 1).repeated(axis + 1, b / a).reshaped(axis, 2, &[*b])
+            });
+        let Some(expected) = expected else { return Ok(None) };
+        let mut wanted = vec![0.0; to.iter().product()];
+        copy(&ramp, &mut wanted, &loops(&expected, &View::packed(0, &to)));
+        let answer = answer[0].to_plain_array_view::<f32>()?;
+        let is_replication = answer.iter().zip(&wanted).all(|(a, b)| a == b);
+        Ok(is_replication.then_some(view))
+    }
+
     /// A picture as kernels want it: channels side by side, a border of zeros; and
     /// where each picture of the batch starts.
     fn picture(&mut self, view: View, pads: [(usize, usize); 2]) -> (View, Vec<usize>) {
@@ -351,6 +456,8 @@ impl Lowering<'_> {
             "Mul" => Function::Multiply,
             "Div" => Function::Divide,
             "Pow" => Function::Power,
+            "Min" => Function::Least,
+            "Max" => Function::Greatest,
             "Eq" => Function::Equal,
             _ => return Ok(None),
         };
@@ -561,6 +668,20 @@ impl Lowering<'_> {
         if node.outputs.len() != 1 || node.outputs[0].fact.datum_type != f32::datum_type() {
             bail!("{} ({}) has outputs that no step can read", node.name, node.op.name());
         }
+        let (work, inputs) = self.alone(node)?;
+        let inputs = inputs
+            .into_iter()
+            .map(|view| (view.shape(), self.gathered(view).value))
+            .map(|(shape, value)| (value, shape))
+            .collect();
+        let shape = shape_of(&node.outputs[0].fact)?;
+        let to = self.value(shape.iter().product(), Origin::Steps);
+        self.steps.push(Step::Foreign { work, inputs, to });
+        Ok(View::packed(to, &shape))
+    }
+
+    /// One operation as a network of the other runtime, and what it has to be fed.
+    fn alone(&self, node: &TypedNode) -> TractResult<(Arc<TypedRunnableModel>, Vec<View>)> {
         let mut alone = TypedModel::default();
         let (mut wires, mut inputs) = (tvec!(), Vec::new());
         for (index, outlet) in node.inputs.iter().enumerate() {
@@ -571,17 +692,12 @@ impl Lowering<'_> {
                 continue;
             }
             let view = self.view(*outlet)?;
-            let shape = view.shape();
-            wires.push(alone.add_source(name, f32::fact(&shape))?);
-            inputs.push((self.gathered(view).value, shape));
+            wires.push(alone.add_source(name, f32::fact(view.shape()))?);
+            inputs.push(view);
         }
         let outputs = alone.wire_node(&node.name, node.op.clone(), &wires)?;
         alone.select_output_outlets(&outputs)?;
-        let work = SimplePlan::new(alone.into_optimized()?)?;
-        let shape = shape_of(&node.outputs[0].fact)?;
-        let to = self.value(shape.iter().product(), Origin::Steps);
-        self.steps.push(Step::Foreign { work, inputs, to });
-        Ok(View::packed(to, &shape))
+        Ok((SimplePlan::new(alone.into_optimized()?)?, inputs))
     }
 
     fn value(&mut self, len: usize, origin: Origin) -> ValueId {
@@ -598,7 +714,7 @@ impl Lowering<'_> {
         view.ok_or_else(|| format_err!("no step makes {outlet:?}"))
     }
 
-    fn constant_input(&self, node: &TypedNode, index: usize) -> Option<std::sync::Arc<Tensor>> {
+    fn constant_input(&self, node: &TypedNode, index: usize) -> Option<Arc<Tensor>> {
         self.model.outlet_fact(*node.inputs.get(index)?).ok()?.konst.clone()
     }
 }
@@ -649,3 +765,6 @@ fn joined(nest: Vec<(usize, Vec<usize>)>) -> Vec<(usize, Vec<usize>)> {
     }
     joined
 }
+
+/// Up to here each number is a float of its own.
+const EXACT_MAX: usize = 1 << 24;

@@ -129,13 +129,15 @@ pub(super) struct Operand {
 }
 
 /// Functions of one or two numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Function {
     Add,
     Subtract,
     Multiply,
     Divide,
     Power,
+    Least,
+    Greatest,
     /// One where both are the same.
     Equal,
     /// Negative first numbers times the second.
@@ -395,6 +397,8 @@ impl Function {
                 ([3.0, ..], 0) => zip(a, b, to, |a, _| a * a * a),
                 _ => zip(a, b, to, f32::powf),
             },
+            Self::Least => zip(a, b, to, f32::min),
+            Self::Greatest => zip(a, b, to, f32::max),
             Self::Equal => zip(a, b, to, |a, b| f32::from(u8::from(a == b))),
             Self::Rectify => zip(a, b, to, |a, b| if a < 0.0 { a * b } else { a }),
             Self::Bend(curve) => {

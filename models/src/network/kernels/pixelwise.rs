@@ -14,11 +14,16 @@ use super::{
 };
 
 /// A function of one value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::network) enum Curve {
     Exp,
     /// The one with the hyperbolic tangent.
     Gelu,
+    /// `x` times the part of `x + 3` between 0 and 6, over 6; then scaled and moved.
+    HardSwish {
+        scale: f32,
+        shift: f32,
+    },
     Sigmoid,
     Tanh,
 }
@@ -29,6 +34,10 @@ impl Curve {
         match self {
             Self::Exp => lanes::exp(x),
             Self::Gelu => lanes::gelu(x),
+            Self::HardSwish { scale, shift } => {
+                let gate = x.add(V::splat(3.0)).max(V::splat(0.0)).min(V::splat(6.0));
+                x.mul(gate).mul_add(V::splat(scale / 6.0), V::splat(shift))
+            }
             Self::Sigmoid => lanes::sigmoid(x),
             Self::Tanh => {
                 let one = V::splat(1.0);
@@ -52,6 +61,7 @@ pub(in crate::network) unsafe fn bend<V: Lanes>(curve: Curve, values: &mut [f32]
     match curve {
         Curve::Exp => each::<V>(Curve::Exp, values),
         Curve::Gelu => each::<V>(Curve::Gelu, values),
+        Curve::HardSwish { .. } => each::<V>(curve, values),
         Curve::Sigmoid => each::<V>(Curve::Sigmoid, values),
         Curve::Tanh => each::<V>(Curve::Tanh, values),
     }
