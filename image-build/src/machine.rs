@@ -230,8 +230,8 @@ fn plug(qemu: &mut std::process::Command, shop: &Workshop, ports: &Ports) {
     let kinds = ["pci-serial", "pci-serial", "usb-serial,bus=usb.0"];
     for (i, (port, kind)) in ports.serial.iter().zip(kinds).enumerate() {
         let Some(port) = port else { continue };
-        qemu.arg("-chardev").arg(format!("serial,id=serial{i},path={}", port.display()));
-        qemu.arg("-device").arg(format!("{kind},chardev=serial{i}"));
+        qemu.arg("-chardev").arg(format!("serial,id=port{i},path={}", port.display()));
+        qemu.arg("-device").arg(format!("{kind},chardev=port{i}"));
     }
     // Without an authority the cable leads nowhere.
     let network = if ports.authority_port.is_some() { "user,id=net" } else { "user,id=net,restrict=on" };
