@@ -75,11 +75,26 @@ fn partition(shop: &Workshop, table: &str, variant: &Variant, disk: &Path) -> Re
 
 /// First bytes of the partitions, in their order.
 fn starts(shop: &Workshop, disk: &Path) -> Result<Vec<u64>, Fault> {
+    Ok(partitions(shop, disk)?.into_iter().map(|(_, start)| start).collect())
+}
+
+/// The first byte of a partition of this name.
+pub fn start_of(shop: &Workshop, disk: &Path, name: &str) -> Result<u64, Fault> {
+    let found = partitions(shop, disk)?.into_iter().find(|(known, _)| known == name);
+    found.map(|(_, start)| start).ok_or_else(|| Fault::Tool(format!("no partition {name}")))
+}
+
+/// Names of the partitions with their first bytes.
+fn partitions(shop: &Workshop, disk: &Path) -> Result<Vec<(String, u64)>, Fault> {
     let said = run(shop.tool("sfdisk").args(["--json", &shop.seen(disk)]))?;
     let wrong = || Fault::Tool(format!("sfdisk says: {said}"));
     let json: serde_json::Value = serde_json::from_str(&said).map_err(|_| wrong())?;
     let list = json["partitiontable"]["partitions"].as_array().ok_or_else(wrong)?;
-    list.iter().map(|p| p["start"].as_u64().map(|s| s * SECTOR).ok_or_else(wrong)).collect()
+    let entry = |p: &serde_json::Value| {
+        let name = p["name"].as_str().unwrap_or_default().to_owned();
+        p["start"].as_u64().map(|start| (name, start * SECTOR)).ok_or_else(wrong)
+    };
+    list.iter().map(entry).collect()
 }
 
 /// The first partition: our boot script, and for a Raspberry Pi its firmware, U-Boot and device trees.

@@ -9,7 +9,7 @@ use crate::disk::disk;
 use crate::fault::Fault;
 use crate::root::{Ingredients, Release, root};
 use crate::sbom::Parts;
-use crate::slot::{initrd, slot};
+use crate::slot::{arguments, initrd, slot};
 use crate::stage::{Source, stage};
 use crate::update::{Signer, bundle};
 use crate::variant::Variant;
@@ -17,6 +17,7 @@ use crate::workshop::{Workshop, say};
 use crate::{cross, tree};
 
 /// What is to be built.
+#[derive(Clone)]
 pub struct Order {
     /// The repository.
     pub root: PathBuf,
@@ -47,6 +48,8 @@ pub struct Image {
     pub slot: PathBuf,
     /// dm-verity's root hash.
     pub hash: String,
+    /// Kernel, initial file system and the arguments that the boot loader gives for slot A.
+    pub direct: (PathBuf, PathBuf, String),
 }
 
 /// Builds everything that is not there yet.
@@ -95,7 +98,10 @@ pub fn image(order: &Order) -> Result<Image, Fault> {
     disk(&shop, &order.root, &variant, &kernel, &packed, &boot, &disk_file)?;
     let bundle_file = folder.join("update.raucb");
     bundle(&shop, &signer, &order.release.version, &packed, &boot, &bundle_file)?;
+    let words = format!("{} kiosk.slot=a rauc.slot=A", arguments(&variant, &packed));
+    let kernel_file = kernel.tree.join("boot").join(format!("vmlinuz-{}", kernel.version));
     let image = Image {
+        direct: (kernel_file, initrd.0, words),
         disk: disk_file,
         bundle: bundle_file,
         root: packed.image,

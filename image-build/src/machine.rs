@@ -23,6 +23,8 @@ pub struct Ports {
     pub authority_port: Option<u16>,
     /// Credentials for systemd (systemd.system-credentials(7)): units that a test adds from outside.
     pub credentials: Vec<(String, String)>,
+    /// One processor whose clock counts instructions: its times do not depend on how busy this machine is.
+    pub is_counted: bool,
     /// What its clock says when it is switched on; else [`NOW`].
     pub now: Option<&'static str>,
     /// Boots this kernel, initial file system and command line without a boot loader.
@@ -53,8 +55,12 @@ impl Machine {
         remove(&console)?;
         remove(&socket)?;
         let mut qemu = shop.tool("qemu-system-aarch64");
-        qemu.args(["-M", "virt,gic-version=3", "-cpu", "cortex-a72", "-accel", "tcg,thread=multi"]);
-        qemu.args(["-smp", "2", "-m", "1024", "-display", "none", "-no-user-config"]);
+        qemu.args(["-M", "virt,gic-version=3", "-cpu", "cortex-a72", "-m", "1024"]);
+        qemu.args(["-display", "none", "-no-user-config"]);
+        qemu.args(match ports.is_counted {
+            true => ["-accel", "tcg", "-smp", "1", "-icount", "shift=1,sleep=off"].as_slice(),
+            false => ["-accel", "tcg,thread=multi", "-smp", "2"].as_slice(),
+        });
         qemu.arg("-serial").arg(format!("file:{}", shop.seen(&console)));
         qemu.arg("-qmp").arg(format!("unix:{},server=on,wait=off", shop.seen(&socket)));
         qemu.arg("-drive").arg(format!(
@@ -138,6 +144,12 @@ impl Machine {
         fresh.lines().next().unwrap_or_default().trim().to_owned()
     }
 
+    /// Uptime of the machine's own clock when it printed the line that the last wait ended in, in seconds.
+    pub fn stamp(&self) -> Option<f64> {
+        let line = self.seen.lines().last()?;
+        line.split_once(']')?.0.trim_start_matches('[').trim().parse().ok()
+    }
+
     /// Since it was switched on.
     pub fn elapsed(&self) -> Duration {
         self.started.elapsed()
@@ -174,7 +186,8 @@ impl Machine {
     pub fn plug(&mut self, shop: &Workshop, stick: &Path) -> Result<(), Fault> {
         let file = json!({"driver": "file", "filename": shop.seen(stick)});
         self.ask("blockdev-add", json!({"driver": "raw", "node-name": "stick", "file": file}))?;
-        let device = json!({"driver": "usb-storage", "id": "plugged", "drive": "stick", "bus": "usb.0"});
+        let device =
+            json!({"driver": "usb-storage", "id": "plugged", "drive": "stick", "bus": "usb.0"});
         self.ask("device_add", device).map(drop)
     }
 
@@ -234,7 +247,8 @@ fn plug(qemu: &mut std::process::Command, shop: &Workshop, ports: &Ports) {
         qemu.arg("-device").arg(format!("{kind},chardev=port{i}"));
     }
     // Without an authority the cable leads nowhere.
-    let network = if ports.authority_port.is_some() { "user,id=net" } else { "user,id=net,restrict=on" };
+    let network =
+        if ports.authority_port.is_some() { "user,id=net" } else { "user,id=net,restrict=on" };
     qemu.args(["-netdev", network, "-device", "virtio-net-pci,netdev=net"]);
     for (name, text) in &ports.credentials {
         let file = shop.path(&format!("credential-{name}"));

@@ -32,7 +32,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum as _};
 
 use crate::fault::Fault;
 use crate::variant::Variant;
@@ -95,6 +95,9 @@ enum Command {
     Trial {
         #[command(flatten)]
         places: Places,
+        /// What is tried; else everything.
+        #[arg(long = "part", value_delimiter = ',')]
+        parts: Vec<trial::Part>,
         /// Folder with `kiosk` (the desk build), `authority` and `device-sim`; else where this program lies.
         #[arg(long)]
         programs: Option<PathBuf>,
@@ -173,7 +176,10 @@ fn run(arguments: Arguments) -> Result<ExitCode, Fault> {
             })?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Trial { places, programs } => {
+        Command::Trial { places, mut parts, programs } => {
+            if parts.is_empty() {
+                parts = trial::Part::value_variants().to_vec();
+            }
             let here = std::env::current_exe().map_err(|e| Fault::read("image-build", e))?;
             let beside = here.parent().unwrap_or(&here).to_owned();
             let order = image::Order {
@@ -188,7 +194,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Fault> {
                     is_spoilt: false,
                 },
             };
-            trial::trial(&order, &programs.unwrap_or(beside))?;
+            trial::trial(&order, &programs.unwrap_or(beside), &parts)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Setup { provisioned, settings, out } => {

@@ -101,7 +101,7 @@ pub fn slot(
     root: &Root,
     product: &Path,
 ) -> Result<String, Fault> {
-    let arguments = variant.kernel_arguments.join(" ");
+    let arguments = arguments(variant, root);
     let mib = variant.partition(Holds::Kernel).size_mib;
     let inputs = [
         root.hash.clone(),
@@ -117,14 +117,17 @@ pub fn slot(
         let image = kernel.tree.join("boot").join(format!("vmlinuz-{}", kernel.version));
         copy(&image, &folder.join("Image"))?;
         copy(&initrd.0, &folder.join("initrd"))?;
-        let words = format!(
-            "setenv slotargs \"{arguments} kiosk.roothash={} kiosk.hashoffset={}\"\n",
-            root.hash, root.hash_offset
-        );
+        let words = format!("setenv slotargs \"{arguments}\"\n");
         script(shop, &words, &folder.join("slot.scr"))?;
         fat(shop, &folder, fresh, mib, "SLOT")?;
         remove(&folder)
     })
+}
+
+/// What the kernel is told, but for the name of the slot.
+pub fn arguments(variant: &Variant, root: &Root) -> String {
+    let words = variant.kernel_arguments.join(" ");
+    format!("{words} kiosk.roothash={} kiosk.hashoffset={}", root.hash, root.hash_offset)
 }
 
 /// A U-Boot script; its header has a time of its own.
