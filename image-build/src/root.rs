@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::debian::{Base, Kernel};
 use crate::fault::Fault;
+use crate::sbom::debian;
 use crate::stage::TREE;
 use crate::tree::{sum_file, sum_of};
 use crate::variant::Variant;
@@ -136,6 +137,9 @@ fn own_files(of: &Ingredients<'_>, tree: &Path) -> Result<(), Fault> {
     write(&tree.join("etc/machine-id"), "")?;
     write(&tree.join("usr/share/kiosk/version"), &format!("{version}\n"))?;
     copy(of.update_certificate, &tree.join("etc/rauc/updates.pem"))?;
+    let status = "var/lib/dpkg/status";
+    let statuses = [read(&tree.join(status))?, read(&of.kernel.tree.join(status))?];
+    write(&tree.join("usr/share/doc/kiosk/debian.spdx.json"), &debian(&statuses))?;
     link(
         "/usr/lib/systemd/system/multi-user.target",
         &tree.join("etc/systemd/system/default.target"),

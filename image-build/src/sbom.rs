@@ -103,20 +103,7 @@ impl Parts {
             })
         });
         let packages: Vec<Value> = crates.chain(models).collect();
-        let relationships: Vec<Value> = packages.iter().map(|package| {
-            json!({"spdxElementId": "SPDXRef-DOCUMENT", "relationshipType": "DESCRIBES", "relatedSpdxElement": package["SPDXID"]})
-        }).collect();
-        let body = json!({
-            "spdxVersion": "SPDX-2.3",
-            "dataLicense": "CC0-1.0",
-            "SPDXID": "SPDXRef-DOCUMENT",
-            "name": "changqing-kiosk",
-            "documentNamespace": format!("urn:changqing:sbom:{}", self.lock_sum),
-            "creationInfo": {"created": CREATED, "creators": ["Tool: image-build"]},
-            "packages": packages,
-            "relationships": relationships,
-        });
-        serde_json::to_string_pretty(&body).expect("values made here can be written") + "\n"
+        document("changqing-kiosk", &self.lock_sum, &packages)
     }
 
     /// A table for people.
@@ -137,6 +124,63 @@ impl Parts {
         }
         text
     }
+}
+
+/// SPDX 2.3 of what Debian's packages brought, from their own lists (dpkg's `status`). Their licences are in the files
+/// `usr/share/doc/PACKAGE/copyright` of the image.
+pub fn debian(statuses: &[String]) -> String {
+    let paragraphs = statuses.iter().flat_map(|status| status.split("\n\n"));
+    let mut packages = BTreeMap::new();
+    for paragraph in paragraphs {
+        let field = |name: &str| {
+            paragraph.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+        };
+        let (Some(name), Some(version)) = (field("Package"), field("Version")) else { continue };
+        let architecture = field("Architecture").unwrap_or("all");
+        let purl = format!("pkg:deb/debian/{name}@{version}?arch={architecture}");
+        let package = json!({
+            "SPDXID": id(&format!("deb-{name}-{version}")),
+            "name": name,
+            "versionInfo": version,
+            "supplier": "Organization: Debian",
+            "downloadLocation": "NOASSERTION",
+            "filesAnalyzed": false,
+            "licenseConcluded": "NOASSERTION",
+            "licenseDeclared": "NOASSERTION",
+            "copyrightText": "NOASSERTION",
+            "externalRefs": [{
+                "referenceCategory": "PACKAGE-MANAGER",
+                "referenceType": "purl",
+                "referenceLocator": purl,
+            }],
+        });
+        packages.insert(purl, package);
+    }
+    let names: Vec<&String> = packages.keys().collect();
+    let sum = sum_of(format!("{names:?}").as_bytes());
+    document("changqing-debian", &sum, &packages.into_values().collect::<Vec<_>>())
+}
+
+/// The same packages give the same bytes: the date is fixed and the name is made of `sum`.
+fn document(name: &str, sum: &str, packages: &[Value]) -> String {
+    let describes = |package: &Value| {
+        json!({
+            "spdxElementId": "SPDXRef-DOCUMENT",
+            "relationshipType": "DESCRIBES",
+            "relatedSpdxElement": package["SPDXID"],
+        })
+    };
+    let body = json!({
+        "spdxVersion": "SPDX-2.3",
+        "dataLicense": "CC0-1.0",
+        "SPDXID": "SPDXRef-DOCUMENT",
+        "name": name,
+        "documentNamespace": format!("urn:changqing:sbom:{sum}"),
+        "creationInfo": {"created": CREATED, "creators": ["Tool: image-build"]},
+        "packages": packages,
+        "relationships": packages.iter().map(describes).collect::<Vec<_>>(),
+    });
+    serde_json::to_string_pretty(&body).expect("values made here can be written") + "\n"
 }
 
 #[derive(Deserialize)]

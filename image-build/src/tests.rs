@@ -11,7 +11,7 @@ use crate::fault::Fault;
 use crate::overlay::written;
 use crate::plan::plan;
 use crate::program;
-use crate::sbom::Parts;
+use crate::sbom::{self, Parts};
 use crate::stage::{Record, Source, stage};
 use crate::tree::{sum_of, walk};
 use crate::variant::{Architecture, Variant};
@@ -470,3 +470,13 @@ package = "p"
 file = "a.onnx"
 sha256 = "SUM"
 "#;
+
+#[test]
+fn the_list_of_debian_has_each_package_once_with_its_version() {
+    let status = "Package: b\nStatus: install ok\nVersion: 2:1.0-1\nArchitecture: arm64\n\nPackage: a\nVersion: 3\n";
+    let list = sbom::debian(&[status.into(), status.into()]);
+    let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+    let names: Vec<_> = list["packages"].as_array().unwrap().iter().map(|p| &p["name"]).collect();
+    assert_eq!(names, ["a", "b"]);
+    assert_eq!(list["packages"][1]["versionInfo"], "2:1.0-1");
+}

@@ -101,4 +101,4 @@ const SCREEN: (u32, u32) = (800, 480);
 const PATIENCE: Duration = Duration::from_secs(900);
 const BETWEEN_TOUCHES: Duration = Duration::from_millis(700);
 /// From the journal's line to pixels.
-const DRAWN: Duration = Duration::from_secs(4);
+const DRAWN: Duration = Duration::from_secs(8);

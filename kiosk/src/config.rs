@@ -245,26 +245,22 @@ impl FingerprintConfig {
 }
 
 fn merged(file: &Path, folder: &Path) -> Result<Config, ConfigError> {
-    let mut merged = parse(file)?;
+    let mut merged = parse(file, true)?;
     for part in parts(folder)? {
-        merged.extend(parse(&part)?);
+        merged.extend(parse(&part, false)?);
     }
     let text = toml::to_string(&merged).expect("a table that was parsed can be written");
     toml::from_str(&text).map_err(|e| ConfigError::Parse(file.into(), Box::new(e)))
 }
 
-fn parse(file: &Path) -> Result<toml::Table, ConfigError> {
+fn parse(file: &Path, is_whole: bool) -> Result<toml::Table, ConfigError> {
     let text = std::fs::read_to_string(file).map_err(|e| ConfigError::Read(file.into(), e))?;
     // Parsed twice: once alone, so that an unknown key is told with this file's own line.
-    if file.extension().is_some_and(|e| e == "toml") && !file.parent().is_some_and(is_part_folder) {
+    if is_whole {
         toml::from_str::<Config>(&text)
             .map_err(|e| ConfigError::Parse(file.into(), Box::new(e)))?;
     }
     toml::from_str(&text).map_err(|e| ConfigError::Parse(file.into(), Box::new(e)))
-}
-
-fn is_part_folder(folder: &Path) -> bool {
-    folder.extension().is_some_and(|e| e == "d")
 }
 
 fn parts(folder: &Path) -> Result<Vec<PathBuf>, ConfigError> {

@@ -59,3 +59,17 @@ fn read(text: &str) -> Result<Config, String> {
 }
 
 const EXAMPLE: &str = include_str!("../../example.toml");
+
+#[test]
+fn settings_of_the_site_lie_in_any_folder_and_need_not_be_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, site) = (folder.path().join("kiosk.toml"), folder.path().join("settings"));
+    let works = EXAMPLE.split("[[operator]]").next().unwrap();
+    std::fs::write(&file, works).unwrap();
+    assert!(matches!(Config::read_with(&file, &site), Err(ConfigError::NotSetUp(_))));
+    std::fs::create_dir(&site).unwrap();
+    let operators = EXAMPLE.split_once("[[operator]]").unwrap().1;
+    std::fs::write(site.join("site.toml"), format!("[[operator]]{operators}")).unwrap();
+    assert_eq!(Config::read_with(&file, &site).unwrap().operator.len(), 2);
+    assert!(!Config::read_incomplete(&file).unwrap().is_set_up());
+}
