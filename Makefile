@@ -5,8 +5,9 @@
 #   make build           release programs in bin/
 #   make bench           measurements, in target/bench/summary.json
 #   make image           the appliance's disk and signed update (as root); VARIANT=counter|station|handheld|qemu
-#   make image-test      boots the image in QEMU and looks at it
+#   make image-test      boots the image in QEMU, sets it up, serves a person, updates it, breaks it (as root)
 #   make nightly         ten thousand random fault scripts, clients that are not ours, ten minutes of fuzzing a decoder
+#   make nightly-image   image-test within its own hour
 
 SHELL := /bin/bash
 CACHE ?= $(HOME)/.cache/changqing
@@ -22,7 +23,7 @@ PACKAGES := build-essential pkg-config clang libclang-dev libfontconfig-dev libu
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 BINARIES := kiosk photo-decoder livescan-plugin engine-cage device-sim authority models image-build
 
-.PHONY: demo test build bench nightly image image-test image-packages setup packages weights portraits clients prompts lint
+.PHONY: demo test build bench nightly nightly-image image image-test image-packages setup packages weights portraits clients prompts lint
 
 demo: setup
 	cargo build --workspace --bins
@@ -55,6 +56,10 @@ image: setup image-packages
 
 image-test: setup image-packages
 	$(IMAGE_BUILD) trial --cache $(CACHE)/image --models $(CHANGQING_MODELS) $(IMAGE_ARGS)
+
+# The root file system and the cross-compiled program are kept in the cache.
+nightly-image:
+	timeout 3600 $(MAKE) --no-print-directory image-test
 
 image-packages:
 	@$(MAKE) --no-print-directory packages PACKAGES="$(IMAGE_PACKAGES)"

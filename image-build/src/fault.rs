@@ -63,6 +63,9 @@ pub enum Fault {
     /// What stands at the output is not ours to replace.
     #[error("{0} is there and was not made by image-build stage; remove it first")]
     OutNotOurs(PathBuf),
+    /// There is no image to boot.
+    #[error("no image in {0}; run: make image VARIANT=qemu")]
+    NotBuilt(PathBuf),
     /// The folder is not what an authority provisions.
     #[error("{0} has no authority.toml: make it with: authority provision")]
     NotProvisioned(PathBuf),
@@ -93,6 +96,7 @@ impl Fault {
             Self::TooLarge(..) => "err-too-large",
             Self::Twice(..) => "err-twice",
             Self::OutNotOurs(..) => "err-out-not-ours",
+            Self::NotBuilt(..) => "err-not-built",
             Self::NotProvisioned(..) => "err-not-provisioned",
             Self::NotStaged(..) => "err-not-staged",
         }

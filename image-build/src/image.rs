@@ -52,6 +52,12 @@ pub struct Image {
     pub direct: (PathBuf, PathBuf, String),
 }
 
+/// The disk of an earlier build, whatever changed since.
+pub fn as_built(order: &Order) -> Option<PathBuf> {
+    let folder = order.cache.join(&order.variant).join(&order.release.version);
+    Some(folder.join("disk.img")).filter(|disk| disk.is_file())
+}
+
 /// Builds everything that is not there yet.
 pub fn image(order: &Order) -> Result<Image, Fault> {
     let shop = Workshop::open(&order.cache)?;

@@ -25,8 +25,6 @@ pub struct Ports {
     pub credentials: Vec<(String, String)>,
     /// One processor whose clock counts instructions: its times do not depend on how busy this machine is.
     pub is_counted: bool,
-    /// What its clock says when it is switched on; else [`NOW`].
-    pub now: Option<&'static str>,
     /// Boots this kernel, initial file system and command line without a boot loader.
     pub direct: Option<(PathBuf, PathBuf, String)>,
 }
@@ -71,7 +69,6 @@ impl Machine {
         qemu.args(["-device", "virtio-gpu-pci,xres=800,yres=480"]);
         qemu.args(["-device", "virtio-multitouch-pci", "-device", "virtio-rng-pci"]);
         qemu.args(["-watchdog-action", "reset", "-device", "i6300esb"]);
-        qemu.args(["-rtc", &format!("base={}", ports.now.unwrap_or(NOW))]);
         qemu.args(["-device", "qemu-xhci,id=usb"]);
         match &ports.direct {
             Some((kernel, initrd, words)) => {
@@ -155,12 +152,21 @@ impl Machine {
         self.started.elapsed()
     }
 
-    /// What the screen shows, as a PNG in the machine's folder.
+    /// What the screen shows once it stands still, or after a while all the same, as a PNG in the machine's folder.
     pub fn picture(&mut self, shop: &Workshop, name: &str) -> Result<PathBuf, Fault> {
         self.n_pictures += 1;
         let file = self.folder.join(format!("{:02}-{name}.png", self.n_pictures));
-        let seen = shop.seen(&file);
-        self.ask("screendump", json!({"filename": seen, "format": "png"}))?;
+        let words = json!({"filename": shop.seen(&file), "format": "png"});
+        let mut before = Vec::new();
+        for _ in 0..LOOKS_MAX {
+            self.ask("screendump", words.clone())?;
+            let now = fs::read(&file).map_err(|e| Fault::read(&file, e))?;
+            if now == before {
+                break;
+            }
+            before = now;
+            thread::sleep(LOOK_AGAIN);
+        }
         Ok(file)
     }
 
@@ -188,6 +194,12 @@ impl Machine {
         self.ask("blockdev-add", json!({"driver": "raw", "node-name": "stick", "file": file}))?;
         let device =
             json!({"driver": "usb-storage", "id": "plugged", "drive": "stick", "bus": "usb.0"});
+        self.ask("device_add", device).map(drop)
+    }
+
+    /// Plugs in what nobody should.
+    pub fn plug_keyboard(&mut self) -> Result<(), Fault> {
+        let device = json!({"driver": "usb-kbd", "id": "keyboard", "bus": "usb.0"});
         self.ask("device_add", device).map(drop)
     }
 
@@ -275,11 +287,11 @@ fn connect(socket: &Path, mut child: Child) -> Result<(Child, UnixStream), Fault
     }
 }
 
-/// When the people of the demonstration live, in UTC.
-pub const NOW: &str = "2026-11-16T02:00:00";
 const U_BOOT: &str = "/usr/lib/u-boot/qemu_arm64/u-boot.bin";
 /// QEMU's absolute axes end here.
 const ABS_MAX: u32 = 0x7fff;
 const POLL: Duration = Duration::from_millis(200);
+const LOOKS_MAX: u32 = 8;
+const LOOK_AGAIN: Duration = Duration::from_secs(3);
 const TOUCH: Duration = Duration::from_millis(120);
 const SOCKET_PATIENCE: Duration = Duration::from_secs(20);

@@ -98,6 +98,9 @@ enum Command {
         /// What is tried; else everything.
         #[arg(long = "part", value_delimiter = ',')]
         parts: Vec<trial::Part>,
+        /// Builds nothing: boots what was built before to its first screen.
+        #[arg(long, conflicts_with = "parts")]
+        as_built: bool,
         /// Folder with `kiosk` (the desk build), `authority` and `device-sim`; else where this program lies.
         #[arg(long)]
         programs: Option<PathBuf>,
@@ -176,7 +179,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Fault> {
             })?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Trial { places, mut parts, programs } => {
+        Command::Trial { places, mut parts, as_built, programs } => {
             if parts.is_empty() {
                 parts = trial::Part::value_variants().to_vec();
             }
@@ -194,6 +197,10 @@ fn run(arguments: Arguments) -> Result<ExitCode, Fault> {
                     is_spoilt: false,
                 },
             };
+            if as_built {
+                trial::first_screen(&order)?;
+                return Ok(ExitCode::SUCCESS);
+            }
             trial::trial(&order, &programs.unwrap_or(beside), &parts)?;
             Ok(ExitCode::SUCCESS)
         }

@@ -12,8 +12,8 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::fault::Fault;
-use crate::image::{Image, Order, image};
-use crate::machine::{Machine, Ports};
+use crate::image::{Image, Order, as_built, image};
+use crate::machine::{Machine, Ports, copy_of};
 use crate::workshop::{Workshop, say};
 
 /// What is tried.
@@ -44,6 +44,15 @@ pub fn trial(order: &Order, programs: &Path, parts: &[Part]) -> Result<(), Fault
         }
     }
     Ok(())
+}
+
+/// Boots the disk of an earlier build to its first screen.
+pub fn first_screen(order: &Order) -> Result<(), Fault> {
+    let disk = as_built(order).ok_or(Fault::NotBuilt(order.cache.clone()))?;
+    let shop = Workshop::open(&order.cache)?;
+    let disk = copy_of(&disk, &shop.path("trial/quick"))?;
+    let machine = Machine::start(&shop, &disk, &shop.path("trial/quick"), &Ports::default())?;
+    Counter { shop: &shop, machine }.first_screen()
 }
 
 /// What all parts need.
@@ -99,6 +108,6 @@ impl Counter<'_> {
 const SCREEN: (u32, u32) = (800, 480);
 /// An emulated machine on a busy one is slow.
 const PATIENCE: Duration = Duration::from_secs(900);
-const BETWEEN_TOUCHES: Duration = Duration::from_millis(700);
+const BETWEEN_TOUCHES: Duration = Duration::from_millis(1500);
 /// From the journal's line to pixels.
 const DRAWN: Duration = Duration::from_secs(8);

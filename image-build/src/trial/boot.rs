@@ -11,11 +11,7 @@ impl Trial {
     /// U-Boot, verified root, data partition, kiosk: there is a picture.
     pub(super) fn screen(&self) -> Result<(), Fault> {
         let disk = copy_of(&self.built.disk, &self.shop.path("trial/screen"))?;
-        let mut counter = self.switch_on("screen", &disk, &Ports::default())?;
-        counter.wait_for("kiosk-boot: slot ")?;
-        counter.wait_for(FIRST_SCREEN)?;
-        thread::sleep(DRAWN);
-        counter.picture("first")
+        self.switch_on("screen", &disk, &Ports::default())?.first_screen()
     }
 
     /// The second start of a terminal (the data partition is made at the first) against an init that ends at once.
@@ -49,6 +45,14 @@ impl Trial {
 }
 
 impl Counter<'_> {
+    pub(super) fn first_screen(&mut self) -> Result<(), Fault> {
+        self.wait_for("kiosk-boot: slot ")?;
+        self.wait_for(FIRST_SCREEN)?;
+        say(&format!("first screen after {} s", self.machine.elapsed().as_secs()));
+        thread::sleep(DRAWN);
+        self.picture("first")
+    }
+
     fn when(&mut self, text: &str) -> Result<f64, Fault> {
         self.wait_for(text)?;
         let stamp = self.machine.stamp();

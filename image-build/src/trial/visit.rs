@@ -37,6 +37,7 @@ impl Counter<'_> {
     }
 
     fn set_up(&mut self, scene: &Scene) -> Result<(), Fault> {
+        self.machine.plug_keyboard()?;
         self.machine.plug(self.shop, &scene.stick)?;
         self.wait_for("setup.kiosk was taken")?;
         thread::sleep(DRAWN);
@@ -84,6 +85,12 @@ impl Counter<'_> {
         let text = self.machine.rest_of_line();
         say(&format!("memory of kiosk.service, bytes now and at most: {text}"));
         let peak = text.split(' ').next_back().and_then(|word| word.parse::<u64>().ok());
+        self.wait_for("look: keyboards ")?;
+        let keyboards = self.machine.rest_of_line();
+        say(&format!("USB keyboards that got a driver: {keyboards}"));
+        if keyboards != "0" {
+            return Err(Fault::Tool("a keyboard that was plugged in works".into()));
+        }
         self.wait_for("look: exposure ")?;
         let text = self.machine.rest_of_line();
         say(&format!("exposure of kiosk.service on the booted system: {text}"));
@@ -115,6 +122,7 @@ fn look() -> Vec<(String, String)> {
     let look = "while sleep 30; do \
         echo \"look: memory $$(systemctl show -P MemoryCurrent kiosk.service) \
         $$(systemctl show -P MemoryPeak kiosk.service)\"; \
+        echo \"look: keyboards $$(grep -l Keyboard /sys/class/input/*/name | wc -l)\"; \
         echo \"look: exposure $$(systemd-analyze security --no-pager kiosk.service | tail -n 1 | cut -d: -f2)\"; \
         done";
     let unit = format!("[Service]\nExecStart=/bin/sh -c '{look}'\n");
