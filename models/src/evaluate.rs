@@ -98,14 +98,24 @@ pub fn pad(setting: &Setting<'_>, files: &Path, out: &Path) -> Result<Value, Mod
 }
 
 /// A threshold set read off a report: accept at the asked false match rate, review
-/// at ten times that.
+/// at ten times that. For faces liveness is asked for from 0.5 on, or from where a report
+/// of `pad` says that at most this share of attacks passes.
 pub fn calibrate(
     report: &Value,
     id: &str,
     reference: &str,
     fmr: &str,
+    pad: Option<(&Value, &str)>,
 ) -> Result<ThresholdSet, ModelError> {
     let missing = |what: &str| ModelError::Manifest(format!("the report has no {what}"));
+    let mut measured_on = String::new();
+    let mut pad_min = 0.5;
+    if let Some((pad, apcer)) = pad {
+        let at_apcer = pad["threshold_at_apcer"][apcer].as_f64();
+        pad_min = at_apcer.ok_or_else(|| missing("liveness threshold at this rate"))?;
+        let (attacks, live, by) = (&pad["n_attack"], &pad["n_live"], &pad["model"]);
+        measured_on = format!("; APCER {apcer} on {attacks} attacks and {live} live, {by}");
+    }
     let threshold = |fmr: &str| report["threshold_at_fmr"][fmr].as_f64();
     let accept = threshold(fmr).ok_or_else(|| missing("threshold at this rate"))?;
     let wider = ["0.0001", "0.001", "0.01", "0.1"].iter().skip_while(|rate| **rate != fmr).nth(1);
@@ -120,9 +130,9 @@ pub fn calibrate(
         accept: accept as f32,
         review: review as f32,
         quality_min: if modality == "face" { 40.0 } else { 20.0 },
-        pad_min: if modality == "face" { 0.5 } else { 0.0 },
+        pad_min: if modality == "face" { pad_min as f32 } else { 0.0 },
         measured: format!(
-            "FMR {fmr} on {} impostor and {} genuine pairs, {model}",
+            "FMR {fmr} on {} impostor and {} genuine pairs, {model}{measured_on}",
             report["n_impostor"], report["n_genuine"]
         ),
     })
@@ -396,6 +406,8 @@ fn judged(
     report["eer"] = json!(rates.eer());
     report["eer_interval"] = json!(rates.eer_interval(&scores));
     report["fnmr_at_fmr"] = at_rates(&REPORTED, |fmr| rates.fnmr_at(fmr));
+    report["threshold_at_apcer"] =
+        at_rates(&CALIBRATED, |apcer| rates.threshold_at(apcer).map(f64::from));
     report["det_curve"] = json!(curve.file_name().map(|name| name.to_string_lossy()));
     Ok(report)
 }

@@ -7,7 +7,7 @@ use std::{
 
 use clap::{Parser, Subcommand, ValueEnum};
 use models::{
-    Manifest, ModelError, bench,
+    Manifest, ModelError, ThresholdSet, bench,
     evaluate::{self, Setting},
     fetch::{Fetched, fetch},
     manifest::default_dir,
@@ -87,6 +87,12 @@ enum Command {
         /// The false match rate to accept at: 0.01, 0.001 or 0.0001.
         #[arg(long, default_value = "0.001")]
         fmr: String,
+        /// A report of `evaluate pad`, to take the least liveness from.
+        #[arg(long)]
+        pad: Option<PathBuf>,
+        /// The share of attacks that may pass: 0.1, 0.01, 0.001 or 0.0001.
+        #[arg(long, default_value = "0.1", requires = "pad")]
+        apcer: String,
     },
 }
 
@@ -142,8 +148,11 @@ fn run(cli: Cli) -> Result<ExitCode, ModelError> {
             println!("{:#}", bench::bench(&dir, &manifest, runs.max(1))?);
             Ok(ExitCode::SUCCESS)
         }
-        Command::Calibrate { report, id, reference, fmr } => {
-            run_calibrate(&report, &id, &reference, &fmr)
+        Command::Calibrate { report, id, reference, fmr, pad, apcer } => {
+            let pad = pad.as_deref().map(read_report).transpose()?;
+            let pad = pad.as_ref().map(|pad| (pad, &*apcer));
+            let set = evaluate::calibrate(&read_report(&report)?, &id, &reference, &fmr, pad)?;
+            print_set(&set)
         }
     }
 }
@@ -172,17 +181,14 @@ fn run_evaluate(
     Ok(ExitCode::SUCCESS)
 }
 
-fn run_calibrate(
-    report: &Path,
-    id: &str,
-    reference: &str,
-    fmr: &str,
-) -> Result<ExitCode, ModelError> {
-    let text = std::fs::read_to_string(report)
-        .map_err(|source| ModelError::Io { path: report.to_owned(), source })?;
-    let value = serde_json::from_str(&text).map_err(|e| ModelError::Manifest(e.to_string()))?;
-    let set = evaluate::calibrate(&value, id, reference, fmr)?;
-    let text = toml::to_string(&set).map_err(|e| ModelError::Manifest(e.to_string()))?;
+fn read_report(path: &Path) -> Result<serde_json::Value, ModelError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ModelError::Io { path: path.to_owned(), source })?;
+    serde_json::from_str(&text).map_err(|e| ModelError::Manifest(e.to_string()))
+}
+
+fn print_set(set: &ThresholdSet) -> Result<ExitCode, ModelError> {
+    let text = toml::to_string(set).map_err(|e| ModelError::Manifest(e.to_string()))?;
     println!("[[threshold_set]]\n{text}");
     Ok(ExitCode::SUCCESS)
 }

@@ -60,24 +60,25 @@ impl Truth {
             reason: format!("line {line}: {why}"),
         };
         let text = list::text(list)?;
-        let mut lines = text.lines().enumerate();
+        let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
         let (_, head) = lines.next().ok_or_else(|| fault(1, "the list is empty"))?;
         let head = list::fields(head);
-        let at = |name: &str| head.iter().position(|column| column.trim() == name);
+        let at = |name: &str| head.iter().position(|c| c.trim().eq_ignore_ascii_case(name));
         let path_at = at("path").ok_or_else(|| fault(1, "the header needs path"))?;
         let columns: Vec<_> = FIELDS.iter().filter_map(|f| Some((*f, at(f)?))).collect();
         if columns.is_empty() {
             return Err(fault(1, "the header names no field of a card"));
         }
-        let rows = lines.filter(|(_, line)| !line.trim().is_empty());
-        rows.map(|(index, line)| {
-            let row = list::fields(line);
-            let name = row.get(path_at).ok_or_else(|| fault(index + 1, "a column is missing"))?;
-            let value = |at: &usize| row.get(*at).map(|v| v.trim()).filter(|v| !v.is_empty());
-            let fields = columns.iter().filter_map(|(f, at)| Some((*f, plain(f, value(at)?))));
-            Ok(Self { path: list::resolve(list, name.trim()), fields: fields.collect() })
-        })
-        .collect()
+        lines
+            .map(|(index, line)| {
+                let row = list::fields(line);
+                let name =
+                    row.get(path_at).ok_or_else(|| fault(index + 1, "a column is missing"))?;
+                let value = |at: &usize| row.get(*at).map(|v| v.trim()).filter(|v| !v.is_empty());
+                let fields = columns.iter().filter_map(|(f, at)| Some((*f, plain(f, value(at)?))));
+                Ok(Self { path: list::resolve(list, name.trim()), fields: fields.collect() })
+            })
+            .collect()
     }
 }
 
@@ -283,7 +284,7 @@ mod tests {
         let path = dir.path().join("cards.csv");
         fs::write(&path, "path\na.png\n").unwrap();
         assert!(Truth::read(&path).is_err());
-        fs::write(&path, "number,path\n11010519491231002x,a.png\n").unwrap();
+        fs::write(&path, "\r\nNumber,Path\r\n11010519491231002x,a.png\r\n").unwrap();
         let cards = Truth::read(&path).unwrap();
         assert_eq!(cards[0].fields["number"], "11010519491231002X");
     }

@@ -97,3 +97,45 @@ fn prints_that_are_too_small_too_large_or_empty_are_told_apart() {
     assert_eq!((&report["n_bad_files"], &report["n_not_acquired"]), (&1.into(), &2.into()));
     assert_eq!(report["failure_to_acquire"], 1.0);
 }
+
+#[test]
+fn a_list_of_nothing_or_of_one_kind_gives_a_report_without_rates() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let save = |noise| {
+        let frame = Person::generate(5, 0).frame(&Pose::default(), noise);
+        frame.save(dir.join(format!("{noise}.png"))).unwrap();
+    };
+    [1, 2].map(save);
+    for (list, n_genuine) in
+        [("path_a,path_b,genuine\n", 0), ("path_a,path_b,genuine\n1.png,2.png,1\n", 1)]
+    {
+        let Some(report) = run(evaluate::face, dir, list) else { return };
+        assert_eq!((&report["n_genuine"], &report["n_impostor"]), (&n_genuine.into(), &0.into()));
+        assert!(report["eer"].is_null() && report["fnmr_at_fmr"]["0.001"].is_null());
+        let no_threshold = evaluate::calibrate(&report, "a-1", "live", "0.001", None);
+        assert!(matches!(no_threshold, Err(ModelError::Manifest(_))));
+    }
+    let Some(report) = run(evaluate::pad, dir, "path,live\n1.png,1\n2.png,true\n") else { return };
+    assert!(report["apcer"].is_null() && report["bpcer"].is_f64());
+}
+
+#[test]
+fn a_threshold_set_is_read_off_the_reports() {
+    let face = serde_json::json!({
+        "modality": "face", "model": "face-embed:0011", "n_genuine": 40, "n_impostor": 2000,
+        "threshold_at_fmr": { "0.1": 0.2, "0.01": 0.31, "0.001": 0.42, "0.0001": null },
+    });
+    let pad = serde_json::json!({
+        "model": "face-pad:22", "n_attack": 100, "n_live": 90,
+        "threshold_at_apcer": { "0.1": 0.62, "0.01": 0.8 },
+    });
+    let set = evaluate::calibrate(&face, "pilot-1", "chip", "0.001", None).unwrap();
+    assert_eq!((set.accept, set.review, set.pad_min), (0.42, 0.31, 0.5));
+    assert_eq!((&*set.probe, &*set.reference), ("face-embed", "chip"));
+    let set = evaluate::calibrate(&face, "pilot-1", "chip", "0.01", Some((&pad, "0.1"))).unwrap();
+    assert_eq!((set.accept, set.review, set.pad_min), (0.31, 0.2, 0.62));
+    assert!(set.measured.contains("100 attacks"), "{}", set.measured);
+    let too_few = evaluate::calibrate(&face, "pilot-1", "chip", "0.0001", None);
+    assert!(matches!(too_few, Err(ModelError::Manifest(_))));
+}
