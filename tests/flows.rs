@@ -33,7 +33,9 @@ macro_rules! stories {
 }
 
 stories! {
+    fn a_phone_number_is_asked_for();
     fn again_on_the_same_day();
+    fn appeal_approved_is_a_certification();
     fn appeal_by_two_people();
     fn appeal_filed_here_is_known_the_next_day();
     fn appeal_protects_until_it_is_answered();
@@ -46,8 +48,8 @@ stories! {
     fn card_with_warnings();
     fn card_without_photo();
     fn centre_returns_a_record();
-    fn clock_behind_the_last_success();
     fn clock_behind_is_corrected_by_the_centre_s_time();
+    fn clock_behind_the_last_success();
     fn clock_in_doubt_refuses_nobody();
     fn corrected_the_same_day();
     fn deadline_first_minute_after();
@@ -59,6 +61,7 @@ stories! {
     fn face_certifies();
     fn finger_counts_when_the_centre_has_it();
     fn handed_over_to_a_colleague();
+    fn help_is_in_the_terminal();
     fn home_visit_confirmed_by_two();
     fn home_visit_in_vain();
     fn home_visit_performed();
@@ -76,6 +79,7 @@ stories! {
     fn not_the_card_s_holder();
     fn not_yet_open();
     fn nothing_due_after_this_year_s_phone_check();
+    fn on_the_list_of_another_site();
     fn one_action_in_ten_seconds();
     fn paper_has_run_out();
     fn power_cut_before_saving();
@@ -84,12 +88,14 @@ stories! {
     fn re_enrolment_builds_a_reference_and_certifies();
     fn re_enrolment_of_a_changed_face();
     fn re_enrolment_of_a_finger();
+    fn re_enrolment_on_site_with_the_originals();
     fn re_enrolment_without_the_back_of_the_card();
     fn refused();
     fn reported_dead();
     fn residents_twice_a_year();
     fn several_benefits_at_once();
     fn shake_the_head_or_open_the_mouth();
+    fn sit_down_in_the_light();
     fn special_certification_requested();
     fn statement_from_overseas();
     fn survivor_like_a_retiree();

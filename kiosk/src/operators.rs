@@ -1,10 +1,11 @@
-//! PINs: Argon2id, three wrong ones lock for a day (R112), and a restart does not forget it.
+//! PINs: Argon2id, wrong ones lock as the policy packs say (R112), and a restart does not forget it.
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
 use kiosk_core::moment::Moment;
 use kiosk_core::operator::{Pin, PinCheck};
+use kiosk_core::policy::SignInLimits;
 use kiosk_store::AuditLine;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
@@ -25,10 +26,11 @@ pub fn check(
     vault: &Vault,
     id: &str,
     pin: &Pin,
+    limits: SignInLimits,
     now: Moment,
 ) -> PinCheck {
     let mut tries = read(vault, id);
-    if let Some(minutes) = minutes_left(&tries, now) {
+    if let Some(minutes) = minutes_left(&tries, limits, now) {
         return PinCheck::Locked { minutes };
     }
     if tries.locked_until_ms.take().is_some() {
@@ -38,7 +40,7 @@ pub fn check(
         .iter()
         .find(|operator| operator.who.id == id)
         .is_some_and(|operator| is_right(&operator.pin_hash, pin));
-    let answer = if right { right_pin(&mut tries) } else { wrong_pin(&mut tries, now) };
+    let answer = if right { right_pin(&mut tries) } else { wrong_pin(&mut tries, limits, now) };
     let event = if right { "signed-in" } else { "pin-wrong" };
     write(vault, id, &tries, event, now);
     answer
@@ -49,19 +51,23 @@ fn right_pin(tries: &mut Tries) -> PinCheck {
     PinCheck::Right
 }
 
-fn wrong_pin(tries: &mut Tries, now: Moment) -> PinCheck {
-    tries.wrong += 1;
-    if tries.wrong < TRIES_MAX {
-        return PinCheck::Wrong { tries_left: TRIES_MAX - tries.wrong };
+fn wrong_pin(tries: &mut Tries, limits: SignInLimits, now: Moment) -> PinCheck {
+    tries.wrong = tries.wrong.saturating_add(1);
+    if tries.wrong < limits.pin_tries {
+        return PinCheck::Wrong { tries_left: limits.pin_tries - tries.wrong };
     }
-    tries.locked_until_ms = Some(now.wall_ms.saturating_add(LOCK_MS));
-    PinCheck::Locked { minutes: minutes(LOCK_MS) }
+    tries.locked_until_ms = Some(now.wall_ms.saturating_add(lock_ms(limits)));
+    PinCheck::Locked { minutes: minutes(lock_ms(limits)) }
 }
 
 /// A clock that was set back must not lock anybody for longer than a lock lasts.
-fn minutes_left(tries: &Tries, now: Moment) -> Option<u32> {
+fn minutes_left(tries: &Tries, limits: SignInLimits, now: Moment) -> Option<u32> {
     let left = tries.locked_until_ms?.saturating_sub(now.wall_ms);
-    (left > 0 && left <= LOCK_MS).then(|| minutes(left))
+    (left > 0 && left <= lock_ms(limits)).then(|| minutes(left))
+}
+
+fn lock_ms(limits: SignInLimits) -> i64 {
+    i64::from(limits.lock_h) * HOUR_MS
 }
 
 fn minutes(ms: i64) -> u32 {
@@ -115,5 +121,22 @@ fn key(id: &str) -> String {
     format!("pin-tries/{id}")
 }
 
-const TRIES_MAX: u8 = 3;
-const LOCK_MS: i64 = 24 * 3_600_000;
+const HOUR_MS: i64 = 3_600_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_packs_say_when_an_operator_is_locked_and_for_how_long() {
+        let limits = SignInLimits { pin_tries: 2, lock_h: 5 };
+        let (mut tries, now) = (Tries::default(), Moment::default());
+        assert_eq!(wrong_pin(&mut tries, limits, now), PinCheck::Wrong { tries_left: 1 });
+        assert_eq!(wrong_pin(&mut tries, limits, now), PinCheck::Locked { minutes: 300 });
+        let after = |hours: i64| Moment { wall_ms: hours * HOUR_MS, ..now };
+        assert_eq!(minutes_left(&tries, limits, after(4)), Some(60));
+        assert_eq!(minutes_left(&tries, limits, after(5)), None);
+        // A clock that was set back locks nobody for longer than the lock lasts.
+        assert_eq!(minutes_left(&tries, limits, after(-1)), None);
+    }
+}

@@ -310,8 +310,9 @@ impl Shell {
         let now = self.clock.now();
         match effect {
             Effect::CheckPin { operator, pin } => {
-                let check =
-                    operators::check(&self.config.operator, &self.vault, &operator, &pin, now);
+                let limits = self.terminal.place().packs.sign_in_limits();
+                let staff = &self.config.operator;
+                let check = operators::check(staff, &self.vault, &operator, &pin, limits, now);
                 if check == PinCheck::Right {
                     self.look_into_case(&operator);
                 }

@@ -401,6 +401,7 @@ fn ways() -> View {
         Way::Special,
         Way::Correct,
         Way::Park,
+        Way::Help,
         Way::Discard,
     ];
     let pick = |way: Way| Pick { words: way.label().into(), tap: Tap::Way(way) };

@@ -197,6 +197,27 @@ fn the_camera_picture_and_the_card_picture_go_when_their_page_goes() {
     assert_eq!(blank("person"), person, "no picture of the last person");
 }
 
+/// Green and red alone say nothing to one man in twelve: the frame has another width and another mark (R56).
+#[test]
+fn a_good_face_and_a_bad_one_are_told_apart_without_colour() {
+    for (width, height) in SIZES {
+        let screen = Screen::headless(width, height).expect("a headless screen");
+        let mut greys = [false, true].map(|is_good| {
+            let mut view = sample("face");
+            if let Page::Face(face) = &mut view.page {
+                face.good = is_good;
+            }
+            screen.show(&view);
+            screen.preview(&portrait(640, 480));
+            image::imageops::grayscale(&screen.snapshot().expect("drawn in memory")).into_raw()
+        });
+        let (bad, good) = greys.split_at_mut(1);
+        let pairs = bad[0].iter().zip(&good[0]);
+        let n_other = pairs.filter(|(bad, good)| bad.abs_diff(**good) > 40).count();
+        assert!(n_other > 500, "only {n_other} points differ at {width}x{height}");
+    }
+}
+
 fn with_troubles(samples: Vec<(&'static str, View)>) -> Vec<(String, View)> {
     let troubled: Vec<_> = samples
         .iter()

@@ -45,6 +45,9 @@ pub struct Draft {
     pub face_tries: u8,
     /// Tries of the finger that are spent.
     pub finger_tries: u8,
+    /// Tries of a new face reference that are spent; visits that were kept by an older program have none.
+    #[serde(default)]
+    pub enrol_tries: u8,
 }
 
 /// A card in plain words.
@@ -94,6 +97,7 @@ impl Draft {
             face_refused: false,
             face_tries: 0,
             finger_tries: 0,
+            enrol_tries: 0,
         }
     }
 

@@ -240,9 +240,10 @@ pub struct Model {
     pub max_uploads: u8,
     /// How long that takes (R76, C26).
     pub review_days: Option<u16>,
-    /// A built reference is a certification too (C6).
+    /// A reference that a review approves is a certification too (C6). One that is built at the terminal is followed by a
+    /// verification in any case.
     pub counts_as_success: bool,
-    /// Papers to bring.
+    /// Originals that have to be shown.
     pub bring: Vec<String>,
     /// Rules behind it.
     pub rules: Vec<String>,
@@ -291,8 +292,6 @@ vocabulary! {
 pub struct HomeVisitRule {
     /// Who reports the person.
     pub reported_by: Vec<Actor>,
-    /// Two people go.
-    pub two_person: bool,
     /// Rules behind it.
     pub rules: Vec<String>,
 }
@@ -336,19 +335,29 @@ vocabulary! {
     }
 }
 
-/// Tries and locks. The elder is never locked out; a suspected fake stops the session only (R66, R67).
+/// Tries and locks. The elder is never locked out; the first suspected fake stops the session, and no pack may ask for
+/// more of them (R66, R67).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Suspected fakes before a warning.
-    pub spoof_warn: u8,
-    /// Suspected fakes before the session stops and the supervisor is called.
-    pub spoof_stop: u8,
     /// Guided tries of one method.
     pub tries: u8,
-    /// Wrong PINs before an operator is locked (R112).
-    pub operator_pin_tries: u8,
-    /// For how many hours.
-    pub operator_lock_h: u16,
+    /// When an operator is locked.
+    pub sign_in: SignInLimits,
+}
+
+/// When an operator is locked, and for how long (R112).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignInLimits {
+    /// Wrong PINs before the lock.
+    pub pin_tries: u8,
+    /// Hours that it lasts.
+    pub lock_h: u16,
+}
+
+impl Default for SignInLimits {
+    fn default() -> Self {
+        Self { pin_tries: 3, lock_h: 24 }
+    }
 }
 
 /// Correction of base data.
@@ -412,9 +421,7 @@ pub struct Material {
 pub struct Notify {
     /// Text messages.
     pub sms: Sms,
-    /// A printed slip.
-    pub slip: bool,
-    /// The slip names the next date (R29).
+    /// Screen and slip name the next date (R29).
     pub next_date: bool,
     /// A phone number is asked for (R94).
     pub ask_phone: bool,

@@ -181,6 +181,8 @@ pub enum Way {
     Park,
     /// The visit is undone.
     Discard,
+    /// How it goes and what to do when it does not.
+    Help,
 }
 
 impl Way {
@@ -199,6 +201,7 @@ impl Way {
             Self::Correct => Id::WayCorrect,
             Self::Park => Id::WayPark,
             Self::Discard => Id::WayDiscard,
+            Self::Help => Id::WayHelp,
         }
     }
 }

@@ -210,6 +210,11 @@ fn form(form: &Form) -> Vec<Part> {
             vec![Part::Feed(1), centred(&format!("{name}（{copy}/{}）", form.copies), true)];
         parts.extend(form.filled.iter().map(|(label, value)| line(format!("{label}：{value}"))));
         parts.extend(form.stamp.as_ref().map(|stamp| line(format!("盖章：{stamp}"))));
+        if form.id_copies > 0 {
+            parts.push(line(format!("附：身份证复印件{}份", form.id_copies)));
+        }
+        parts.extend(form.also.iter().map(|paper| line(format!("附：{paper}"))));
+        parts.extend(form.download.as_ref().map(|place| line(format!("空表可下载：{place}"))));
         parts.extend([line("本人签字：".into()), Part::Feed(2)]);
         parts
     };
@@ -227,3 +232,42 @@ fn centred(text: &str, is_bold: bool) -> Part {
 /// Large enough for a phone of ten years ago.
 const QR_MODULE_DOTS: u32 = 6;
 const LOOK_EVERY: Duration = Duration::from_secs(3);
+
+#[cfg(test)]
+mod tests {
+    use kiosk_core::policy::Case;
+
+    use super::*;
+
+    #[test]
+    fn a_form_is_printed_as_often_as_it_is_wanted_with_stamp_proof_and_where_it_is_found() {
+        let wanted = Form {
+            case: Case::ChangeName,
+            name: Some("基本信息变更明细表".into()),
+            copies: 3,
+            id_copies: 3,
+            stamp: Some("原单位（或档案托管机构）".into()),
+            also: vec!["曾在派出所变更的，附变更证明".into()],
+            download: Some("官网“资料下载”".into()),
+            filled: vec![("变更前姓名", "张桂蘭".into())],
+        };
+        let texts: Vec<String> = form(&wanted)
+            .into_iter()
+            .filter_map(|part| match part {
+                Part::Line { text, .. } => Some(text),
+                _ => None,
+            })
+            .collect();
+        let one = [
+            "基本信息变更明细表（1/3）",
+            "变更前姓名：张桂蘭",
+            "盖章：原单位（或档案托管机构）",
+            "附：身份证复印件3份",
+            "附：曾在派出所变更的，附变更证明",
+            "空表可下载：官网“资料下载”",
+            "本人签字：",
+        ];
+        assert_eq!((&texts[..7], texts.len()), (one.map(String::from).as_slice(), 21));
+        assert!(form(&Form { name: None, ..wanted }).is_empty(), "papers without a form");
+    }
+}

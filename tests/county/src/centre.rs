@@ -126,7 +126,9 @@ impl Centre {
             let drawn = &person.benefits[at];
             let id = crate::editions::Editions::ids()[usize::from(drawn.pack)];
             let claimed = kept.record.benefits.iter().find(|benefit| benefit.pack == id);
-            let counts = claimed.is_some_and(|benefit| benefit.counted || reported);
+            // Evidence of somebody who is on another site's list names no benefit: the books know them.
+            let guest = reported && kept.record.benefits.is_empty();
+            let counts = guest || claimed.is_some_and(|benefit| benefit.counted || reported);
             if counts {
                 self.succeed(
                     person,

@@ -342,7 +342,7 @@ impl Visit<'_> {
             Way::Proxy | Way::NotHere | Way::Special | Way::Paper | Way::Elsewhere => 8,
             Way::VisitHere | Way::VisitFailed | Way::Exempt => 8,
             Way::Park => 6,
-            Way::Discard => 2,
+            Way::Discard | Way::Help => 2,
         }
     }
 

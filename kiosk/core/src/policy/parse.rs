@@ -8,7 +8,8 @@ use toml::de::DeTable;
 use super::read::{Book, Section};
 use super::{
     Abroad, AgeRule, AppMessage, Appeal, Fix, HomeVisitRule, Late, Limits, Liveness, Material,
-    MethodRule, Model, Notify, Pack, PreApproval, Repeat, Scope, Site, Sms, Words, example, words,
+    MethodRule, Model, Notify, Pack, PreApproval, Repeat, Scope, SignInLimits, Site, Sms, Words,
+    example, words,
 };
 use crate::benefit::Insurance;
 use crate::calendar::{Anchor, Calendar, Kind, MonthDay, Override, Schedule, Window};
@@ -159,6 +160,14 @@ fn fits_together(top: &Section<'_, '_>, pack: &Pack) {
                 Words::new(format!("认证方式 {id} 写了两次"), format!("method {id} stands twice"));
             top.fault("methods", "twice", words);
         }
+    }
+    let appeal = pack.method(crate::benefit::Method::Appeal);
+    if appeal.is_some_and(|rule| !rule.two_person) {
+        let words = Words::new(
+            "申诉须两人：请在 appeal 写 two_person = true",
+            "an appeal takes two people: write two_person = true at appeal",
+        );
+        top.fault("methods", "wrong-value", words);
     }
     if pack.examples.is_empty() {
         let words = Words::new("没有算例，无法核对", "a pack without examples cannot be checked");
@@ -373,7 +382,6 @@ fn appeal(s: Option<&Section<'_, '_>>) -> Appeal {
 fn home_visit(s: Option<&Section<'_, '_>>) -> HomeVisitRule {
     HomeVisitRule {
         reported_by: s.map(|s| s.words("reported_by")).unwrap_or_default(),
-        two_person: s.is_none_or(|s| s.flag("two_person", true)),
         rules: s.map(Section::rules).unwrap_or_default(),
     }
 }
@@ -392,12 +400,13 @@ fn liveness(s: Option<&Section<'_, '_>>) -> Liveness {
 fn limits(s: Option<&Section<'_, '_>>) -> Limits {
     let number =
         |key, most, otherwise| s.map_or(otherwise, |s| s.number_or(key, 1..=most, otherwise));
+    let usual = SignInLimits::default();
     let limits = Limits {
-        spoof_warn: small(number("spoof_warn", 20, 1)),
-        spoof_stop: small(number("spoof_stop", 20, 3)),
         tries: small(number("tries", 20, 3)),
-        operator_pin_tries: small(number("operator_pin_tries", 20, 3)),
-        operator_lock_h: small(number("operator_lock_h", 720, 24)),
+        sign_in: SignInLimits {
+            pin_tries: small(number("operator_pin_tries", 20, usual.pin_tries.into())),
+            lock_h: small(number("operator_lock_h", 720, usual.lock_h.into())),
+        },
     };
     if let Some(s) = s {
         s.rules();
@@ -433,7 +442,6 @@ fn material(s: &Section<'_, '_>) -> Option<Material> {
 fn notify(s: Option<&Section<'_, '_>>) -> Notify {
     Notify {
         sms: s.and_then(|s| s.word_or_none("sms")).unwrap_or(Sms::None),
-        slip: s.is_none_or(|s| s.flag("slip", true)),
         next_date: s.is_none_or(|s| s.flag("next_date", true)),
         ask_phone: s.is_some_and(|s| s.flag("ask_phone", false)),
         rules: s.map(Section::rules).unwrap_or_default(),

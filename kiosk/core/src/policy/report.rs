@@ -159,6 +159,16 @@ fn describe(pack: &Pack) -> String {
     }
     let steps: Vec<&str> = pack.escalation.iter().map(|step| step.zh()).collect();
     line("不通过时", &steps.join(" → "));
+    line("建模", &model_line(pack));
+    line("申诉", &appeal_line(pack));
+    line("每次办理", &format!("每种方式最多 {} 次", pack.limits.tries));
+    let crate::policy::SignInLimits { pin_tries, lock_h } = pack.limits.sign_in;
+    line("经办登录", &format!("密码错 {pin_tries} 次锁定 {lock_h} 小时"));
+    if pack.late.suspend {
+        let basis = pack.late.basis.as_deref().unwrap_or("本策略");
+        line("逾期", &format!("停发（依据：{basis}），{}", pack.late.words().zh));
+    }
+    line("短信", pack.notify.sms.zh());
     line("算例", &format!("{} 个，全部相符", pack.examples.len()));
     text
 }
@@ -169,11 +179,45 @@ fn method_line(rule: &super::MethodRule) -> String {
     if rule.report_required {
         words += "，须上报后生效";
     }
+    if rule.needs_model {
+        words += "，须先建模";
+    }
+    if !rule.only_if_failed.is_empty() {
+        let failed: Vec<&str> = rule.only_if_failed.iter().map(|method| method.zh()).collect();
+        words += &format!("，{}不成功时", failed.join("、"));
+    }
+    if let Some(n) = rule.digit_strings {
+        words += &format!("，念数字 {n} 组");
+    }
+    if rule.two_person {
+        words += "，须两人在场";
+    }
+    if rule.supervisor {
+        words += "，须主管同意";
+    }
     if let Some(advice) = rule.advise {
         words += "，";
         words += advice.zh();
     }
     words + &super::words::cited(&rule.rules).zh
+}
+
+fn model_line(pack: &Pack) -> String {
+    let steps: Vec<&str> = pack.model.steps.iter().map(|step| step.zh()).collect();
+    let mut words = format!("{}，最多 {} 次", steps.join("、"), pack.model.max_uploads);
+    if !pack.model.bring.is_empty() {
+        words += &format!("，须出示{}", pack.model.bring.join("、"));
+    }
+    if let Some(days) = pack.model.review_days {
+        words += &format!("，不成的人工审核 {days} 天");
+    }
+    words
+}
+
+fn appeal_line(pack: &Pack) -> String {
+    let who: Vec<&str> = pack.appeal.who.iter().map(|actor| actor.zh()).collect();
+    let means = if pack.appeal.counts_as_success { "即算认证" } else { "后再认证" };
+    format!("{}提出，通过{means}，不通过的{}", who.join("或"), pack.appeal.on_reject)
 }
 
 /// One person for [`explain`]. What is not known has a harmless stand-in.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
-use super::{Pack, PackFault};
+use super::{Pack, PackFault, SignInLimits};
 
 /// Packs by name, each with its editions.
 #[derive(Clone, Debug, Default)]
@@ -110,6 +110,16 @@ impl PackSet {
     /// All editions that are kept, by name and version.
     pub fn editions(&self) -> impl Iterator<Item = &Pack> {
         self.packs.values().flatten().map(Arc::as_ref)
+    }
+
+    /// When an operator of this terminal is locked: the strictest of what the packs say (R112).
+    pub fn sign_in_limits(&self) -> SignInLimits {
+        let said = self.iter().map(|pack| pack.limits.sign_in);
+        let stricter = |one: SignInLimits, other: SignInLimits| SignInLimits {
+            pin_tries: one.pin_tries.min(other.pin_tries),
+            lock_h: one.lock_h.max(other.lock_h),
+        };
+        said.reduce(stricter).unwrap_or_default()
     }
 
     /// Whether there is none.

@@ -102,14 +102,14 @@ fn an_author_is_told_every_fault_with_its_line() {
     check_faults(
         &[("due = \"2020-10-31\"", "due = \"2020-10-30\"")],
         &expect![[r#"
-        151 example-fails: 算例不符：due 应为 2020-10-30，算得 2020-10-31 | due = "2020-10-30"
-    "#]],
+            148 example-fails: 算例不符：due 应为 2020-10-30，算得 2020-10-31 | due = "2020-10-30"
+        "#]],
     );
     check_faults(
         &[("expect = \"done\"", "expect = \"finished\"")],
         &expect![[r#"
-        150 unknown-word: expect 不认识“finished”；可用：not_required, under_review, done, not_open, due, due_soon, overdue, suspended | expect = "finished"
-    "#]],
+            147 unknown-word: expect 不认识“finished”；可用：not_required, under_review, done, not_open, due, due_soon, overdue, suspended | expect = "finished"
+        "#]],
     );
     check_faults(
         &[("[scope]", "[scope")],
@@ -143,6 +143,28 @@ fn check_faults(changes: &[(&str, &str)], expect: &Expect) {
 }
 
 #[test]
+fn an_appeal_of_one_person_is_refused() {
+    let (before, rule) = NEI_MENGGU.split_once("id = \"appeal\"").unwrap();
+    let alone = rule.replacen("two_person = true", "two_person = false", 1);
+    let faults = Pack::parse(&format!("{before}id = \"appeal\"{alone}")).unwrap_err();
+    assert_eq!((faults[0].code, faults.len()), ("wrong-value", 1));
+}
+
+#[test]
+fn operators_are_locked_by_the_strictest_of_the_packs() {
+    let limits = |more: &str| {
+        let text = NEI_MENGGU.replace("[limits]", &format!("[limits]\n{more}"));
+        let pack = Pack::parse(&text.replace("version = 3", "version = 4")).unwrap();
+        let SignInLimits { pin_tries, lock_h } =
+            PackSet::from_packs(all().editions().cloned().chain([pack])).sign_in_limits();
+        (pin_tries, lock_h)
+    };
+    assert_eq!(limits(""), (3, 24));
+    assert_eq!(limits("operator_pin_tries = 2\noperator_lock_h = 1"), (2, 24));
+    assert_eq!(limits("operator_pin_tries = 9\noperator_lock_h = 48"), (3, 48));
+}
+
+#[test]
 fn overlapping_windows_are_refused() {
     let text = PACKS[2]
         .replace("[\"11-01\", \"12-31\"]]   # R23\nrepeat", "[\"05-31\", \"12-31\"]]\nrepeat");
@@ -159,15 +181,21 @@ fn the_author_of_a_good_pack_reads_what_the_terminal_understood() {
           年度：2019年 8月1日至10月31日（通知内8月至11月与10月31日两处不一致，取较早者）
           重复：可再次认证，期限不变
           方式：人脸与身份证照片比对，有效（R16、R98）
-          方式：人脸与已建模型比对，有效（R78）
+          方式：人脸与已建模型比对，有效，须先建模（R78）
           方式：手机自助认证，有效（R31）
-          方式：声纹，有效（R82、R83、R84）
+          方式：声纹，有效，人脸与已建模型比对不成功时，念数字 5 组（R82、R83、R84）
           方式：数据比对，有效（R31）
           方式：窗口认证，有效（R16）
-          方式：上门认证，有效（R15）
-          方式：特殊认证，有效（R91）
-          方式：申诉通过，有效（R89）
+          方式：上门认证，有效，须两人在场（R15）
+          方式：特殊认证，有效，须主管同意（R91）
+          方式：申诉通过，有效，须两人在场（R89）
           不通过时：按提示再试一次 → 重新建模 → 改用声纹 → 到窗口认证 → 申诉 → 上门认证 → 特殊认证
+          建模：身份证人像面、身份证国徽面、手持身份证、正面人脸，最多 3 次，不成的人工审核 7 天
+          申诉：经办人员与主管提出，通过后再认证，不通过的携带证明到社保经办机构窗口办理
+          每次办理：每种方式最多 3 次
+          经办登录：密码错 3 次锁定 24 小时
+          逾期：停发（依据：人社厅发〔2018〕107号 第十九条），认证后恢复发放并补发
+          短信：不发短信
           算例：11 个，全部相符
     "#]]
     .assert_eq(&check(NEI_MENGGU).text);

@@ -26,7 +26,7 @@ impl Visit {
     /// The operator chose what to do with this person.
     pub(super) fn chosen(&mut self, tap: Tap, now: Moment, place: &Place) -> Vec<Effect> {
         match tap {
-            Tap::Appeal if self.case.may_appeal() => self.rest(Phase::Choosing(Menu::Appeal)),
+            Tap::Appeal if self.case.may_appeal(place) => self.rest(Phase::Choosing(Menu::Appeal)),
             Tap::OtherWays => self.rest(Phase::Choosing(Menu::Ways)),
             Tap::Done if !self.case.anything_due() => {
                 let outcome = self.case.nothing_due();
@@ -181,7 +181,12 @@ impl Visit {
             (Some(plan @ Plan::ReEnrolFinger), FacePurpose::Verify) => {
                 self.proceed(plan, now, place)
             }
-            (Some(Plan::HomeVisit), _) => self.call_witness(Witnessed::HomeVisit),
+            (Some(Plan::HomeVisit), _) => {
+                if self.case.rule_says(Method::HomeVisit, place, |rule| rule.two_person) {
+                    return self.call_witness(Witnessed::HomeVisit);
+                }
+                self.prove(Method::HomeVisit, now, place)
+            }
             (Some(Plan::ReEnrolFace), FacePurpose::Verify) => {
                 self.case.method = Some(Method::FaceModel);
                 self.seal(Outcome::ModelBuiltAndCertified, now, place)
@@ -272,7 +277,8 @@ impl Visit {
             Tap::Witness if may_be_witnessed(&self.case, &judgement) => {
                 self.call_witness(Witnessed::HomeVisit)
             }
-            Tap::Appeal => self.rest(Phase::Choosing(Menu::Appeal)),
+            Tap::ReEnrolFace if may_remodel(&self.case, place) => self.propose(Plan::ReEnrolFace),
+            Tap::Appeal if self.case.may_appeal(place) => self.rest(Phase::Choosing(Menu::Appeal)),
             Tap::HomeVisit => self.seal(Outcome::VisitRequested, now, place),
             Tap::Back => self.rest(Phase::Reviewing),
             _ => self.rest(Phase::Judging(judgement)),
@@ -353,10 +359,16 @@ pub(super) fn may(case: &Case, plan: Plan, place: &Place) -> bool {
     let face = here && !case.face_refused && works(Modality::Face);
     let finger = here && works(Modality::Finger);
     match plan {
-        Plan::Face => case.may_be_certified() && case.face_on_file() && face,
+        Plan::Face => {
+            let wanted = case.may_be_certified() || case.is_guest(place);
+            wanted && case.face_on_file() && face && (known || !case.is_without_card())
+        }
         Plan::Finger => case.may_be_certified() && case.finger_on_file().is_some() && finger,
         // A new reference wants the document itself (R79).
-        Plan::ReEnrolFace => known && face && !case.is_without_card(),
+        Plan::ReEnrolFace => {
+            let face = here && !case.face_refused && place.off(Modality::Face).is_none();
+            known && face && case.uploads_left() > 0 && !case.is_without_card()
+        }
         Plan::ReEnrolFinger => {
             known && case.face_on_file() && face && finger && !case.is_without_card()
         }
@@ -395,6 +407,12 @@ pub(super) fn may_be_reviewed(case: &Case) -> bool {
     case.plan == Some(Plan::ReEnrolFace) && case.tries_left() == 0
 }
 
+/// Where the face was not recognised after all its tries, a new reference is the next rung (C7).
+pub(super) fn may_remodel(case: &Case, place: &Place) -> bool {
+    let used_up = case.plan == Some(Plan::Face) && case.tries_left() == 0;
+    used_up && may(case, Plan::ReEnrolFace, place)
+}
+
 /// At a bedside two people may confirm whom the machine could not recognise, but not whom it takes for another.
 pub(super) fn may_be_witnessed(case: &Case, judgement: &Judgement) -> bool {
     case.plan == Some(Plan::HomeVisit) && judgement.verdict == Verdict::Unsure
@@ -417,8 +435,17 @@ pub(super) fn witness_refused(
     }
     match place.operators.iter().find(|operator| operator.id == id) {
         Some(operator) if operator.role == Role::Supervisor => None,
-        Some(_) if !cause.wants_a_supervisor() => None,
+        Some(_) if !wants_a_supervisor(case, cause, place) => None,
         _ => Some(Id::WitnessMayNot),
+    }
+}
+
+/// What overrides the machine is a supervisor's, and a special certification unless the packs say otherwise.
+fn wants_a_supervisor(case: &Case, cause: Witnessed, place: &Place) -> bool {
+    match cause {
+        Witnessed::Appeal(_) => true,
+        Witnessed::Special(_) => case.rule_says(Method::Special, place, |rule| rule.supervisor),
+        Witnessed::HomeVisit | Witnessed::Exempt => false,
     }
 }
 

@@ -11,7 +11,9 @@ use crate::identity::{CardIdentity, CardWarning, IdentitySource};
 use crate::message::{Arg, Id, Say};
 use crate::moment::{Doubt, Moment};
 use crate::outcome::Outcome;
-use crate::policy::{Assessment, Condition, DueState, Pack, Settled, Step, Words};
+use crate::policy::{
+    Actor, Assessment, Condition, DueState, MethodRule, Pack, Settled, Step, Words,
+};
 use crate::reading::{Finding, Reading};
 use crate::record::{Appeal, Consent, Evidence, RecordId};
 use crate::roster::{Review, packs_of, with_recent};
@@ -61,7 +63,10 @@ pub struct Case {
     pub(super) decoded: Option<Box<Decoded>>,
     pub(super) face_tries: u8,
     pub(super) finger_tries: u8,
+    pub(super) enrol_tries: u8,
     pub(super) tries_max: u8,
+    /// Tries of a new face reference before somebody has to look (R75).
+    uploads_max: u8,
 }
 
 /// See [`Case::gathered`]. Lists only grow, so their lengths tell whether they changed.
@@ -110,7 +115,9 @@ impl Case {
             decoded: None,
             face_tries: 0,
             finger_tries: 0,
+            enrol_tries: 0,
             tries_max: TRIES_MAX,
+            uploads_max: TRIES_MAX,
         }
     }
 
@@ -142,6 +149,7 @@ impl Case {
             face_refused: draft.face_refused,
             face_tries: draft.face_tries,
             finger_tries: draft.finger_tries,
+            enrol_tries: draft.enrol_tries,
             ..Self::new(operator)
         };
         case.visit = draft.visit;
@@ -160,7 +168,10 @@ impl Case {
             n_consented: self.n_consented,
             n_evidence: self.evidence.len(),
             n_pictures: self.asked.len() + self.pictures.len() + self.templates.len(),
-            n_tries: u16::from(self.face_tries) + u16::from(self.finger_tries),
+            n_tries: [self.face_tries, self.finger_tries, self.enrol_tries]
+                .map(u16::from)
+                .iter()
+                .sum(),
         }
     }
 
@@ -181,6 +192,7 @@ impl Case {
             face_refused: self.face_refused,
             face_tries: self.face_tries,
             finger_tries: self.finger_tries,
+            enrol_tries: self.enrol_tries,
             ..Draft::of(card, self.visit, self.record, self.begun_ms)
         })
     }
@@ -213,6 +225,8 @@ impl Case {
         self.assessments = self.entitlements.iter().filter_map(each).collect();
         let tries = self.packs(place).map(|pack| pack.limits.tries).max();
         self.tries_max = tries.filter(|tries| *tries > 0).unwrap_or(TRIES_MAX);
+        let uploads = self.packs(place).map(|pack| pack.model.max_uploads).max();
+        self.uploads_max = uploads.unwrap_or(TRIES_MAX);
     }
 
     fn entitlements_now(&self, today: Date, place: &Place) -> (Vec<Entitlement>, Option<Review>) {
@@ -283,7 +297,10 @@ impl Case {
                 Abode::Overseas => pack.overseas_on(now.date()),
             }?;
             let (who, ways) = (drawn.abode, abroad.ways.join("；"));
-            let zh = format!("{}居住，按{}：{ways}", who.zh(), abroad.rule);
+            let mut zh = format!("{}居住，按{}：{ways}", who.zh(), abroad.rule);
+            if let Some(list_to) = &abroad.list_to {
+                zh += &format!("；名单由经办机构报{list_to}");
+            }
             Some(Id::Plain.with([Arg::Words(Words::new(zh, format!("lives {}", who.en())))]))
         };
         let mut lines: Vec<Say> = self.entitlements.iter().filter_map(rule).collect();
@@ -329,6 +346,11 @@ impl Case {
         enrolled || self.card.as_ref().is_some_and(|card| card.has_photo)
     }
 
+    /// Whether a face is being taken under the present plan.
+    pub(super) fn takes_a_face(&self) -> bool {
+        self.plan.is_some_and(Plan::takes_a_face) && self.modality() == Modality::Face
+    }
+
     /// What is being taken from the person under the present plan.
     fn modality(&self) -> Modality {
         match self.plan {
@@ -340,7 +362,16 @@ impl Case {
 
     /// Tries that the present plan still has.
     pub(super) fn tries_left(&self) -> u8 {
-        self.tries_left_of(self.modality())
+        match self.plan {
+            Some(Plan::ReEnrolFace) => self.uploads_left(),
+            _ => self.tries_left_of(self.modality()),
+        }
+    }
+
+    /// Tries that a new face reference still has in this visit; they are counted apart, since a new reference is what
+    /// helps where the old one fails (C7).
+    pub(super) fn uploads_left(&self) -> u8 {
+        self.uploads_max.saturating_sub(self.enrol_tries)
     }
 
     /// Tries that face or finger still has in this visit.
@@ -353,15 +384,50 @@ impl Case {
     }
 
     /// Two people may say yes once the machine was asked and did not, and the unit's clerk may ask for it (R89).
-    pub(super) fn may_appeal(&self) -> bool {
+    /// Who may file it is said by the packs (C9).
+    pub(super) fn may_appeal(&self, place: &Place) -> bool {
         let asked = self.evidence.iter().any(|f| f.modality != WITNESS && f.verdict != "same");
-        asked || self.proxy == Some(Id::ProxyUnitClerk)
+        let staff = self.are_appellants(&[Actor::OperatorAndSupervisor, Actor::Operator], place);
+        let comes_for_it = match self.proxy {
+            Some(Id::ProxyUnitClerk) => self.are_appellants(&[Actor::UnitClerk], place),
+            Some(Id::ProxyStation) => self.are_appellants(&[Actor::StreetStation], place),
+            _ => false,
+        };
+        (asked && staff) || comes_for_it
+    }
+
+    /// Whether any pack of this person lets one of these file an appeal; where there is no pack, the staff may.
+    fn are_appellants(&self, actors: &[Actor], place: &Place) -> bool {
+        let mut packs = self.packs(place).peekable();
+        if packs.peek().is_none() {
+            return actors.contains(&Actor::OperatorAndSupervisor);
+        }
+        packs.any(|pack| actors.iter().any(|actor| pack.appeal.who.contains(actor)))
+    }
+
+    /// Whether the person is on the list of another site and the rules let any site serve them (R100): what is taken
+    /// here is evidence, and the centre finds what it counts for.
+    pub(super) fn is_guest(&self, place: &Place) -> bool {
+        let mut packs = place.packs.iter();
+        self.lookup.beneficiary.is_none() && packs.any(|pack| pack.scope.accepts_other_sites)
+    }
+
+    /// Whether a rule of this person's packs for a method says so; true where no pack names the method.
+    pub(super) fn rule_says(
+        &self,
+        method: Method,
+        place: &Place,
+        says: impl Fn(&MethodRule) -> bool,
+    ) -> bool {
+        let mut rules = self.packs(place).filter_map(|pack| pack.method(method)).peekable();
+        rules.peek().is_none() || rules.any(says)
     }
 
     pub(super) fn spend_try(&mut self) {
-        let spent = match self.modality() {
-            Modality::Face => &mut self.face_tries,
-            Modality::Finger => &mut self.finger_tries,
+        let spent = match (self.plan, self.modality()) {
+            (Some(Plan::ReEnrolFace), _) => &mut self.enrol_tries,
+            (_, Modality::Face) => &mut self.face_tries,
+            (_, Modality::Finger) => &mut self.finger_tries,
         };
         *spent = spent.saturating_add(1);
     }

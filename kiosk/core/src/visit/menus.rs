@@ -28,6 +28,7 @@ pub(super) enum Menu {
     Correct,
     Park,
     Discard,
+    Help,
 }
 
 /// What a second person confirms with their PIN.
@@ -41,12 +42,6 @@ pub(super) enum Witnessed {
     HomeVisit,
     /// The person lives although no sign of life could be measured.
     Exempt,
-}
-
-impl Witnessed {
-    pub(super) fn wants_a_supervisor(self) -> bool {
-        matches!(self, Self::Appeal(_) | Self::Special(_))
-    }
 }
 
 impl Visit {
@@ -138,6 +133,7 @@ impl Visit {
             Way::Correct => Menu::Correct,
             Way::Park => Menu::Park,
             Way::Discard => Menu::Discard,
+            Way::Help => Menu::Help,
         };
         self.rest(Phase::Choosing(menu))
     }
@@ -222,6 +218,7 @@ pub(super) fn page(menu: &Menu, case: &Case, now: Moment, place: &Place) -> Choi
         Menu::Discard => {
             ask(Id::DiscardTitle, Id::DiscardBody, button(Id::TapDiscard, Tap::Discard))
         }
+        Menu::Help => reasons(Id::HelpTitle, help(case, place), &[]),
     }
 }
 
@@ -261,7 +258,16 @@ fn ways(case: &Case, now: Moment, place: &Place) -> Vec<Pick> {
     }
     options.push(way(Way::Park));
     options.push(way(Way::Discard));
+    options.push(way(Way::Help));
     options
+}
+
+/// What a person asks most, and whom to call (R119).
+fn help(case: &Case, place: &Place) -> Vec<Say> {
+    let mut lines: Vec<Say> = HELP.map(Say::from).into();
+    let numbers = case.packs(place).find(|pack| !pack.hotlines.is_empty());
+    lines.extend(numbers.map(|pack| Id::DecodedCall.with([Arg::Text(pack.hotlines.join("、"))])));
+    lines
 }
 
 /// Conditions under which every pack of this person asks for no action.
@@ -338,6 +344,8 @@ fn pick(label: Id, tap: Tap) -> Pick {
     Pick { words: label.into(), tap }
 }
 
+const HELP: [Id; 6] =
+    [Id::HelpCard, Id::HelpFace, Id::HelpFinger, Id::HelpWays, Id::HelpRefuse, Id::HelpSlip];
 const APPEAL_REASONS: [Id; 4] =
     [Id::AppealReasonAged, Id::AppealReasonIll, Id::AppealReasonPhotoBad, Id::AppealReasonOther];
 /// R15 and R91.

@@ -1,14 +1,14 @@
 //! From phase and case to what is seen. No decision is made here that is not asked of `actions` or `case`.
 
 use super::actions::{
-    documents, may_be_reviewed, may_be_witnessed, may_try_again, witness_refused,
+    documents, may_be_reviewed, may_be_witnessed, may_remodel, may_try_again, witness_refused,
 };
 use super::case::state_id;
 use super::*;
 use crate::identity::CardWarning;
 use crate::message::Arg;
 use crate::outcome::Tone;
-use crate::policy::{Assessment, DueState, Step};
+use crate::policy::{Assessment, Case as Papers, DueState, Step};
 use crate::view::{
     BenefitLine, Button, Consent, Document, Ending, Face, Finger, Judge, Person, SignIn, Waiting,
 };
@@ -28,7 +28,7 @@ pub(super) fn page(phase: &Phase, case: &Case, now: Moment, place: &Place) -> Pa
             Page::Waiting(Waiting { prompt: Id::ReadingCard, trouble: None, buttons: Vec::new() })
         }
         Phase::Reviewing => Page::Person(person(case, now, place)),
-        Phase::Consenting(plan) => Page::Consent(consent(*plan)),
+        Phase::Consenting(plan) => Page::Consent(consent(*plan, case, place)),
         Phase::Choosing(menu) => Page::Choice(menus::page(menu, case, now, place)),
         Phase::Document { picture, coaching } => {
             Page::Document(document(case, *picture, *coaching, place))
@@ -132,6 +132,7 @@ fn notes(case: &Case, now: Moment, place: &Place) -> Vec<Say> {
     let exempt = case.exempt.map(|condition| menus::exempt_id(Some(condition)));
     notes.extend(exempt.map(|condition| Id::ExemptNote.with([Arg::Term(condition)])));
     notes.extend(case.supersedes.map(|_| Say::from(Id::CorrectNote)));
+    notes.extend(case.is_guest(place).then(|| Say::from(Id::GuestNote)));
     notes
 }
 
@@ -142,6 +143,9 @@ fn person_buttons(case: &Case, place: &Place) -> Vec<Button> {
     if !case.anything_due() {
         buttons.push(button(Id::TapDone, Tap::Done));
     }
+    if case.is_guest(place) {
+        buttons.push(open(Plan::Face, Id::TapCertifyFace, Tap::CertifyFace));
+    }
     if case.may_be_certified() {
         buttons.push(open(Plan::Face, Id::TapCertifyFace, Tap::CertifyFace));
         buttons.push(open(Plan::Finger, Id::TapCertifyFinger, Tap::CertifyFinger));
@@ -151,7 +155,7 @@ fn person_buttons(case: &Case, place: &Place) -> Vec<Button> {
     }
     buttons.push(open(Plan::ReEnrolFace, Id::TapReEnrolFace, Tap::ReEnrolFace));
     buttons.push(open(Plan::ReEnrolFinger, Id::TapReEnrolFinger, Tap::ReEnrolFinger));
-    if case.may_appeal() {
+    if case.may_appeal(place) {
         buttons.push(button(Id::TapAppeal, Tap::Appeal));
     }
     buttons.push(button(Id::TapOtherWays, Tap::OtherWays));
@@ -212,7 +216,14 @@ fn is_citation(word: &str) -> bool {
     number.is_some_and(|n| !n.is_empty() && n.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-fn consent(plan: Plan) -> Consent {
+fn consent(plan: Plan, case: &Case, place: &Place) -> Consent {
+    let mut body = vec![Id::ConsentBody.into(), Id::ConsentAlternatives.into()];
+    if matches!(plan, Plan::Face | Plan::ReEnrolFace) {
+        body.push(model_state(case).into());
+    }
+    if matches!(plan, Plan::ReEnrolFace | Plan::ReEnrolFinger) {
+        body.extend(originals(case, place));
+    }
     Consent {
         method: match plan {
             Plan::Finger => Id::MethodFinger,
@@ -222,13 +233,31 @@ fn consent(plan: Plan) -> Consent {
             Plan::HomeVisit => Id::MethodHomeVisit,
             Plan::Paper => Id::MethodPaper,
         },
-        body: vec![Id::ConsentBody.into(), Id::ConsentAlternatives.into()],
+        body,
         buttons: vec![
             primary(Id::TapAgree, Tap::Agree),
             button(Id::TapDecline, Tap::Decline),
             button(Id::TapBack, Tap::Back),
         ],
     }
+}
+
+/// The person is told whether a reference of theirs was built (R77).
+fn model_state(case: &Case) -> Id {
+    let built = case.lookup.references.iter().any(|(modality, _)| *modality == Modality::Face);
+    if built { Id::ModelBuilt } else { Id::ModelMissing }
+}
+
+/// Originals to be shown for a new reference (R79), and what is enough for whoever has no social card yet (R48).
+fn originals(case: &Case, place: &Place) -> Vec<Say> {
+    let list = |papers: &[String]| [Arg::Text(papers.join("、"))];
+    let Some(pack) = case.packs(place).find(|pack| !pack.model.bring.is_empty()) else {
+        return Vec::new();
+    };
+    let without = pack.material(Papers::NoSocialCard).filter(|papers| !papers.also.is_empty());
+    let mut lines = vec![Id::ShowOriginals.with(list(&pack.model.bring))];
+    lines.extend(without.map(|papers| Id::ShowWithoutCard.with(list(&papers.also))));
+    lines
 }
 
 fn document(case: &Case, picture: Picture, coaching: Option<Id>, place: &Place) -> Document {
@@ -260,6 +289,10 @@ fn judge(case: &Case, judgement: &Judgement, place: &Place) -> Judge {
     if tries_left == 0 && !suspected {
         reasons.push(Id::WhyTriesUsed.into());
     }
+    // Seat and light are what helps most before the next try (R50, R54).
+    if tries_left > 0 && case.takes_a_face() && judgement.reasons.contains(&Id::WhyQualityLow) {
+        reasons.push(Id::FaceSitInTheLight.into());
+    }
     let mut buttons = Vec::new();
     if !suspected && may_try_again(case, place) {
         buttons.push(primary(Id::TapTryAgain, Tap::TryAgain));
@@ -274,13 +307,18 @@ fn judge(case: &Case, judgement: &Judgement, place: &Place) -> Judge {
         if may(case, Plan::Face, place) && case.plan == Some(Plan::Finger) {
             ways.push((Step::RetryGuided, button(Id::TapCertifyFace, Tap::CertifyFace)));
         }
+        if may_remodel(case, place) {
+            ways.push((Step::Remodel, button(Id::TapReEnrolFace, Tap::ReEnrolFace)));
+        }
         if may_be_reviewed(case) {
             ways.push((Step::Remodel, button(Id::TapSendForReview, Tap::SendForReview)));
         }
         if may_be_witnessed(case, judgement) {
             ways.push((Step::RetryGuided, button(Id::TapWitness, Tap::Witness)));
         }
-        ways.push((Step::Appeal, button(Id::TapAppeal, Tap::Appeal)));
+        if case.may_appeal(place) {
+            ways.push((Step::Appeal, button(Id::TapAppeal, Tap::Appeal)));
+        }
         ways.push((Step::HomeVisit, button(Id::TapHomeVisit, Tap::HomeVisit)));
         // The ladder of the pack says what is tried first (C7).
         ways.sort_by_key(|(step, _)| case.rung(*step, place));

@@ -3,12 +3,13 @@
 use jiff::ToSpan;
 use jiff::civil::Date;
 
+use crate::benefit::Method;
 use crate::decoder::Decoded;
 use crate::event::{SealOrder, Slip};
 use crate::message::{Arg, Id, Say};
 use crate::moment::{Doubt, Moment};
 use crate::outcome::Outcome;
-use crate::policy::{Advice, Assessment, DueState, RecordKind, Settled, Site, Words};
+use crate::policy::{Advice, Assessment, DueState, RecordKind, Settled, Site, Sms, Words};
 use crate::record::{BenefitResult, Record};
 
 use super::Place;
@@ -99,11 +100,12 @@ pub(super) fn closing_lines(
     counted.sort_by_key(|line| line.next);
     for line in &counted {
         let due = |day| Id::NextDue.with([Arg::Text(line.title.clone()), Arg::Day(day)]);
-        lines.extend(line.next.map(due));
+        lines.extend(line.next.filter(|_| names_next_date(line, place)).map(due));
     }
     lines.extend(counted.iter().find_map(|line| line.resume.clone()).map(sentence));
     lines.extend(outcome_line(case, outcome, now, place));
     lines.extend(advice(&case.settled));
+    lines.extend(reached_by_phone(case, outcome, place));
     if let Some(decoded) = &case.decoded {
         lines.extend(way_out(decoded));
     }
@@ -147,27 +149,33 @@ fn outcome_line(case: &Case, outcome: &Outcome, now: Moment, place: &Place) -> V
         Outcome::AlreadyDone { .. } | Outcome::NotRequired(_) | Outcome::DataFixNeeded(_) => {
             nothing_due_lines(case)
         }
-        Outcome::EvidenceOnly if case.method == Some(crate::benefit::Method::PaperStatement) => {
+        Outcome::EvidenceOnly if case.method == Some(Method::PaperStatement) => {
             vec![Id::NextPaper.into()]
         }
+        Outcome::EvidenceOnly if case.is_guest(place) => vec![Id::NextGuest.into()],
         Outcome::EvidenceOnly => vec![Id::NextPhoneCheck.into()],
         Outcome::AppealFiled => {
             let days = case.packs(place).filter_map(|pack| pack.appeal.review_days).max();
             let by = |days: u16| now.date().saturating_add(i64::from(days).days());
             let by = days.map(|days| Id::NextAnswerBy.with([Arg::Day(by(days))]));
-            [Id::NextAppealAnswer.into()].into_iter().chain(by).collect()
+            let means = appeal_lines(case, place);
+            [Id::NextAppealAnswer.into()].into_iter().chain(by).chain(means).collect()
         }
         Outcome::ModelBuilt => vec![Id::NextCertify.into()],
         Outcome::StoppedSuspectedFake => vec![Id::NextSupervisor.into()],
         Outcome::UnderReview(by) => {
             let mut reviewed = case.assessments.iter().filter_map(|a| review_line(case, a));
-            vec![reviewed.next().unwrap_or_else(|| Id::NextReview.with([Arg::Day(*by)]))]
+            let counts = case.packs(place).any(|pack| pack.model.counts_as_success);
+            let next = if counts { Id::NextReviewCounts } else { Id::NextReview };
+            vec![reviewed.next().unwrap_or_else(|| next.with([Arg::Day(*by)]))]
         }
         Outcome::Referred(why) if ELSEWHERE.contains(&why.as_str()) => {
             elsewhere_lines(case, why, place)
         }
         Outcome::SpecialRequested => vec![Id::NextSpecial.into()],
-        Outcome::VisitRequested => vec![Id::NextHomeVisit.into()],
+        Outcome::VisitRequested => {
+            [Id::NextHomeVisit.into()].into_iter().chain(visit_reported(case, place)).collect()
+        }
         // Nobody is asked to come again for somebody who died.
         Outcome::NotPresent(why) if why == Id::NotHereDeceased.name() => Vec::new(),
         Outcome::NotPresent(why) => match again_on(why) {
@@ -178,6 +186,41 @@ fn outcome_line(case: &Case, outcome: &Outcome, now: Moment, place: &Place) -> V
     }
 }
 
+/// What the answer to an appeal means, by the person's first pack (R90, C6).
+fn appeal_lines(case: &Case, place: &Place) -> Vec<Say> {
+    let Some(pack) = case.packs(place).next() else {
+        return Vec::new();
+    };
+    let approved =
+        if pack.appeal.counts_as_success { Id::NextAppealApproved } else { Id::NextAppealCertify };
+    let refused = Id::NextAppealRefused.with([Arg::Text(pack.appeal.on_reject.clone())]);
+    vec![approved.into(), refused]
+}
+
+/// Who reports to the agency that somebody has to be visited (R97).
+fn visit_reported(case: &Case, place: &Place) -> Option<Say> {
+    let mut packs = case.packs(place).map(|pack| &pack.home_visit);
+    let rule = packs.find(|rule| !rule.reported_by.is_empty())?;
+    let zh: Vec<&str> = rule.reported_by.iter().map(|actor| actor.zh()).collect();
+    let en: Vec<&str> = rule.reported_by.iter().map(|actor| actor.en()).collect();
+    Some(Id::NextVisitBy.with([Arg::Words(Words::new(zh.join("或"), en.join(" or ")))]))
+}
+
+/// Text messages are the centre's; the person is told whether one comes (R95) and how to be reminded (R94).
+fn reached_by_phone(case: &Case, outcome: &Outcome, place: &Place) -> Vec<Say> {
+    if !outcome.certifies() {
+        return Vec::new();
+    }
+    let sms = case.packs(place).any(|pack| pack.notify.sms != Sms::None);
+    let asks = case.packs(place).any(|pack| pack.notify.ask_phone);
+    let lines = [(sms, Id::NextSms), (asks, Id::NextLeavePhone)];
+    lines.into_iter().filter(|(said, _)| *said).map(|(_, id)| id.into()).collect()
+}
+
+fn names_next_date(line: &Settled, place: &Place) -> bool {
+    place.packs.get(&line.pack).is_none_or(|pack| pack.notify.next_date)
+}
+
 /// Where a way is open that this terminal does not have.
 fn elsewhere_lines(case: &Case, method: &str, place: &Place) -> Vec<Say> {
     let Some(pack) = case.packs(place).next() else {
@@ -186,6 +229,10 @@ fn elsewhere_lines(case: &Case, method: &str, place: &Place) -> Vec<Say> {
     let method = Id::named(method).unwrap_or(Id::MethodWindow);
     let agency = Arg::Text(pack.scope.agency.clone());
     let mut lines = vec![Id::NextElsewhere.with([agency, Arg::Term(method)])];
+    let spoken = pack.method(Method::Voice).and_then(|rule| rule.digit_strings);
+    if let (Id::MethodVoice, Some(n)) = (method, spoken) {
+        lines.push(Id::VoiceDigits.with([Arg::Number(n.into())]));
+    }
     lines.extend(pack.sites.iter().take(SITES_MAX).map(site_line));
     if !pack.hotlines.is_empty() {
         lines.push(Id::DecodedCall.with([Arg::Text(pack.hotlines.join("、"))]));

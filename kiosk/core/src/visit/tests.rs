@@ -40,6 +40,13 @@ fn place() -> Place {
     }
 }
 
+const NEI_MENGGU: &str = include_str!("../../../policy/cn.nm.region.enterprise_pension.toml");
+
+/// A terminal with this pack only.
+fn place_with(pack: &str) -> Place {
+    Place { packs: PackSet::from_packs([Pack::parse(pack).unwrap()]), ..place() }
+}
+
 /// 2026-11-16, ten in the morning in China.
 fn now() -> Moment {
     Moment { wall_ms: 1_794_794_400_000, ..Moment::default() }
@@ -493,7 +500,7 @@ fn ways_on(ladder: &str) -> Vec<Id> {
         ladder,
         1,
     );
-    let place = Place { packs: PackSet::from_packs([Pack::parse(&changed).unwrap()]), ..place() };
+    let place = place_with(&changed);
     let (mut visit, _) = Visit::start("op".into());
     for word in ["card", "overdue-with-finger", "by-face", "agree", "face-unsure"] {
         visit.handle(happening(word, visit.case.sitting), now(), &place);
@@ -518,7 +525,7 @@ fn after_a_failure_the_ladder_of_the_pack_says_what_comes_first() {
 #[test]
 fn going_back_gives_no_new_tries_and_no_way_round_a_suspicion() {
     check(
-        "card overdue by-face agree face-different back by-face agree face-different back by-face agree face-different back by-face new-face appeal",
+        "card overdue by-face agree face-different back by-face agree face-different back by-face agree face-different back by-face appeal",
         expect![[r#"
             card         -> Waiting reading-card, [Find]
             overdue      -> Person overdue-still-open, []
@@ -535,7 +542,6 @@ fn going_back_gives_no_new_tries_and_no_way_round_a_suspicion() {
             face-different -> Judge judge-different, [StopSensors]
             back         -> Person overdue-still-open, []
             by-face      -> Person overdue-still-open, []
-            new-face     -> Person overdue-still-open, []
             appeal       -> Choice appeal-title, []
         "#]],
     );
@@ -586,16 +592,90 @@ fn nothing_due_is_said_and_recorded() {
 #[test]
 fn somebody_who_is_not_on_the_roster_is_recorded_and_told_what_to_do() {
     check(
-        "card unknown by-face new-face done sealed",
+        "card unknown new-face done sealed",
         expect![[r#"
         card         -> Waiting reading-card, [Find]
         unknown      -> Person not-on-roster, []
-        by-face      -> Person not-on-roster, []
         new-face     -> Person not-on-roster, []
         done         -> Saving, [StopSensors, Seal DATA_FIX_NEEDED evidence=0 pictures=0 counted=0]
         sealed       -> Result outcome-data-fix-needed SavedHere, [Print, Send]
     "#]],
     );
+}
+
+#[test]
+fn whoever_is_on_the_list_of_another_site_can_leave_evidence_here() {
+    check(
+        "card unknown by-face agree face-same sealed",
+        expect![[r#"
+        card         -> Waiting reading-card, [Find]
+        unknown      -> Person not-on-roster, []
+        by-face      -> Consent, []
+        agree        -> Face, [WatchFace Verify]
+        face-same    -> Saving, [StopSensors, Seal EVIDENCE_ONLY evidence=1 pictures=2 counted=0]
+        sealed       -> Result outcome-evidence-only SavedHere, [Print, Send]
+    "#]],
+    );
+    let pack = NEI_MENGGU.replace("accepts_other_sites = true", "accepts_other_sites = false");
+    let place = place_with(&pack);
+    let (mut visit, _) = Visit::start("op".into());
+    for word in ["card", "unknown", "by-face"] {
+        visit.handle(happening(word, visit.case.sitting), now(), &place);
+    }
+    assert_eq!(page_name(&visit, &place), "Person not-on-roster", "the rules have to say so");
+}
+
+#[test]
+fn after_the_last_try_of_the_face_a_new_reference_is_offered_with_tries_of_its_own() {
+    check(
+        "card overdue by-face agree face-different again face-different again face-different again new-face agree",
+        expect![[r#"
+            card         -> Waiting reading-card, [Find]
+            overdue      -> Person overdue-still-open, []
+            by-face      -> Consent, []
+            agree        -> Face, [WatchFace Verify]
+            face-different -> Judge judge-different, [StopSensors]
+            again        -> Face, [WatchFace Verify]
+            face-different -> Judge judge-different, [StopSensors]
+            again        -> Face, [WatchFace Verify]
+            face-different -> Judge judge-different, [StopSensors]
+            again        -> Judge judge-different, []
+            new-face     -> Consent, []
+            agree        -> Document document-front (1, 3), [PreviewDocument]
+        "#]],
+    );
+    let place = place_with(&NEI_MENGGU.replace("max_uploads = 3", "max_uploads = 1"));
+    let (mut visit, _) = Visit::start("op".into());
+    for word in
+        ["card", "overdue", "new-face", "agree", "cannot", "cannot", "cannot", "face-unsure"]
+    {
+        visit.handle(happening(word, visit.case.sitting), now(), &place);
+    }
+    let Page::Judge(page) = visit.page(now(), &place) else { panic!("the machine is unsure") };
+    let labels: Vec<Id> = page.buttons.iter().map(|button| button.label).collect();
+    assert!(labels.contains(&Id::TapSendForReview), "the pack allows one picture: {labels:?}");
+}
+
+#[test]
+fn the_packs_say_who_may_appeal_and_when_a_second_person_is_called() {
+    let after = |pack: &str, words: &str| {
+        let place = place_with(pack);
+        let (mut visit, _) = Visit::start("op".into());
+        for word in words.split(' ') {
+            visit.handle(happening(word, visit.case.sitting), now(), &place);
+        }
+        page_name(&visit, &place).split(' ').next().unwrap_or_default().to_owned()
+    };
+    let appeal = "card overdue ways proxy unit-clerk appeal";
+    assert_eq!(after(NEI_MENGGU, appeal), "Person");
+    let unit = NEI_MENGGU.replace("who = [\"operator+supervisor\"]", "who = [\"unit_clerk\"]");
+    assert_eq!(after(&unit, appeal), "Choice");
+    assert_eq!(after(&unit, "card overdue by-face agree face-different appeal"), "Judge");
+    let home = "card overdue ways at-home agree shoot pictured face-same";
+    assert_eq!(after(NEI_MENGGU, home), "Witness");
+    let (before, visit_rule) = NEI_MENGGU.split_once("id = \"home_visit\"").unwrap();
+    let alone = visit_rule.replacen("two_person = true", "two_person = false", 1);
+    assert_eq!(after(&format!("{before}id = \"home_visit\"{alone}"), home), "Saving");
 }
 
 #[test]
@@ -778,23 +858,14 @@ fn somebody_who_acts_for_a_person_can_report_and_ask_but_not_certify() {
     "#]],
     );
     check(
-        "card overdue ways proxy unit-clerk appeal aged pick-sv 1 1 1 1 enter pin-right sealed",
+        "card overdue ways proxy unit-clerk appeal",
         expect![[r#"
             card         -> Waiting reading-card, [Find]
             overdue      -> Person overdue-still-open, []
             ways         -> Choice ways-title, []
             proxy        -> Choice proxy-title, []
             unit-clerk   -> Person overdue-still-open, []
-            appeal       -> Choice appeal-title, []
-            aged         -> Witness, [StopSensors]
-            pick-sv      -> Witness, []
-            1            -> Witness, []
-            1            -> Witness, []
-            1            -> Witness, []
-            1            -> Witness, []
-            enter        -> Witness, [CheckPin { operator: "sv", pin: Pin(…) }]
-            pin-right    -> Saving, [StopSensors, Seal APPEAL_FILED evidence=1 pictures=0 counted=0]
-            sealed       -> Result outcome-appeal-filed SavedHere, [Print, Send]
+            appeal       -> Person overdue-still-open, []
         "#]],
     );
 }
@@ -908,7 +979,7 @@ fn a_visit_is_kept_at_each_step_and_taken_up_by_a_colleague() {
     let (mut visit, effects) = Visit::resume("op2".into(), draft.clone()).unwrap();
     assert_eq!(effects[0], Effect::Restore([6; 16]));
     visit.handle(happening("overdue", Sitting::default()), now(), &place);
-    assert_eq!(visit.case.tries_left_of(Modality::Face), 2, "tries are not given anew");
+    assert_eq!(visit.case.uploads_left(), 2, "tries are not given anew");
     // The documents are not asked for again, and the consent and the colleague are in the record.
     let effects = ["new-face", "agree"]
         .map(|word| visit.handle(happening(word, visit.case.sitting), now(), &place));

@@ -81,11 +81,16 @@ impl Taking {
             }
             Picture::IdInHand => {
                 let seen = faces.map(|engine| engine.observe(frame)).transpose()?;
-                if seen.is_some_and(|seen| seen.face.is_none()) {
+                let face = seen.map(|seen| seen.face);
+                if matches!(face, Some(None)) {
                     return Ok((Some(Id::FaceLook), 0.0));
                 }
-                let shown = document::look(frame).corners.is_some();
-                Ok((blurred.or((!shown).then_some(Id::DocumentShowCard)), worth))
+                let width = face.flatten().map(|face| face.bbox.width);
+                let hint = match document::look(frame).corners {
+                    None => Some(Id::DocumentShowCard),
+                    Some(corners) => width.and_then(|width| arm(&corners, width)),
+                };
+                Ok((blurred.or(hint), worth))
             }
             _ => Ok((blurred.map(|_| Id::FaceHoldStill), worth)),
         }
@@ -246,6 +251,23 @@ fn sharpness(picture: &RgbImage) -> f32 {
     sum as f32 / pixels.len().max(1) as f32
 }
 
+/// What the arm has to do so that the card and the head have a fitting size (R73): a card is half as wide as a head is,
+/// and nearer to the camera it looks larger.
+fn arm(card: &document::Corners, face_width: f32) -> Option<Id> {
+    let sides = (0..4).map(|n| (card[n], card[(n + 1) % 4]));
+    let lengths = sides.map(|((x, y), (to_x, to_y))| (to_x - x).hypot(to_y - y));
+    let ratio = lengths.fold(0.0, f32::max) / face_width.max(1.0);
+    match ratio {
+        ..CARD_OF_HEAD_MIN => Some(Id::DocumentComeCloser),
+        CARD_OF_HEAD_MAX.. => Some(Id::FaceMoveBack),
+        _ => None,
+    }
+}
+
+/// A card that looks narrower than this part of the head has a photo too small to be compared.
+const CARD_OF_HEAD_MIN: f32 = 0.35;
+/// One that looks wider hides the head.
+const CARD_OF_HEAD_MAX: f32 = 2.0;
 /// Good frames of which the best is kept.
 const FRAMES: usize = 3;
 /// How long a document is coached before the best there is goes on to people's eyes.
@@ -299,6 +321,16 @@ mod tests {
         taking.until = Instant::now();
         let step = taking.see(None, wall()).unwrap();
         assert!(matches!(step, Step::NotTaken(Id::DocumentShowCard)));
+    }
+
+    #[test]
+    fn the_card_and_the_head_have_to_have_a_fitting_size() {
+        let card =
+            |width: f32| [(10.0, 10.0), (10.0 + width, 10.0), (10.0 + width, 50.0), (10.0, 50.0)];
+        assert_eq!(arm(&card(60.0), 200.0), Some(Id::DocumentComeCloser));
+        assert_eq!(arm(&card(120.0), 200.0), None);
+        assert_eq!(arm(&card(240.0), 200.0), None);
+        assert_eq!(arm(&card(420.0), 200.0), Some(Id::FaceMoveBack));
     }
 
     #[test]
