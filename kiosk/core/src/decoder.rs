@@ -166,9 +166,9 @@ pub fn decode(
 }
 
 /// The messages that the packs know, for the list that staff pick from. The person's own packs come first.
-pub fn messages(packs: &PackSet, roster: Option<OnRoster<'_>>) -> Vec<String> {
+pub fn messages(packs: &PackSet, roster: Option<OnRoster<'_>>, today: Date) -> Vec<String> {
     let mut texts: Vec<String> = Vec::new();
-    for message in own_first(packs, roster.as_ref()).iter().flat_map(|pack| &pack.messages) {
+    for message in own_first(packs, roster.as_ref(), today).iter().flat_map(|pack| &pack.messages) {
         if !texts.contains(&message.text) {
             texts.push(message.text.clone());
         }
@@ -191,12 +191,12 @@ fn spread(kinds: &[CauseKind]) -> Vec<CauseKind> {
     seen
 }
 
-/// The packs of the person, then all others.
-fn own_first<'p>(packs: &'p PackSet, roster: Option<&OnRoster<'_>>) -> Vec<&'p Pack> {
+/// The packs of the person, then all others, in the editions of the day.
+fn own_first<'p>(packs: &'p PackSet, roster: Option<&OnRoster<'_>>, today: Date) -> Vec<&'p Pack> {
     let own = |pack: &&Pack| {
         roster.is_some_and(|person| person.entitlements.iter().any(|e| e.pack == pack.id))
     };
-    let (mut first, rest): (Vec<&Pack>, Vec<&Pack>) = packs.iter().partition(own);
+    let (mut first, rest): (Vec<&Pack>, Vec<&Pack>) = packs.iter_on(today).partition(own);
     first.extend(rest);
     first
 }
@@ -215,7 +215,7 @@ impl<'a> Facts<'a> {
     /// Causes that the notices name for this message; the union, because they name different ones (C15).
     fn named_causes(&self) -> Vec<CauseKind> {
         let said = plain(self.message);
-        let packs = own_first(self.packs, self.roster.as_ref());
+        let packs = own_first(self.packs, self.roster.as_ref(), self.today);
         let found: Vec<(Fit, &[CauseKind])> =
             packs.iter().filter_map(|pack| best_match(pack, &said)).collect();
         let best = found.iter().map(|(fit, _)| *fit).max();
@@ -231,7 +231,8 @@ impl<'a> Facts<'a> {
     /// Packs that know this message.
     fn packs_of_message(&self) -> Vec<&'a Pack> {
         let said = plain(self.message);
-        self.packs.iter().filter(|pack| best_match(pack, &said).is_some()).collect()
+        let knows = |pack: &&Pack| best_match(pack, &said).is_some();
+        self.packs.iter_on(self.today).filter(knows).collect()
     }
 
     /// Each entitlement with its pack and what is due.
@@ -239,16 +240,15 @@ impl<'a> Facts<'a> {
         let entitlements: &'a [Entitlement] = self.roster.map_or(&[], |person| person.entitlements);
         entitlements
             .iter()
-            .filter_map(|e| self.packs.get(&e.pack).map(|pack| (e, pack)))
+            .filter_map(|e| self.packs.on(&e.pack, self.today).map(|pack| (e, pack)))
             .map(|(e, pack)| (e, pack, pack.assess(e, self.card.birth, self.today, self.doubt)))
             .collect()
     }
 
     /// The pack whose papers and places hold for this person.
     fn home_pack(&self) -> Option<&'a Pack> {
-        let own = self
-            .roster
-            .and_then(|person| person.entitlements.iter().find_map(|e| self.packs.get(&e.pack)));
+        let pack = |e: &Entitlement| self.packs.on(&e.pack, self.today);
+        let own = self.roster.and_then(|person| person.entitlements.iter().find_map(pack));
         own.or_else(|| self.packs_of_message().first().copied())
     }
 

@@ -306,7 +306,7 @@ fn open_here(facts: &Facts<'_>) -> Finding {
         return not_on_roster();
     };
     let known: Vec<_> =
-        person.entitlements.iter().filter_map(|e| facts.packs.get(&e.pack)).collect();
+        person.entitlements.iter().filter_map(|e| facts.packs.on(&e.pack, facts.today)).collect();
     if known.len() < person.entitlements.len() {
         return (
             Possible,

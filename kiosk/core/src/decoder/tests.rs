@@ -367,7 +367,7 @@ fn the_app_of_another_scheme_is_named() {
 
 #[test]
 fn every_message_of_every_pack_has_a_way_out_for_everybody() {
-    for text in messages(crate::policy::tests::all(), None) {
+    for text in messages(crate::policy::tests::all(), None, TODAY) {
         for on_roster in [true, false] {
             let text: &'static str = text.clone().leak();
             let found =

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{Assessment, DueState, Pack, PackFault, PackSet, Words};
 use crate::benefit::{Abode, Entitlement, Group, Method, Stage, Success};
+use crate::calendar::{Anchor, Schedule};
 use crate::moment::Doubt;
 
 /// A pack in the list.
@@ -305,7 +306,8 @@ pub fn explain(pack: &Pack, question: &Question, today: Date) -> Explanation {
     };
     let born = question.born.unwrap_or(OLD_ENOUGH);
     let success = question.by.map(|method| {
-        let next = pack.next_due_after(&entitlement, born, today, method);
+        let before = pack.stand(&entitlement, born, today, Doubt::None);
+        let next = pack.next_if_counted(&before, &entitlement, born, today, method);
         ExplainedSuccess {
             method: method.id(),
             counts: next.is_some(),
@@ -313,6 +315,12 @@ pub fn explain(pack: &Pack, question: &Question, today: Date) -> Explanation {
         }
     });
     let mut found = pack.assess(&entitlement, born, today, question.doubt);
+    let by_birth =
+        matches!(pack.calendar.schedule, Schedule::BirthMonth { anchor: Anchor::Birth, .. });
+    if by_birth && question.born.is_none() {
+        found.why += "（没有给出生日期，按六月推算。）";
+        found.why_en += " (no day of birth is given; June stands in)";
+    }
     if today < pack.valid_from {
         let begins = super::date(pack.valid_from);
         found.why += &format!("（本版策略自{begins}起施行。）");

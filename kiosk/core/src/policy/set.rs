@@ -102,6 +102,17 @@ impl PackSet {
         begun.or(editions.first()).map(Arc::as_ref)
     }
 
+    /// This edition, if it is kept.
+    pub fn edition(&self, id: &str, version: u32) -> Option<&Pack> {
+        let mut editions = self.packs.get(id)?.iter().map(Arc::as_ref);
+        editions.find(|pack| pack.version == version)
+    }
+
+    /// The edition of each that is in force on a day, by name.
+    pub fn iter_on(&self, day: Date) -> impl Iterator<Item = &Pack> {
+        self.packs.keys().filter_map(move |id| self.on(id, day))
+    }
+
     /// The newest edition of each, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Pack> {
         self.packs.values().filter_map(|editions| editions.last().map(Arc::as_ref))

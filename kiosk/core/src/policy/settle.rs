@@ -2,7 +2,7 @@
 
 use jiff::civil::Date;
 
-use super::{Advice, DueState, PackSet, Repeat, Words};
+use super::{Advice, DueState, PackSet, Repeat, Stand, Words};
 use crate::benefit::{Entitlement, Method, Stage, vocabulary};
 use crate::moment::Doubt;
 
@@ -75,16 +75,7 @@ impl PackSet {
         let pack = self.on(&entitlement.pack, on)?;
         let before = pack.stand(entitlement, born, on, Doubt::None);
         let rule = pack.rule_for(entitlement, method);
-        let possible = match before.state {
-            DueState::NotRequired(_) => false,
-            DueState::Done(_) => pack.repeat_by(method) != Repeat::Block,
-            _ => true,
-        };
-        let after = if possible {
-            pack.next_due_from(&before, entitlement, born, on, method)
-        } else {
-            None
-        };
+        let after = pack.next_if_counted(&before, entitlement, born, on, method);
         let was_late = matches!(before.state, DueState::Overdue | DueState::Suspended);
         let early = entitlement.stage == Stage::PreApproval && pack.pre_approval.is_some();
         Some(Settled {
@@ -99,6 +90,29 @@ impl PackSet {
             advice: rule.and_then(|rule| rule.advise),
             resume: (was_late && after.is_some()).then(|| pack.late.words()),
         })
+    }
+}
+
+impl super::Pack {
+    /// Until when the next one is due if this success counts; none where nothing is required, where the period is done
+    /// and takes no second one (C2), and where the method is none.
+    pub(super) fn next_if_counted(
+        &self,
+        before: &Stand,
+        entitlement: &Entitlement,
+        born: Date,
+        on: Date,
+        method: Method,
+    ) -> Option<Date> {
+        let possible = match before.state {
+            DueState::NotRequired(_) => false,
+            DueState::Done(_) => self.repeat_by(method) != Repeat::Block,
+            _ => true,
+        };
+        if !possible {
+            return None;
+        }
+        self.next_due_from(before, entitlement, born, on, method)
     }
 }
 

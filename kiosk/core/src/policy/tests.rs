@@ -407,6 +407,109 @@ fn what_does_not_count_here_settles_nothing() {
     "#]].assert_eq(&explain(pack, &asked, today).to_text());
 }
 
+/// What a success on a day would mean, a method a line.
+fn check_success(pack: &str, question: &Question, today: &str, expect: &Expect) {
+    let pack = all().get(pack).unwrap();
+    let methods = [Method::FaceIdPhoto, Method::FingerprintModel, Method::Phone];
+    let line = |by: Method| {
+        let asked = Question { by: Some(by), ..question.clone() };
+        let found = explain(pack, &asked, today.parse().unwrap()).success.unwrap();
+        format!("{} {} {}\n", found.method, found.counts, found.next.unwrap_or("-".into()))
+    };
+    expect.assert_eq(&methods.map(line).concat());
+}
+
+#[test]
+fn a_success_that_is_none_is_not_said_to_count() {
+    let done = Question { last: Some(Date::constant(2020, 3, 3)), ..Question::default() };
+    check_success(
+        "cn.sn.province.institution_pension",
+        &done,
+        "2020-04-04",
+        &expect![[r#"
+        face_id_photo false -
+        fingerprint_model false -
+        phone false -
+    "#]],
+    );
+    check_success(
+        "cn.nm.region.enterprise_pension",
+        &done,
+        "2020-04-04",
+        &expect![[r#"
+        face_id_photo true 2021-10-31
+        fingerprint_model false -
+        phone true 2021-10-31
+    "#]],
+    );
+    let young = Question { born: Some(Date::constant(1999, 1, 1)), ..Question::default() };
+    check_success(
+        "cn.nm.region.enterprise_pension",
+        &young,
+        "2020-04-04",
+        &expect![[r#"
+        face_id_photo false -
+        fingerprint_model false -
+        phone false -
+    "#]],
+    );
+}
+
+/// A pack with another calendar and nothing but one example, as an agency would write one from its own notice.
+fn with_schedule(schedule: &str, example: &str) -> Result<Pack, Vec<PackFault>> {
+    let (head, rest) = NEI_MENGGU.split_once("[schedule]").unwrap();
+    let (_, rest) = rest.split_once("[[ages]]").unwrap();
+    let (body, _) = rest.split_once("[[examples]]").unwrap();
+    Pack::parse(&format!(
+        "{head}[schedule]\n{schedule}\nrules = [\"R19\"]\n[[ages]]{body}[[examples]]\n{example}\n"
+    ))
+}
+
+#[test]
+fn the_calendars_of_other_cities_can_be_written_and_explained() {
+    let half = with_schedule(
+        "kind = \"half_year\"",
+        "last = \"2024-02-29\"\ntoday = \"2024-06-30\"\nexpect = \"done\"\ndue = \"2024-12-31\"",
+    )
+    .unwrap();
+    let born = with_schedule(
+        "kind = \"birth_month\"\nmonths_before = 1",
+        "born = \"1952-02-29\"\nlast = \"2023-02-10\"\ntoday = \"2024-02-29\"\nexpect = \"due_soon\"\n\
+         due = \"2024-02-29\"",
+    )
+    .unwrap();
+    let told = |pack: &Pack, born: &str, last: &str, today: &str| {
+        let question =
+            Question { born: born.parse().ok(), last: last.parse().ok(), ..Question::default() };
+        let found = explain(pack, &question, today.parse().unwrap());
+        let day = |day: Option<String>| day.unwrap_or("-".into());
+        format!("{} {} {} {}\n", found.state, day(found.opens), day(found.due), found.reason)
+    };
+    let mut all = String::new();
+    all += &told(&half, "1890-01-01", "-", "2024-07-01");
+    all += &told(&half, "-", "2024-12-31", "2024-07-01");
+    all += &told(&born, "1952-02-29", "2024-02-29", "2024-03-01");
+    all += &told(&born, "1952-02-29", "2024-02-29", "2025-03-01");
+    all += &told(&born, "1899-12-31", "-", "2025-12-31");
+    all += &told(&born, "-", "2024-06-01", "2025-05-01");
+    all += &told(&born, "2030-01-01", "-", "2025-05-01");
+    expect![[r#"
+        due 2024-07-01 2024-12-31 每半年认证一次（R19）；请在2024年12月31日前认证。
+        done 2025-01-01 2025-06-30 每半年认证一次（R19）；已于2024年12月31日认证（人脸与已建模型比对），下次最迟2025年6月30日；终端日期存疑，请核对。
+        done 2025-01-01 2025-02-28 每年在出生月份前后认证一次（R19）；已于2024年2月29日认证（人脸与已建模型比对），下次最迟2025年2月28日。
+        overdue 2025-01-01 2025-02-28 每年在出生月份前后认证一次（R19）；已过2025年2月28日，现在仍可认证，认证后恢复发放并补发（R26、C24）。
+        due_soon 2025-11-01 2025-12-31 每年在出生月份前后认证一次（R19）；请在2025年12月31日前认证。
+        due 2025-05-01 2025-06-30 每年在出生月份前后认证一次（R19）；请在2025年6月30日前认证。（没有给出生日期，按六月推算。）
+        not_required - - 未到领取待遇年龄，不需要认证（R8）。
+    "#]].assert_eq(&all);
+    let overridden = with_schedule(
+        "kind = \"half_year\"\n[[schedule.overrides]]\nyear = 2020\nnote = \"n\"\n\
+         windows = [[\"07-01\", \"02-30\"]]",
+        "today = \"2020-08-01\"\nexpect = \"due\"",
+    );
+    assert_eq!(overridden.unwrap_err()[0].code, "wrong-date");
+}
+
 #[test]
 fn a_file_in_another_encoding_is_a_fault_with_its_line() {
     let cut = NEI_MENGGU.find("title = \"").unwrap() + 9;

@@ -250,9 +250,10 @@ impl Case {
         Some((self.review.filter(|review| review.by == by).map(|review| review.since), by))
     }
 
-    /// The packs of this person's benefits.
+    /// The packs of this person's benefits, in the editions that they were assessed by.
     pub(super) fn packs<'p>(&self, place: &'p Place) -> impl Iterator<Item = &'p Pack> {
-        self.assessments.iter().filter_map(|assessment| place.packs.get(&assessment.pack))
+        let edition = |a: &Assessment| place.packs.edition(&a.pack, a.pack_version);
+        self.assessments.iter().filter_map(edition)
     }
 
     /// Whether a certification can be taken: of what is owed, and of what is being reviewed, since an answer may be a no.

@@ -139,7 +139,7 @@ impl Visit {
     }
 
     fn decode(&mut self, index: u16, now: Moment, place: &Place) -> Vec<Effect> {
-        let texts = messages(&self.case, place);
+        let texts = messages(&self.case, now, place);
         let (Some(text), Some(card)) = (texts.get(usize::from(index)), &self.case.card) else {
             return self.rest(Phase::Choosing(Menu::Messages));
         };
@@ -189,7 +189,7 @@ pub(super) fn page(menu: &Menu, case: &Case, now: Moment, place: &Place) -> Choi
             ..reasons(Id::WaysTitle, vec![Id::WaysBody.into()], &[])
         },
         Menu::Messages => Choice {
-            options: message_lines(case, place),
+            options: message_lines(case, now, place),
             ..reasons(Id::MessageTitle, vec![Id::MessageBody.into()], &[])
         },
         Menu::Decoded(decoded) => decoded_page(decoded, case, place),
@@ -296,16 +296,16 @@ fn roster(case: &Case) -> Option<OnRoster<'_>> {
     case.lookup.beneficiary.as_ref().map(OnRoster::from)
 }
 
-fn messages(case: &Case, place: &Place) -> Vec<String> {
-    decoder::messages(&place.packs, roster(case))
+fn messages(case: &Case, now: Moment, place: &Place) -> Vec<String> {
+    decoder::messages(&place.packs, roster(case), now.date())
 }
 
-fn message_lines(case: &Case, place: &Place) -> Vec<Pick> {
+fn message_lines(case: &Case, now: Moment, place: &Place) -> Vec<Pick> {
     let line = |(index, text): (u16, String)| Pick {
         words: Id::Plain.with([Arg::Text(text)]),
         tap: Tap::Message(index),
     };
-    (0..).zip(messages(case, place)).map(line).collect()
+    (0..).zip(messages(case, now, place)).map(line).collect()
 }
 
 /// What was found, and what can be done about it here.

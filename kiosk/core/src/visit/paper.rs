@@ -218,7 +218,7 @@ fn reached_by_phone(case: &Case, outcome: &Outcome, place: &Place) -> Vec<Say> {
 }
 
 fn names_next_date(line: &Settled, place: &Place) -> bool {
-    place.packs.get(&line.pack).is_none_or(|pack| pack.notify.next_date)
+    place.packs.edition(&line.pack, line.pack_version).is_none_or(|pack| pack.notify.next_date)
 }
 
 /// Where a way is open that this terminal does not have.

@@ -657,6 +657,30 @@ fn after_the_last_try_of_the_face_a_new_reference_is_offered_with_tries_of_its_o
 }
 
 #[test]
+fn an_edition_that_has_not_begun_says_nothing_yet() {
+    let next = NEI_MENGGU
+        .replace("version = 3", "version = 4")
+        .replace("valid_from = \"2019-08-01\"", "valid_from = \"2027-01-01\"")
+        .replace("max_uploads = 3", "max_uploads = 1")
+        .replace("tries = 3", "tries = 1")
+        .replace("app_text = \"", "app_text = \"明年的");
+    let editions = [NEI_MENGGU, &next].map(|text| Pack::parse(text).unwrap());
+    let place = Place { packs: PackSet::from_packs(editions), ..place() };
+    let (mut visit, _) = Visit::start("op".into());
+    for word in ["card", "overdue"] {
+        visit.handle(happening(word, visit.case.sitting), now(), &place);
+    }
+    let tries = [visit.case.tries_left_of(Modality::Face), visit.case.uploads_left()];
+    assert_eq!(tries, [3, 3]);
+    for word in ["ways", "message"] {
+        visit.handle(happening(word, visit.case.sitting), now(), &place);
+    }
+    let Page::Choice(page) = visit.page(now(), &place) else { panic!("messages are a list") };
+    let texts = format!("{:?}", page.options);
+    assert!(!page.options.is_empty() && !texts.contains("明年的"), "{texts}");
+}
+
+#[test]
 fn the_packs_say_who_may_appeal_and_when_a_second_person_is_called() {
     let after = |pack: &str, words: &str| {
         let place = place_with(pack);
