@@ -2,18 +2,22 @@
 //! recorder around either, or a replayer of what was recorded.
 //! What the bytes mean is left to the device modules.
 
+pub mod bulk;
 mod capture;
 mod file;
 mod serial;
+mod usb;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub use bulk::BulkLink;
 pub use capture::{Capture, CaptureError, RecordingLink, ReplayLink};
 pub use file::{FileLink, Reports};
 pub use serial::SerialLink;
+pub use usb::{UsbId, UsbLink};
 
 /// A half-duplex byte stream to one device.
 ///
@@ -49,7 +53,8 @@ pub trait Link: Send {
 /// Where a device is, and whether its traffic is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkConfig {
-    /// Device file: `/dev/ttyUSB0`, `/dev/hidraw0`, `/dev/usb/lp0`, or a link to one.
+    /// Device file: `/dev/ttyUSB0`, `/dev/hidraw0`, `/dev/usb/lp0`, `/dev/bus/usb/001/004`, or a
+    /// link to one; or what the device says it is, wherever it is plugged in: `usb:0400:c35a`.
     pub path: PathBuf,
     /// File that receives every byte as capture lines. Only for synthetic subjects:
     /// a capture of a card read holds the whole card.
@@ -76,11 +81,15 @@ impl LinkConfig {
 
     /// The kind of a device file shows in the name the kernel gave it.
     fn open_device(&self, baud_hz: u32) -> Result<Box<dyn Link>, LinkError> {
+        if let Some(id) = UsbId::parse(&self.path) {
+            return Ok(Box::new(UsbLink::open(id, baud_hz)?));
+        }
         let real = std::fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
         let real = real.to_string_lossy();
         let reports = match () {
             () if real.starts_with("/dev/hidraw") => Reports::Hid,
             () if real.starts_with("/dev/usb/lp") => Reports::None,
+            () if real.starts_with(usb::BARE) => return Ok(Box::new(BulkLink::open(&self.path)?)),
             () => return Ok(Box::new(SerialLink::open(&self.path, baud_hz)?)),
         };
         Ok(Box::new(FileLink::open(&self.path, reports)?))

@@ -20,7 +20,7 @@ export RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-co
 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
 -Cllvm-args=-sanitizer-coverage-trace-compares"
 cd "$here"
-cargo +nightly build --release --target "$host"
+cargo build --release --target "$host"
 
 mkdir -p "$out"
 [ $# -gt 0 ] || set -- $(cd targets && ls -- *.rs | sed 's/\.rs$//')
