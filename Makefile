@@ -41,7 +41,7 @@ build: setup
 bench: build
 	tests/bench/run.sh
 
-# The fault scripts run optimised: unoptimised they take hours. Fuzzing needs the nightly toolchain and two and a half hours.
+# The fault scripts run optimised: unoptimised they take hours. Fuzzing takes ten minutes a target, JOBS of them at once.
 nightly: setup
 	CACHE=$(CACHE) DEVICE_FAULT_SCRIPTS=10000 cargo test --release -p device-sim --test counter -- --nocapture
 	CACHE=$(CACHE) tests/fuzz/run.sh $(FUZZ_SECONDS)
