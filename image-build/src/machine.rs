@@ -252,7 +252,8 @@ pub fn copy_of(disk: &Path, folder: &Path) -> Result<PathBuf, Fault> {
 }
 
 fn plug(qemu: &mut std::process::Command, shop: &Workshop, ports: &Ports) {
-    let kinds = ["pci-serial", "pci-serial", "usb-serial,bus=usb.0"];
+    // Fingerprints are many bytes; a 16550 takes them one by one, which takes an emulated processor too long.
+    let kinds = ["pci-serial", "usb-serial,bus=usb.0,port=1", "usb-serial,bus=usb.0,port=2"];
     for (i, (port, kind)) in ports.serial.iter().zip(kinds).enumerate() {
         let Some(port) = port else { continue };
         qemu.arg("-chardev").arg(format!("serial,id=port{i},path={}", port.display()));
@@ -290,7 +291,7 @@ fn connect(socket: &Path, mut child: Child) -> Result<(Child, UnixStream), Fault
 const U_BOOT: &str = "/usr/lib/u-boot/qemu_arm64/u-boot.bin";
 /// QEMU's absolute axes end here.
 const ABS_MAX: u32 = 0x7fff;
-const POLL: Duration = Duration::from_millis(200);
+const POLL: Duration = Duration::from_millis(500);
 const LOOKS_MAX: u32 = 8;
 const LOOK_AGAIN: Duration = Duration::from_secs(3);
 const TOUCH: Duration = Duration::from_millis(120);

@@ -70,7 +70,8 @@ impl Scene {
         let ptys = folder.join("devices");
         make(&ptys)?;
         simulate.arg("--dir").arg(&ptys).args(["--seed", "1", "--people", "8"]);
-        simulate.arg("--until-stdin-closes");
+        // The emulated processor is slow enough.
+        simulate.args(["--fast", "--until-stdin-closes"]);
         let children = vec![
             start(&mut serve, &folder.join("authority.log"))?,
             start(&mut simulate, &folder.join("device-sim.log"))?,

@@ -5,6 +5,7 @@ mod boot;
 mod update;
 mod visit;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -32,6 +33,11 @@ pub enum Part {
 /// Builds what is not there, then tries the parts in this order.
 pub fn trial(order: &Order, programs: &Path, parts: &[Part]) -> Result<(), Fault> {
     let built = image(order)?;
+    let size = fs::metadata(&built.bundle).map_err(|e| Fault::read(&built.bundle, e))?.len();
+    say(&format!("the update is {:.1} MB", size as f64 / 1e6));
+    if size > BUNDLE_MAX {
+        return Err(Fault::TooLarge("the update".into(), size, BUNDLE_MAX));
+    }
     let shop = Workshop::open(&order.cache)?;
     let trial = Trial { shop, order: order.clone(), programs: programs.into(), built };
     for part in parts {
@@ -104,6 +110,8 @@ impl Counter<'_> {
     }
 }
 
+/// Issue 6: fonts, networks and packs included.
+const BUNDLE_MAX: u64 = 250_000_000;
 /// As the variant `qemu` says.
 const SCREEN: (u32, u32) = (800, 480);
 /// An emulated machine on a busy one is slow.
