@@ -117,6 +117,8 @@ impl Painter {
 
 fn header(header: &Header) -> HeaderItem {
     let (delivery, delivery_tone) = match (header.held, header.waiting) {
+        // A terminal that belongs to no site yet has nothing that could be delivered.
+        (0, 0) if header.site.is_empty() => (Words::default(), Tone::Good),
         (0, 0) => (chrome_words("ui-all-delivered", &[]), Tone::Good),
         (0, waiting) => (chrome_words("ui-waiting", &[Arg::Number(waiting.into())]), Tone::Waiting),
         (held, _) => (chrome_words("ui-held", &[Arg::Number(held.into())]), Tone::Stopped),
@@ -215,9 +217,10 @@ fn page_item(page: &Page) -> (PageKind, PageItem) {
 }
 
 fn sign_in(page: &SignIn) -> PageItem {
+    let sets_up = page.title == Some(Id::SetupCode);
     PageItem {
         title: plain(page.title.unwrap_or(Id::SignIn)),
-        prompt: if page.title == Some(Id::SetupCode) {
+        prompt: if sets_up {
             plain(Id::SetupCodeHint)
         } else if page.picked.is_some() {
             plain(Id::EnterPin)
@@ -226,6 +229,7 @@ fn sign_in(page: &SignIn) -> PageItem {
         },
         pad_open: page.picked.is_some(),
         n_digits: page.n_digits.into(),
+        n_places: if sets_up { SETUP_DIGITS } else { PIN_DIGITS },
         has_notice: page.notice.is_some(),
         notice: page.notice.as_ref().map(words).unwrap_or_default(),
         ..PageItem::default()
@@ -624,6 +628,9 @@ const PICKS: usize = 8;
 const PICKS_COMPACT: usize = 4;
 /// Operators that fit beside the pad at 800x480.
 const OPERATORS_COMPACT: usize = 6;
+/// Places that a pad shows before anything is typed: of a set-up code, and of a PIN, which has six as a rule.
+const SETUP_DIGITS: i32 = 10;
+const PIN_DIGITS: i32 = 6;
 
 #[cfg(test)]
 mod tests {
