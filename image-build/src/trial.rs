@@ -15,11 +15,14 @@ use clap::ValueEnum;
 use crate::fault::Fault;
 use crate::image::{Image, Order, as_built, image};
 use crate::machine::{Machine, Ports, copy_of};
-use crate::workshop::{Workshop, say};
+use crate::tree::sum_file;
+use crate::workshop::{Workshop, remove, say};
 
 /// What is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Part {
+    /// Packs everything a second time: the same root hash.
+    Twice,
     /// Boots to the first screen.
     Screen,
     /// Boot time against the same kernel with an empty init.
@@ -43,6 +46,7 @@ pub fn trial(order: &Order, programs: &Path, parts: &[Part]) -> Result<(), Fault
     for part in parts {
         say(&format!("trial: {part:?}"));
         match part {
+            Part::Twice => trial.twice()?,
             Part::Screen => trial.screen()?,
             Part::Boot => trial.boot()?,
             Part::Visit => trial.visit()?,
@@ -70,6 +74,21 @@ struct Trial {
 }
 
 impl Trial {
+    /// The program is not compiled a second time; all that is done with it is.
+    fn twice(&self) -> Result<(), Fault> {
+        let before = sum_file(&self.built.slot)?;
+        let folder = self.shop.path(&self.order.variant);
+        for made in ["initrd", "staged", &format!("{}/root", self.order.release.version)] {
+            remove(&folder.join(made))?;
+        }
+        let again = image(&self.order)?;
+        say(&format!("root hashes {} and {}", self.built.hash, again.hash));
+        if again.hash == self.built.hash && sum_file(&again.slot)? == before {
+            return Ok(());
+        }
+        Err(Fault::Tool("two builds of the same inputs are not the same".into()))
+    }
+
     /// A machine of this part in a folder of its own.
     fn switch_on(&self, part: &str, disk: &Path, ports: &Ports) -> Result<Counter<'_>, Fault> {
         let folder = self.shop.path("trial").join(part);
