@@ -1,6 +1,10 @@
 //! `kiosk devices` and `kiosk selftest` as somebody at a keyboard uses them, on the simulated counter: a fault becomes
 //! a capture that plays back the same, and the morning check says what is wrong and what to do.
 
+#[path = "../drivers/tests/devices/virtual_card.rs"]
+#[expect(dead_code, reason = "this card is never read to its end here")]
+mod virtual_card;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -12,6 +16,8 @@ use kiosk_tests::demo::Demo;
 use kiosk_tests::process::wait_until;
 use kiosk_tests::{is_set_up, program};
 use serde_json::{Value, json};
+
+use virtual_card::{Inserted, Trouble, VirtualCard};
 
 #[test]
 fn a_recorded_card_read_plays_back_with_the_same_answer() {
@@ -169,6 +175,7 @@ fn every_kind_of_device_is_checked_and_each_fault_has_its_code_and_its_words() {
         "photo-decoder ok",
         "social-card social-card-service-away|social-card-reader-unplugged",
         "fingerprint finger-reader-plugin-missing",
+        "document-camera camera-unplugged",
         "printer ok",
         "panel panel-unplugged|panel-line-missing",
         "customer-display customer-display-unplugged",
@@ -192,6 +199,35 @@ fn every_kind_of_device_is_checked_and_each_fault_has_its_code_and_its_words() {
     let text = counter.run_selftest(&["customer-display"]);
     let text = String::from_utf8_lossy(&text.stdout);
     assert!(text.starts_with("✗ 客显屏 customer display：") && text.contains("    → 请"), "{text}");
+}
+
+/// A port that is no path is a device on USB, wherever it is plugged in.
+#[test]
+fn a_card_reader_that_is_named_by_what_it_is_and_is_not_there_is_told() {
+    let counter = Counter::start();
+    let port = counter.device("id-card").display().to_string();
+    let settings = fs::read_to_string(counter.settings()).unwrap();
+    fs::write(counter.settings(), settings.replace(&port, "usb:0400:c35a")).unwrap();
+    let (report, ended_well) = counter.selftest(&["id-card"]);
+    assert!(!ended_well);
+    assert_eq!(codes(&report), ["id-card id-card-reader-unplugged"]);
+}
+
+/// Ten minutes of silence are told as what they are, and nobody waits for their end.
+#[test]
+fn a_device_that_says_nothing_is_told_and_not_waited_for() {
+    let counter = Counter::start();
+    for order in ["id-card", "fingerprint", "printer"] {
+        counter.order(&format!("SILENCE {order} 600000"));
+    }
+    let (report, ended_well) = counter.selftest(&[]);
+    assert!(!ended_well);
+    for device in report["devices"].as_array().unwrap() {
+        let serial = ["id-card", "fingerprint", "printer"].iter().any(|of| device["device"] == *of);
+        let code = device["code"].as_str().unwrap();
+        let told = code.ends_with("-silent") || code == "check-too-late";
+        assert!(!serial || told, "{device}");
+    }
 }
 
 #[test]
@@ -240,6 +276,131 @@ fn a_running_kiosk_tells_what_is_missing_and_finds_again_what_was_pulled_out() {
     assert!(fs::metadata(at("played.raw")).unwrap().len() > 1_000, "a prompt was played");
 }
 
+/// A scanner whose maker's library was built here, through the plug-in that is shipped.
+#[test]
+fn the_morning_check_asks_a_maker_s_scanner_through_our_plug_in() {
+    let counter = Counter::start();
+    let library = counter.device("libvendor.so");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../drivers/tests/devices/libraries");
+    let built = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-w", "-DLIVESCAN", "-o"])
+        .arg(&library)
+        .arg(Path::new(source).join("stand_in_livescan.c"))
+        .arg("-lm")
+        .status();
+    if !built.is_ok_and(|status| status.success()) {
+        return eprintln!("skipped: no C compiler here, so no maker's library to try");
+    }
+    let port = counter.device("fingerprint").display().to_string();
+    let plugin = program("livescan-plugin").display().to_string();
+    let livescan = format!("[fingerprint.livescan]\ncommand = [{plugin:?}, {library:?}]");
+    let settings = fs::read_to_string(counter.settings()).unwrap();
+    let with_port = format!("[fingerprint]\n            port = \"{port}\"");
+    assert!(settings.contains(&with_port));
+    fs::write(counter.settings(), settings.replace(&with_port, &livescan)).unwrap();
+    for (glass, code) in [("n", "ok"), ("f", "finger-reader-glass-not-empty")] {
+        fs::write(counter.device("glass"), glass).unwrap();
+        let (report, _) = counter.selftest(&["fingerprint"]);
+        assert_eq!(codes(&report), [format!("fingerprint {code}")]);
+        assert_eq!(report["devices"][0]["facts"]["size"], "256x360");
+    }
+}
+
+/// The running program, the real PC/SC service and a virtual reader, where nobody else is.
+#[test]
+fn a_running_kiosk_reads_cards_through_the_real_service_and_outlives_it() {
+    if !is_set_up() {
+        return;
+    }
+    if std::env::var_os(INSIDE).is_none() {
+        return in_a_network_of_its_own(
+            "a_running_kiosk_reads_cards_through_the_real_service_and_outlives_it",
+        );
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("more.toml"), "[social_card]\nreader = \"Virtual PCD 00 00\"\n").unwrap();
+    let service = Service::start(folder.path());
+    let other = VirtualCard { has_application: false, ..VirtualCard::wang() };
+    let card = Inserted::new(other, Trouble::None).unwrap();
+    let demo = Demo { out: at("out"), seed: 5, visits: 2, settings: Some(at("more.toml")) };
+    let running = demo.start();
+    let told = |line: &str| {
+        wait_until(line, || fs::read_to_string(demo.log()).unwrap_or_default().contains(line));
+    };
+    told("reading=\"social-card-other\"");
+    drop((card, service));
+    told("trouble device=\"device-social-card\" code=\"err-social-reader-silent\"");
+    let _service = Service::start(folder.path());
+    told("works device=\"device-social-card\"");
+    running.end_well();
+}
+
+/// The PC/SC service with the virtual reader.
+struct Service(Child);
+
+impl Service {
+    fn start(folder: &Path) -> Self {
+        let settings = folder.join("reader.conf.d");
+        fs::create_dir_all(&settings).unwrap();
+        let (name, port) = ("FRIENDLYNAME \"Virtual PCD\"", virtual_card::PORT);
+        let reader = format!(
+            "{name}\nDEVICENAME /dev/null:0x{port:X}\nLIBPATH {DRIVER}\nCHANNELID 0x{port:X}\n"
+        );
+        fs::write(settings.join("reader"), reader).unwrap();
+        let mut child = Command::new(SERVICE)
+            .args(["--foreground", "--info", "--config"])
+            .arg(&settings)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        assert!(log.any(|line| line.contains("daemon ready")), "the service ended");
+        // It must be able to go on writing.
+        std::thread::spawn(move || log.for_each(drop));
+        wait_until("the service listens", || UnixStream::connect(SOCKET).is_ok());
+        Self(child)
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+        let _ = fs::remove_file(SOCKET);
+        let _ = fs::remove_file("/run/pcscd/pcscd.pid");
+    }
+}
+
+/// Runs one test again in a network of its own, since the virtual reader listens for anybody, and with a `/run` of its
+/// own, where the service keeps its socket.
+fn in_a_network_of_its_own(test: &str) {
+    for file in [SERVICE, DRIVER] {
+        if !Path::new(file).is_file() {
+            return eprintln!("skipped: {file} is not installed");
+        }
+    }
+    let enter = "ip link set lo up && mount -t tmpfs tmpfs /run && mkdir /run/pcscd";
+    let unshare = |command: &str, own: PathBuf| {
+        let mut unshare = Command::new("unshare");
+        unshare.args(["--map-root-user", "--net", "--mount", "--kill-child", "sh", "-c", command]);
+        unshare.arg(own);
+        unshare
+    };
+    let allowed = unshare(enter, "true".into()).output();
+    if !allowed.is_ok_and(|output| output.status.success()) {
+        return eprintln!("skipped: no right to a network namespace here");
+    }
+    let own = std::env::current_exe().unwrap();
+    let inside = format!("{enter} && exec \"$0\" --exact {test} --nocapture");
+    assert!(unshare(&inside, own).env(INSIDE, "1").status().unwrap().success());
+}
+
+const INSIDE: &str = "KIOSK_DEVICES_INSIDE";
+const SOCKET: &str = "/run/pcscd/pcscd.comm";
+const SERVICE: &str = "/usr/sbin/pcscd";
+const DRIVER: &str = "/usr/lib/pcsc/drivers/serial/libifdvpcd.so";
+
 /// A second of sound, 8 kHz, 16 bits.
 fn record_prompt(file: &Path) {
     let samples: Vec<u8> = (0..8000_i16).flat_map(|n| (n % 40 * 200).to_le_bytes()).collect();
@@ -260,6 +421,8 @@ const MORE_DEVICES: &str = r#"
     reader = "no reader of this name"
     [fingerprint.livescan]
     command = ["no-such-plugin-here"]
+    [document_camera]
+    device = "no-such-camera"
     [panel]
     card_lamp = { name = "NO-SUCH-LINE" }
     [customer_display.ssd1306]

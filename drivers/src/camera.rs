@@ -7,7 +7,7 @@ pub mod v4l;
 
 use std::fmt;
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use image::RgbImage;
 
@@ -24,6 +24,8 @@ pub struct Frame {
     pub image: RgbImage,
     /// When it was taken, in milliseconds of the monotonic clock of the camera's source.
     pub captured_ms: u64,
+    /// From the picture to this frame, decoded and upright; unknown for a source without a clock of its own.
+    pub latency: Option<Duration>,
     /// Counts the frames since the camera was opened first; gaps are frames not asked for.
     pub index: u64,
 }

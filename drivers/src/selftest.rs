@@ -126,6 +126,9 @@ pub fn camera(camera: &mut dyn Camera) -> Checked {
         let frame = last.expect("at least one frame is taken");
         let (width, height) = frame.image.dimensions();
         facts.push(("size", format!("{width}x{height}")));
+        if let Some(latency) = frame.latency {
+            facts.push(("latency", format!("{} ms", latency.as_millis())));
+        }
         let samples = frame.image.as_raw();
         let sum: u64 = samples.iter().map(|s| u64::from(*s)).sum();
         let mean = sum / samples.len().max(1) as u64;
@@ -535,6 +538,7 @@ mod tests {
             Ok(Frame {
                 image: RgbImage::from_pixel(4, 4, Rgb([grey; 3])),
                 captured_ms: 0,
+                latency: None,
                 index: 0,
             })
         }

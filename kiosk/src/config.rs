@@ -30,6 +30,8 @@ pub struct Config {
     pub printer: Option<PrinterConfig>,
     /// The camera that sees the person.
     pub camera: Option<CameraConfig>,
+    /// The camera that sees papers on the desk; without it they are held before the other one.
+    pub document_camera: Option<CameraConfig>,
     /// The reader for social-security cards.
     pub social_card: Option<SocialCardConfig>,
     /// The voice.
@@ -216,10 +218,12 @@ impl Config {
         if self.power.critical_percent >= self.power.low_percent {
             return Err("[power] critical_percent is not below low_percent".into());
         }
-        if let Some(camera) = &self.camera
-            && Rotation::from_degrees(camera.rotation).is_none()
+        for (name, camera) in [("camera", &self.camera), ("document_camera", &self.document_camera)]
         {
-            return Err("[camera] rotation is none of 0, 90, 180, 270".into());
+            let rotation = camera.as_ref().map_or(0, |camera| camera.rotation);
+            if Rotation::from_degrees(rotation).is_none() {
+                return Err(format!("[{name}] rotation is none of 0, 90, 180, 270"));
+            }
         }
         if let Some(panel) = &self.panel {
             panel.settings().check().map_err(|problem| format!("[panel]: {problem}"))?;

@@ -14,7 +14,8 @@ use drivers::camera::{Rotation, v4l};
 use drivers::clock::ClockWatch;
 use drivers::power::PowerWatch;
 use image::RgbImage;
-use kiosk_core::event::{Effect, Event, SealOrder};
+use kiosk_core::event::{CardEvent, Effect, Event, SealOrder};
+use kiosk_core::identity::CardIdentity;
 use kiosk_core::lists::Ask;
 use kiosk_core::message::Id;
 use kiosk_core::moment::Doubt;
@@ -44,7 +45,7 @@ use crate::rooms::roster::lists::{Kind, Lists};
 use crate::rooms::{Awaited, Borrowed, Loan, guide};
 use crate::rooms::{card, customer, face, finger, keep, panel, paper, roster, send, social};
 use crate::rooms::{voice, watch};
-use crate::tray::SharedTray;
+use crate::tray::{SharedTray, Tray};
 use crate::vault::{Provisioned, Vault, VaultError};
 use crate::watchdog::Watchdog;
 
@@ -66,6 +67,8 @@ pub struct Outside {
     pub ids: Ids,
     /// Opens the camera.
     pub open_camera: OpenCamera,
+    /// The camera for papers, where there is another one for them.
+    pub open_document_camera: Option<OpenCamera>,
 }
 
 /// Why the terminal cannot start.
@@ -103,6 +106,7 @@ pub struct Shell {
     shown: Option<View>,
     shelf: Shelf,
     awaited: Awaited,
+    ids: Ids,
     /// The record on the slip, for the customer's display.
     printed: Option<RecordId>,
     case_is_open: bool,
@@ -175,6 +179,7 @@ impl Shell {
             teller: &teller,
             awaited: &awaited,
         };
+        let ids = outside.ids.clone();
         let orders = open_rooms(&mut rooms, &house, outside)?;
         let mut shell = Self {
             terminal: Terminal::new(place),
@@ -192,6 +197,7 @@ impl Shell {
             shown: None,
             shelf,
             awaited,
+            ids,
             printed: None,
             case_is_open: false,
             checking: Arc::default(),
@@ -324,6 +330,9 @@ impl Shell {
                 order(self.orders.card.as_ref(), card::Order::Await);
                 order(self.orders.social.as_ref(), social::Order::Await);
             }
+            Effect::ReadWithPin(pin) => {
+                order(self.orders.social.as_ref(), social::Order::TryPin(pin));
+            }
             Effect::Find(number) => {
                 let lookup = roster::find(&self.vault, &self.tray, &number);
                 self.teller.event(Event::Found(Box::new(lookup)));
@@ -340,7 +349,11 @@ impl Shell {
                     self.teller.event(Event::Finger(sitting, failed));
                 }
             },
-            Effect::PreviewDocument => order(Some(&self.orders.face), face::Order::Preview),
+            Effect::PreviewDocument => {
+                let is_held = matches!(&self.terminal.view().page, Page::Document(page)
+                    if page.which == Id::DocumentInHand);
+                order(Some(&self.orders.face), face::Order::Preview { is_held });
+            }
             Effect::TakeDocument(sitting, role) => {
                 order(Some(&self.orders.face), face::Order::Take(sitting, role));
             }
@@ -363,11 +376,13 @@ impl Shell {
             Effect::ListVillages => self.list_villages(),
             Effect::OpenPerson(number) => {
                 if let Some(card) = roster::open(&self.vault, &number) {
-                    order(self.orders.card.as_ref(), card::Order::Open(Box::new(card)));
+                    self.open_person(card);
                 }
             }
             Effect::Forget => {
                 self.printed = None;
+                // Whoever lays a card now is served when somebody has signed in, and asks for it.
+                self.awaited.take();
                 self.tray.clear();
             }
             Effect::Print(slip) => {
@@ -384,6 +399,15 @@ impl Shell {
             Effect::CheckDevices => self.check_devices(),
             Effect::PowerDown => self.power_down(),
         }
+    }
+
+    /// Somebody known from the roster, as if their card had been read; a terminal without a card reader can do it too.
+    fn open_person(&mut self, card: CardIdentity) {
+        self.awaited.take();
+        let (visit, record) = self.ids.visit_and_record();
+        *self.tray.open() = Tray { visit, ..Tray::default() };
+        let card = Box::new(card);
+        self.teller.event(Event::Card(CardEvent::Read { card, visit, record }));
     }
 
     /// Every room lends its device to the check, and has it back when that is over. Whoever asks meanwhile hears of the
@@ -667,8 +691,8 @@ fn open_rooms(
         clock: outside.clock.clone(),
         teller: teller.clone(),
     };
-    let face =
-        face::FaceRoom::new(outside.open_camera, models.clone(), teller.clone(), tray.clone());
+    let eyes = face::Eyes::new(outside.open_camera, outside.open_document_camera);
+    let face = face::FaceRoom::new(eyes, models.clone(), teller.clone(), tray.clone());
     let ids = outside.ids;
     let social = config.social_card.clone().map(|social| {
         let (teller, tray, ids) = (teller.clone(), tray.clone(), ids.clone());

@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::happening::Happening;
 use crate::ids::Ids;
+use crate::rooms::face::OpenCamera;
 use crate::setup;
 use crate::shell::{Display, Outside, Shell, real_camera};
 use crate::watchdog::Watchdog;
@@ -25,11 +26,13 @@ pub fn run(file: &Path) -> Result<(), Box<dyn Error>> {
     }
     let config = Config::read(file)?;
     let clock = Clock::system();
-    let camera = config.camera.clone();
+    let (camera, documents) = (config.camera.clone(), config.document_camera.clone());
     let outside = Outside {
         ids: Ids::random(clock.clone()),
         clock,
         open_camera: Box::new(move || real_camera(camera.as_ref())),
+        open_document_camera: documents
+            .map(|camera| Box::new(move || real_camera(Some(&camera))) as OpenCamera),
     };
     let mut shell = Shell::start(config, outside)?;
     let screen = Screen::window()?;

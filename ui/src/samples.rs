@@ -16,6 +16,8 @@ pub(crate) fn all() -> Vec<(&'static str, View)> {
         ("sign-in-wrong", sign_in(Some("02"), 0, Some(Id::PinWrong))),
         ("sign-in-many", sign_in_many()),
         ("waiting", waiting(Id::LayCard, None)),
+        ("card-pin", card_pin(3, None)),
+        ("card-pin-wrong", card_pin(0, Some(Id::CardPinWrong.with([Arg::Number(2)])))),
         ("waiting-trouble", waiting(Id::LayCard, Some(Id::ErrCardUnverifiable))),
         ("waiting-reading", waiting(Id::ReadingCard, None)),
         ("person", person_due()),
@@ -150,6 +152,17 @@ fn witness() -> View {
         n_digits: 4,
         notice: Some(Id::WitnessIsOperator.into()),
         buttons: vec![button(Id::TapBack, Tap::Back)],
+    }))
+}
+
+fn card_pin(n_digits: u8, notice: Option<Say>) -> View {
+    with(Page::Witness(SignIn {
+        title: Some(Id::CardPinTitle),
+        picked: Some(String::new()),
+        n_digits,
+        notice,
+        buttons: vec![button(Id::TapBack, Tap::Back)],
+        ..SignIn::default()
     }))
 }
 

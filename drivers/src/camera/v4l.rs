@@ -75,11 +75,11 @@ impl Camera for V4lCamera {
                 was_damaged = true;
                 continue;
             };
-            return Ok(Frame {
-                image: pixels::rotate(rgb, self.rotation),
-                captured_ms: raw.captured_ms,
-                index: raw.index,
-            });
+            let image = pixels::rotate(rgb, self.rotation);
+            let latency = Duration::from_millis(monotonic_ms().saturating_sub(raw.captured_ms));
+            // Some drivers stamp frames with another clock, or not at all.
+            let latency = (latency < LATENCY_MAX).then_some(latency);
+            return Ok(Frame { image, captured_ms: raw.captured_ms, latency, index: raw.index });
         }
     }
 }
@@ -175,6 +175,16 @@ impl Drop for V4lSource {
         // camera does that is being pulled out.
         let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(stream)));
     }
+}
+
+/// The clock that the kernel stamps frames with.
+#[expect(unsafe_code, reason = "the standard library does not say what its instants are since")]
+fn monotonic_ms() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the structure is alive, and the kernel knows this clock everywhere.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
+    let (s, ns) = (u64::try_from(now.tv_sec), u64::try_from(now.tv_nsec));
+    s.unwrap_or(0) * 1000 + ns.unwrap_or(0) / 1_000_000
 }
 
 fn modes(device: &Device) -> io::Result<Vec<Mode>> {
@@ -276,12 +286,19 @@ const FACE_CONTROLS: &[(u32, Wish)] = &[
     (0x0098_091c, Wish::Middle),
 ];
 const BUFFERS: u32 = 4;
+/// No frame that was taken while somebody waited for it is older.
+const LATENCY_MAX: Duration = Duration::from_secs(10);
 const FRAMES_PER_S_ENOUGH: u32 = 15;
 const TIMING: Timing = Timing { stall: Duration::from_secs(2), reopen: Duration::from_secs(1) };
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::VecDeque;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::{Arc, Mutex};
+    use std::thread;
+
     use PixelFormat::{Mjpeg, Nv12, Yuyv};
 
     #[test]
@@ -320,6 +337,130 @@ mod tests {
         };
         assert!(told);
     }
+
+    /// One turn of a camera that a test plays.
+    #[derive(Clone, Copy)]
+    enum Turn {
+        Frame,
+        Damaged,
+        Fails(io::ErrorKind),
+        Absent,
+        NoFormat,
+    }
+
+    /// What a camera does, one turn each time somebody has looked; good frames when the turns are over.
+    #[derive(Default)]
+    struct Stage {
+        turns: Mutex<VecDeque<Turn>>,
+        was_looked_at: AtomicBool,
+        is_over: AtomicBool,
+    }
+
+    impl Stage {
+        fn turn(&self) -> Turn {
+            while !self.was_looked_at.swap(false, Ordering::AcqRel) {
+                if self.is_over.load(Ordering::Acquire) {
+                    return Turn::Absent;
+                }
+                thread::yield_now();
+            }
+            self.turns.lock().unwrap().pop_front().unwrap_or(Turn::Frame)
+        }
+
+        fn is_next(&self, is_it: impl Fn(&Turn) -> bool) -> bool {
+            self.turns.lock().unwrap().front().is_some_and(is_it)
+        }
+    }
+
+    struct Played(Arc<Stage>);
+
+    impl Source for Played {
+        fn next(&mut self, _patience: Duration) -> io::Result<RawFrame> {
+            let bytes = match self.0.turn() {
+                Turn::Frame => vec![128; 16 * 2],
+                Turn::Damaged => vec![128; 7],
+                Turn::Fails(kind) => return Err(kind.into()),
+                Turn::Absent | Turn::NoFormat => return Err(io::ErrorKind::NotConnected.into()),
+            };
+            let captured_ms = monotonic_ms().saturating_sub(30);
+            let (format, width, height, stride, index) = (Yuyv, 4, 4, 8, 0);
+            Ok(RawFrame { format, width, height, stride, bytes, captured_ms, index })
+        }
+    }
+
+    fn played(stage: &Arc<Stage>) -> V4lCamera {
+        let stage = Arc::clone(stage);
+        let open = move || match () {
+            () if stage.is_next(|turn| matches!(turn, Turn::Absent)) => {
+                stage.turn();
+                Err(CameraError::Unplugged(io::ErrorKind::NotConnected.into()))
+            }
+            () if stage.is_next(|turn| matches!(turn, Turn::NoFormat)) => {
+                stage.turn();
+                Err(CameraError::NoFormat)
+            }
+            () => Ok(Played(Arc::clone(&stage))),
+        };
+        let timing = Timing { stall: Duration::from_secs(60), reopen: Duration::from_millis(1) };
+        V4lCamera { pump: Pump::start(open, timing), rotation: Rotation::None }
+    }
+
+    #[test]
+    fn every_fault_of_the_camera_is_survived() {
+        use io::ErrorKind::{NotConnected, TimedOut};
+        let mut table = format!("{:<26}{:<32}recovered\n", "camera", "told");
+        for (fault, turns) in [
+            ("none", vec![]),
+            ("not there at the start", vec![Turn::Absent; 3]),
+            ("pulled while it runs", vec![Turn::Frame, Turn::Fails(NotConnected), Turn::Absent]),
+            ("gives no frame for long", vec![Turn::Frame, Turn::Fails(TimedOut)]),
+            ("gives no format we read", vec![Turn::NoFormat]),
+            ("one frame is cut", vec![Turn::Damaged]),
+            ("every frame is cut", vec![Turn::Damaged; 40]),
+            ("stalls again and again", [Turn::Fails(TimedOut), Turn::Frame].repeat(5)),
+        ] {
+            let (told, is_back) = watch(turns);
+            let recovered = if is_back { "yes" } else { "NO" };
+            table += &format!("{fault:<26}{:<32}{recovered}\n", told.join(" "));
+        }
+        eprintln!("{table}");
+        for row in table.lines().skip(1) {
+            assert!(row.ends_with("yes"), "{row}");
+        }
+        for told in ["camera-unplugged", "camera-stalled", "camera-no-format", "camera-damaged"] {
+            assert!(table.contains(told), "{told} never came up");
+        }
+    }
+
+    /// Looks until all turns were played and four frames came after them; what was told, and whether they came.
+    fn watch(turns: Vec<Turn>) -> (Vec<&'static str>, bool) {
+        // Whoever does not wait hears of a stall whenever the next frame is not there yet.
+        let stalls = turns.iter().any(|turn| matches!(turn, Turn::Fails(io::ErrorKind::TimedOut)));
+        let stage = Arc::new(Stage { turns: Mutex::new(turns.into()), ..Stage::default() });
+        let mut camera = played(&stage);
+        let (mut told, mut n_frames) = (Vec::new(), 0);
+        for _ in 0..LOOKS_MAX {
+            match camera.latest(Instant::now()) {
+                Ok(frame) => {
+                    let latency = frame.latency.expect("the clock of the kernel");
+                    assert!(latency >= Duration::from_millis(30), "{latency:?}");
+                    n_frames += u32::from(stage.is_next(|_| true)) ^ 1;
+                }
+                Err(CameraError::Stalled) if !stalls => {}
+                Err(error) if !told.contains(&error.code()) => told.push(error.code()),
+                Err(_) => {}
+            }
+            if n_frames >= 4 {
+                break;
+            }
+            stage.was_looked_at.store(true, Ordering::Release);
+            thread::yield_now();
+        }
+        stage.is_over.store(true, Ordering::Release);
+        (told, n_frames >= 4)
+    }
+
+    const LOOKS_MAX: u32 = 2_000_000;
 
     fn mode(format: PixelFormat, width: u32, height: u32, frames_per_s: u32) -> Mode {
         Mode { format, width, height, frames_per_s }

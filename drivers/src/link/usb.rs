@@ -175,7 +175,8 @@ mod tests {
         let device = |name: &str, id: [&str; 2], parts: &str| {
             let folder = root.path().join(name);
             fs::create_dir_all(folder.join(parts)).unwrap();
-            let facts = [("idVendor", id[0]), ("idProduct", id[1]), ("busnum", "1"), ("devnum", "7")];
+            let facts =
+                [("idVendor", id[0]), ("idProduct", id[1]), ("busnum", "1"), ("devnum", "7")];
             facts.iter().for_each(|(file, text)| fs::write(folder.join(file), text).unwrap());
         };
         device("1-1", ["0400", "c35a"], "1-1:1.0/ep_01");

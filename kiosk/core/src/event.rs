@@ -102,6 +102,26 @@ pub enum CardEvent {
     },
     /// It cannot be used (`err-card-…`).
     Unusable(Id),
+    /// A social-security card that tells its holder only after the holder's PIN.
+    Locked,
+    /// That card was drawn.
+    Drawn,
+    /// The answer to [`Effect::ReadWithPin`] when the PIN opened nothing.
+    PinRefused(CardPinRefusal),
+}
+
+/// Why the PIN of a card opened nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CardPinRefusal {
+    /// It is wrong; so many tries are left before the card blocks it.
+    Wrong {
+        /// Tries left on the card.
+        tries_left: u8,
+    },
+    /// It was not shown to the card: a wrong one more might block it, or it was wrong before.
+    NotTried,
+    /// The card has blocked its PIN.
+    Blocked,
 }
 
 /// Everything this terminal knows about the holder of a number.
@@ -266,6 +286,9 @@ pub enum Effect {
     },
     /// Poll the reader until a card was read; answered by [`Event::Card`].
     AwaitCard,
+    /// Read the social-security card in its slot with the PIN that its holder has just entered; answered by
+    /// [`Event::Card`]. The digits go to the card once and are kept nowhere.
+    ReadWithPin(Pin),
     /// Look a number up; answered by [`Event::Found`].
     Find(IdNumber),
     /// Watch the camera; answered by [`Event::Face`].

@@ -83,6 +83,8 @@ ids! {
     SignIn = "sign-in",
     EnterPin = "enter-pin",
     PinWrong = "pin-wrong",
+    CardPinTitle = "card-pin-title",
+    CardPinWrong = "card-pin-wrong",
     OperatorLocked = "operator-locked",
     // waiting for a card
     LayCard = "lay-card",
@@ -416,6 +418,7 @@ ids! {
     // devices
     DeviceIdCard = "device-id-card",
     DeviceCamera = "device-camera",
+    DeviceDocumentCamera = "device-document-camera",
     DeviceFinger = "device-finger",
     DevicePrinter = "device-printer",
     DeviceModels = "device-models",
@@ -468,6 +471,10 @@ ids! {
     RecSocialCardOther = "rec-social-card-other",
     ErrSocialCardLocked = "err-social-card-locked",
     RecSocialCardLocked = "rec-social-card-locked",
+    ErrSocialCardPinKept = "err-social-card-pin-kept",
+    RecSocialCardPinKept = "rec-social-card-pin-kept",
+    ErrSocialCardPinBlocked = "err-social-card-pin-blocked",
+    RecSocialCardPinBlocked = "rec-social-card-pin-blocked",
     ErrSocialCardUnreadable = "err-social-card-unreadable",
     RecSocialCardUnreadable = "rec-social-card-unreadable",
     ErrCustomerDisplay = "err-customer-display",

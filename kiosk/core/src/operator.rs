@@ -53,6 +53,11 @@ impl Pin {
         self.0.len() >= PIN_DIGITS_MIN
     }
 
+    /// Whether it has the six digits that a social-security card wants.
+    pub fn is_of_a_card(&self) -> bool {
+        self.0.len() == CARD_PIN_DIGITS
+    }
+
     /// The digits, for the one comparison.
     pub fn reveal(&self) -> &str {
         &self.0
@@ -84,3 +89,5 @@ pub enum PinCheck {
 
 const PIN_DIGITS_MIN: usize = 4;
 const PIN_DIGITS_MAX: usize = 8;
+/// Three bytes of two digits each (LD/T 32).
+const CARD_PIN_DIGITS: usize = 6;

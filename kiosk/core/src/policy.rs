@@ -343,6 +343,9 @@ pub struct Limits {
     pub tries: u8,
     /// When an operator is locked.
     pub sign_in: SignInLimits,
+    /// Whether a social-security card that tells its holder only after its PIN is asked for that PIN. Without it such a
+    /// card is not used; none is ever tried that its holder did not enter.
+    pub social_card_pin: bool,
 }
 
 /// When an operator is locked, and for how long (R112).

@@ -12,10 +12,11 @@ mod paper;
 use crate::decision::{self, Judgement, Modality, Verdict};
 use crate::draft::Draft;
 use crate::event::{
-    CardEvent, Effect, Event, FaceEvent, FacePurpose, FingerEvent, FingerPurpose, Lookup, Picture,
+    CardEvent, CardPinRefusal, Effect, Event, FaceEvent, FacePurpose, FingerEvent, FingerPurpose,
+    Lookup, Picture,
 };
 use crate::identity::CardIdentity;
-use crate::message::{Id, Say};
+use crate::message::{Arg, Id, Say};
 use crate::moment::Moment;
 use crate::operator::{Operator, Pin, PinCheck, Role};
 use crate::outcome::Outcome;
@@ -121,6 +122,7 @@ impl Plan {
 #[derive(Clone, Debug)]
 enum Phase {
     AwaitingCard { prompt: Id, trouble: Option<Trouble> },
+    CardPin { pin: Pin, notice: Option<Say>, is_asked: bool },
     LookingUp(Box<CardIdentity>),
     Reviewing,
     Consenting(Plan),
@@ -239,22 +241,52 @@ impl Visit {
         );
         match (phase, event) {
             // The card.
-            (Phase::AwaitingCard { .. }, Event::Card(CardEvent::HoldStill)) => {
-                self.rest(Phase::AwaitingCard { prompt: Id::HoldCardStill, trouble: None })
-            }
+            (
+                Phase::AwaitingCard { .. } | Phase::CardPin { .. },
+                Event::Card(CardEvent::HoldStill),
+            ) => self.rest(Phase::AwaitingCard { prompt: Id::HoldCardStill, trouble: None }),
             (Phase::AwaitingCard { .. }, Event::Card(CardEvent::Reading)) => {
                 self.rest(Phase::AwaitingCard { prompt: Id::ReadingCard, trouble: None })
             }
-            (Phase::AwaitingCard { .. }, Event::Card(CardEvent::Unusable(err))) => {
-                let trouble = Some(Trouble { what: Id::DeviceIdCard, err });
-                self.phase = Phase::AwaitingCard { prompt: Id::LayCard, trouble };
-                vec![Effect::Speak(err)]
-            }
-            (Phase::AwaitingCard { .. }, Event::Card(CardEvent::Read { card, visit, record })) => {
+            (
+                Phase::AwaitingCard { .. } | Phase::CardPin { .. },
+                Event::Card(CardEvent::Unusable(err)),
+            ) => self.card_unusable(err),
+            (
+                Phase::AwaitingCard { .. } | Phase::CardPin { .. },
+                Event::Card(CardEvent::Read { card, visit, record }),
+            ) => {
                 let find = Effect::Find(card.number.clone());
                 self.case.identify(visit, record, now);
                 self.phase = Phase::LookingUp(card);
                 vec![find]
+            }
+
+            // A card that wants the PIN of its holder.
+            (Phase::AwaitingCard { .. }, Event::Card(CardEvent::Locked)) => self.card_locked(place),
+            (
+                Phase::CardPin { mut pin, notice, is_asked: false },
+                Event::Tapped(tap @ (Tap::Digit(_) | Tap::EraseDigit)),
+            ) => {
+                match tap {
+                    Tap::Digit(_) if pin.is_of_a_card() => {}
+                    Tap::Digit(digit) => pin.push(digit),
+                    _ => pin.erase(),
+                }
+                self.rest(Phase::CardPin { pin, notice, is_asked: false })
+            }
+            (Phase::CardPin { pin, is_asked: false, .. }, Event::Tapped(Tap::EnterPin))
+                if pin.is_of_a_card() =>
+            {
+                let (now_empty, notice) = (Pin::default(), None);
+                self.phase = Phase::CardPin { pin: now_empty, notice, is_asked: true };
+                vec![Effect::ReadWithPin(pin)]
+            }
+            (Phase::CardPin { .. }, Event::Card(CardEvent::PinRefused(why))) => {
+                self.card_pin_refused(why)
+            }
+            (Phase::CardPin { .. }, Event::Tapped(Tap::Back) | Event::Card(CardEvent::Drawn)) => {
+                self.rest(Phase::AwaitingCard { prompt: Id::LayCard, trouble: None })
             }
 
             // Who this is and what is due.
@@ -445,6 +477,36 @@ impl Visit {
         }
     }
 
+    fn card_unusable(&mut self, err: Id) -> Vec<Effect> {
+        let trouble = Some(Trouble { what: Id::DeviceIdCard, err });
+        self.phase = Phase::AwaitingCard { prompt: Id::LayCard, trouble };
+        vec![Effect::Speak(err)]
+    }
+
+    /// Its holder is asked for the PIN only where a pack in force says so: before the card is read nobody knows whose
+    /// pack will count.
+    fn card_locked(&mut self, place: &Place) -> Vec<Effect> {
+        if !place.packs.iter().any(|pack| pack.limits.social_card_pin) {
+            return self.card_unusable(Id::ErrSocialCardLocked);
+        }
+        self.phase = Phase::CardPin { pin: Pin::default(), notice: None, is_asked: false };
+        vec![Effect::Speak(Id::CardPinTitle)]
+    }
+
+    /// The last try is the holder's own, at the counter of their bank, where a blocked card can be freed.
+    fn card_pin_refused(&mut self, why: CardPinRefusal) -> Vec<Effect> {
+        match why {
+            CardPinRefusal::Wrong { tries_left } if tries_left > CARD_PIN_TRIES_KEPT => {
+                let notice = Some(Id::CardPinWrong.with([Arg::Number(tries_left.into())]));
+                self.rest(Phase::CardPin { pin: Pin::default(), notice, is_asked: false })
+            }
+            CardPinRefusal::Wrong { .. } | CardPinRefusal::NotTried => {
+                self.card_unusable(Id::ErrSocialCardPinKept)
+            }
+            CardPinRefusal::Blocked => self.card_unusable(Id::ErrSocialCardPinBlocked),
+        }
+    }
+
     /// What the two people see now.
     pub fn page(&self, now: Moment, place: &Place) -> Page {
         pages::page(&self.phase, &self.case, now, place)
@@ -464,6 +526,8 @@ fn cannot_be_taken() -> Judgement {
 const TRIES_MAX: u8 = 3;
 /// Placements of one finger that make a reference: the cheapest gain in accuracy that was measured.
 const PLACEMENTS: u8 = 3;
+/// Tries of a card's PIN that are left to its holder: the driver shows no PIN to a card with no more than these.
+const CARD_PIN_TRIES_KEPT: u8 = 1;
 /// The time that the notices give for an action (R58).
 const ACTION_S: u8 = 10;
 

@@ -109,7 +109,7 @@ impl Camera for SeatCamera {
         drop(seat);
         self.index += 1;
         let captured_ms = self.started.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
-        Ok(Frame { image, captured_ms, index: self.index })
+        Ok(Frame { image, captured_ms, latency: None, index: self.index })
     }
 }
 

@@ -185,6 +185,7 @@ impl Play {
             clock: self.clock.clone(),
             ids: Ids::given(self.clock.clone(), self.visit_slot.clone()),
             open_camera: Box::new(move || Ok(Box::new(SeatCamera::new(seat.clone(), frame_time)))),
+            open_document_camera: None,
         }
     }
 

@@ -19,7 +19,7 @@ use kiosk_core::outcome::Tone;
 use kiosk_core::view::DeviceLine;
 use serde::Serialize;
 
-use crate::config::Config;
+use crate::config::{CameraConfig, Config};
 use crate::devices::words::{self, Words};
 use crate::rooms::guide;
 use crate::shell::real_camera;
@@ -69,12 +69,13 @@ pub struct Device {
 type Check = Box<dyn FnOnce() -> Checked + Send>;
 
 /// All devices, in the order they are shown. Whoever adds one adds its words to `words.toml`.
-pub static DEVICES: [Device; 11] = [
+pub static DEVICES: [Device; 12] = [
     Device { name: "id-card", prepare: prepare_id_card },
     Device { name: "photo-decoder", prepare: prepare_photo },
     Device { name: "social-card", prepare: prepare_social_card },
     Device { name: "fingerprint", prepare: prepare_fingerprint },
     Device { name: "camera", prepare: prepare_camera },
+    Device { name: "document-camera", prepare: prepare_document_camera },
     Device { name: "printer", prepare: prepare_printer },
     Device { name: "panel", prepare: prepare_panel },
     Device { name: "customer-display", prepare: prepare_customer_display },
@@ -196,7 +197,14 @@ fn prepare_fingerprint(config: &Config) -> Option<Check> {
 }
 
 fn prepare_camera(config: &Config) -> Option<Check> {
-    let config = config.camera.clone()?;
+    look_through(config.camera.clone()?)
+}
+
+fn prepare_document_camera(config: &Config) -> Option<Check> {
+    look_through(config.document_camera.clone()?)
+}
+
+fn look_through(config: CameraConfig) -> Option<Check> {
     Some(Box::new(move || match real_camera(Some(&config)) {
         Ok(mut camera) => selftest::camera(&mut *camera),
         Err(_) => failed("camera", "camera-unplugged"),

@@ -95,7 +95,8 @@ mod tests {
     }
 
     /// Names of devices and facts, and what is asked of a person at a finger reader.
-    const OTHERS: [&str; 36] = [
+    const OTHERS: [&str; 37] = [
+        "document-camera",
         "social-card",
         "social-card-reader",
         "social-card-none",

@@ -23,8 +23,6 @@ use crate::tray::{SharedTray, Tray};
 pub enum Order {
     /// Poll until a card was read, here or by another reader.
     Await,
-    /// Begin a visit of somebody who is known from the roster, as if this card had been read.
-    Open(Box<CardIdentity>),
     /// Let go of the reader for a while.
     Lend(Loan),
 }
@@ -68,10 +66,6 @@ impl CardRoom {
         loop {
             match orders.recv_timeout(POLL_EVERY) {
                 Ok(Order::Await) => self.said = None,
-                Ok(Order::Open(card)) => {
-                    self.awaited.take();
-                    self.begin(card, Tray::default());
-                }
                 Ok(Order::Lend(loan)) => {
                     self.reader = None;
                     loan.wait();

@@ -34,7 +34,10 @@ pub enum Order {
         liveness: LivenessRule,
     },
     /// Show the camera, for documents.
-    Preview,
+    Preview {
+        /// The person holds it beside the face.
+        is_held: bool,
+    },
     /// Keep the next sharp frame under this role.
     Take(Sitting, Picture),
     /// Stop.
@@ -56,12 +59,24 @@ pub struct LivenessRule {
 /// Opens a camera. The desk build puts a simulated one here.
 pub type OpenCamera = Box<dyn Fn() -> Result<Box<dyn Camera>, Id> + Send>;
 
-/// The room.
-pub struct FaceRoom {
-    open_camera: OpenCamera,
+/// The cameras by what they look at.
+pub struct Eyes {
+    person: Eye,
+    /// Where there is none, papers are held before the other one.
+    desk: Option<Eye>,
+}
+
+struct Eye {
+    what: Id,
+    open: OpenCamera,
     camera: Option<Box<dyn Camera>>,
     /// A frame came since it was opened, and that was told.
     works: bool,
+}
+
+/// The room.
+pub struct FaceRoom {
+    eyes: Eyes,
     models: PathBuf,
     engine: Option<(FaceEngine, Manifest)>,
     reader: papers::Reader,
@@ -72,18 +87,47 @@ pub struct FaceRoom {
 
 enum Doing {
     Nothing,
-    Preview,
+    Preview { is_held: bool },
     Taking(Sitting, Picture, Box<Taking>),
     Watching(Sitting, Box<Session>),
 }
 
+impl Eyes {
+    /// Cameras that are opened when they are wanted.
+    pub fn new(person: OpenCamera, desk: Option<OpenCamera>) -> Self {
+        let eye = |what, open| Eye { what, open, camera: None, works: false };
+        let desk = desk.map(|open| eye(Id::DeviceDocumentCamera, open));
+        Self { person: eye(Id::DeviceCamera, person), desk }
+    }
+
+    /// Papers lie on the desk, unless the person holds them beside the face; doors and people stand before the other.
+    fn for_(&mut self, doing: &Doing) -> &mut Eye {
+        let lies_flat = match doing {
+            Doing::Preview { is_held } => !is_held,
+            Doing::Taking(_, role, _) => {
+                matches!(role, Picture::IdFront | Picture::IdBack | Picture::Paper)
+            }
+            Doing::Nothing | Doing::Watching(..) => false,
+        };
+        match &mut self.desk {
+            Some(desk) if lies_flat => desk,
+            _ => &mut self.person,
+        }
+    }
+
+    fn close(&mut self) {
+        self.person.camera = None;
+        if let Some(desk) = &mut self.desk {
+            desk.camera = None;
+        }
+    }
+}
+
 impl FaceRoom {
     /// A room whose networks are not loaded yet.
-    pub fn new(open_camera: OpenCamera, models: PathBuf, teller: Teller, tray: SharedTray) -> Self {
+    pub fn new(eyes: Eyes, models: PathBuf, teller: Teller, tray: SharedTray) -> Self {
         Self {
-            open_camera,
-            camera: None,
-            works: false,
+            eyes,
             models,
             engine: None,
             reader: papers::Reader::default(),
@@ -137,13 +181,13 @@ impl FaceRoom {
         self.doing = match order {
             Order::Stop => Doing::Nothing,
             Order::Lend(loan) => {
-                self.camera = None;
+                self.eyes.close();
                 loan.wait();
                 Doing::Nothing
             }
-            Order::Preview => {
+            Order::Preview { is_held } => {
                 self.reader.load(&self.models);
-                Doing::Preview
+                Doing::Preview { is_held }
             }
             Order::Take(sitting, role) => Doing::Taking(sitting, role, Box::new(Taking::new(role))),
             Order::Watch { sitting, purpose, liveness } => match &self.engine {
@@ -168,23 +212,26 @@ impl FaceRoom {
         self.teller.tell(Happening::Preview(frame.image.clone()));
         match std::mem::replace(&mut self.doing, Doing::Nothing) {
             Doing::Nothing => {}
-            Doing::Preview => self.doing = Doing::Preview,
+            preview @ Doing::Preview { .. } => self.doing = preview,
             Doing::Taking(sitting, role, taking) => self.take(sitting, role, taking, frame.image),
             Doing::Watching(sitting, session) => self.watch(sitting, session, &frame),
         }
     }
 
     fn frame(&mut self) -> Result<Frame, Id> {
-        if self.camera.is_none() {
-            self.camera = Some((self.open_camera)()?);
-            self.works = false;
+        let eye = self.eyes.for_(&self.doing);
+        if eye.camera.is_none() {
+            eye.camera = Some((eye.open)()?);
+            eye.works = false;
         }
-        let camera = self.camera.as_mut().expect("opened above");
+        let camera = eye.camera.as_mut().expect("opened above");
         let frame = camera.latest(Instant::now() + FRAME_TIME);
         match frame {
             Ok(frame) => {
-                if !std::mem::replace(&mut self.works, true) {
-                    self.teller.device(Id::DeviceCamera, None);
+                if !std::mem::replace(&mut eye.works, true) {
+                    let latency_ms = frame.latency.map(|latency| latency.as_millis());
+                    info!(device = eye.what.name(), latency_ms, "camera gives frames");
+                    self.teller.device(eye.what, None);
                 }
                 Ok(frame)
             }
@@ -197,12 +244,13 @@ impl FaceRoom {
 
     /// The camera is opened anew at the next order; meanwhile the visit has other ways.
     fn camera_failed(&mut self, err: Id) {
-        self.camera = None;
-        self.teller.device(Id::DeviceCamera, Some(err));
+        let eye = self.eyes.for_(&self.doing);
+        eye.camera = None;
+        self.teller.device(eye.what, Some(err));
         match std::mem::replace(&mut self.doing, Doing::Nothing) {
             Doing::Watching(sitting, _) => self.tell(sitting, FaceEvent::Failed(err)),
             Doing::Taking(sitting, ..) => self.teller.event(Event::Document(sitting, Err(err))),
-            Doing::Preview | Doing::Nothing => {}
+            Doing::Preview { .. } | Doing::Nothing => {}
         }
     }
 
@@ -216,7 +264,7 @@ impl FaceRoom {
             warn!(%error, "face networks");
             papers::Step::NotTaken(Id::ErrFaceModelMissing)
         });
-        self.doing = Doing::Preview;
+        self.doing = Doing::Preview { is_held: role == Picture::IdInHand };
         match step {
             papers::Step::More(hint) => {
                 if let Some(hint) = hint {

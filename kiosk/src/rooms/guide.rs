@@ -73,7 +73,7 @@ pub fn coaching(view: &View) -> Option<Id> {
 /// What the terminal says aloud: all of it wants a recording. None of these texts has a blank.
 pub fn spoken() -> impl Iterator<Item = Id> {
     let of_family = |id: &Id| {
-        let families = ["judge-", "outcome-", "err-card-", "err-social-card-card-"];
+        let families = ["judge-", "outcome-", "err-card-", "err-social-card-"];
         families.iter().any(|family| id.name().starts_with(family))
     };
     SPOKEN.into_iter().chain(Id::ALL.iter().copied().filter(of_family))
@@ -89,8 +89,9 @@ fn percent(share: f32) -> Picture {
 }
 
 /// What is said beside outcomes, judgements and what is wrong with a card.
-const SPOKEN: [Id; 29] = [
+const SPOKEN: [Id; 30] = [
     Id::LayCard,
+    Id::CardPinTitle,
     Id::ConsentBody,
     Id::WitnessTitle,
     Id::FaceLook,

@@ -1,12 +1,14 @@
-//! The reader for social-security cards: another way to say who somebody is. No PIN is ever asked for or tried here.
+//! The reader for social-security cards: another way to say who somebody is. A card that tells its holder only after a
+//! PIN is told as locked; a PIN comes from core, which has it from the holder, goes to the card once and is forgotten.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use drivers::social_card::{Holder, HolderFile, Reader, Reading, Settings, SocialCardError};
-use kiosk_core::event::{CardEvent, Event};
+use drivers::social_card::{Holder, HolderFile, Pin, Reader, Reading, Settings, SocialCardError};
+use kiosk_core::event::{CardEvent, CardPinRefusal, Event};
 use kiosk_core::identity::{CardIdentity, IdNumber, IdentitySource, PersonName, Sex, ValidTo};
 use kiosk_core::message::Id;
+use kiosk_core::operator;
 use tracing::{info, warn};
 
 use super::card::date;
@@ -19,6 +21,8 @@ use crate::tray::{SharedTray, Tray};
 pub enum Order {
     /// Look for a card.
     Await,
+    /// Read the card in the slot with the PIN of its holder.
+    TryPin(operator::Pin),
     /// Let go of the reader for a while.
     Lend(Loan),
 }
@@ -29,6 +33,8 @@ pub trait Slot: Send {
     fn has_card(&mut self) -> Result<bool, SocialCardError>;
     /// Reads its free files.
     fn read(&mut self) -> Result<Reading, SocialCardError>;
+    /// Reads it with the PIN of its holder.
+    fn read_with_pin(&mut self, pin: Pin) -> Result<Reading, SocialCardError>;
 }
 
 /// Makes the slot; called again when the reader was lent out.
@@ -41,6 +47,8 @@ pub struct SocialRoom {
     awaited: Awaited,
     /// The card in the slot was told of: it is not read again before it is drawn.
     is_spent: bool,
+    /// The card in the slot was told to be locked.
+    is_locked: bool,
     teller: Teller,
     told: Told,
     tray: SharedTray,
@@ -54,6 +62,10 @@ impl Slot for Reader {
 
     fn read(&mut self) -> Result<Reading, SocialCardError> {
         Reader::read(self)
+    }
+
+    fn read_with_pin(&mut self, pin: Pin) -> Result<Reading, SocialCardError> {
+        Reader::read_with_pin(self, pin)
     }
 }
 
@@ -79,7 +91,8 @@ impl SocialRoom {
         awaited: Awaited,
     ) -> Self {
         let told = Told::new(Id::DeviceSocialCard);
-        Self { make, slot: None, awaited, is_spent: false, teller, told, tray, ids }
+        let (is_spent, is_locked) = (false, false);
+        Self { make, slot: None, awaited, is_spent, is_locked, teller, told, tray, ids }
     }
 
     /// Works until nobody gives orders any more.
@@ -87,6 +100,7 @@ impl SocialRoom {
         loop {
             match orders.recv_timeout(POLL_EVERY) {
                 Ok(Order::Await) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Order::TryPin(pin)) => self.try_pin(&pin),
                 Ok(Order::Lend(loan)) => {
                     self.slot = None;
                     loan.wait();
@@ -101,7 +115,11 @@ impl SocialRoom {
     /// only when somebody is being served.
     fn turn(&mut self) {
         let looked = self.look();
-        if let Err(error) = &looked
+        self.heed(&looked);
+    }
+
+    fn heed(&mut self, looked: &Result<(), SocialCardError>) {
+        if let Err(error) = looked
             && !self.told.is_trouble()
         {
             warn!(code = error.code(), "social-card reader");
@@ -113,6 +131,9 @@ impl SocialRoom {
         let slot = self.slot.get_or_insert_with(&mut self.make);
         if !slot.has_card()? {
             self.is_spent = false;
+            if std::mem::take(&mut self.is_locked) {
+                self.teller.event(Event::Card(CardEvent::Drawn));
+            }
         } else if !self.is_spent && self.awaited.is_open() {
             let reading = slot.read()?;
             self.tell(reading);
@@ -120,11 +141,41 @@ impl SocialRoom {
         Ok(())
     }
 
+    /// Whatever comes of it, core is answered: it waits for that.
+    fn try_pin(&mut self, pin: &operator::Pin) {
+        let looked = self.look_with(pin);
+        self.heed(&looked);
+        if looked.is_err() {
+            self.is_locked = false;
+            self.teller.event(Event::Card(CardEvent::Drawn));
+        }
+    }
+
+    fn look_with(&mut self, pin: &operator::Pin) -> Result<(), SocialCardError> {
+        let pin = Pin::parse(pin.reveal());
+        let slot = self.slot.get_or_insert_with(&mut self.make);
+        let reading = match pin {
+            Some(pin) if self.is_locked && self.awaited.is_open() => slot.read_with_pin(pin)?,
+            _ => Reading::NoCard,
+        };
+        if reading == Reading::NoCard {
+            self.is_locked = false;
+            self.teller.event(Event::Card(CardEvent::Drawn));
+        } else {
+            self.tell(reading);
+        }
+        Ok(())
+    }
+
     fn tell(&mut self, reading: Reading) {
         info!(reading = reading.code(), "social-security card");
+        self.is_locked = false;
         let event = match reading {
             Reading::NoCard => return,
-            Reading::Moved => return self.teller.event(Event::Card(CardEvent::HoldStill)),
+            Reading::Moved => {
+                self.is_spent = false;
+                return self.teller.event(Event::Card(CardEvent::HoldStill));
+            }
             Reading::Mute | Reading::OtherCard => CardEvent::Unusable(Id::ErrSocialCardOther),
             Reading::Unreadable => CardEvent::Unusable(Id::ErrSocialCardUnreadable),
             Reading::Card(card) => match card.holder {
@@ -132,13 +183,16 @@ impl SocialRoom {
                     Some(card) => return self.lay(card),
                     None => CardEvent::Unusable(Id::ErrSocialCardUnreadable),
                 },
-                _ => CardEvent::Unusable(Id::ErrSocialCardLocked),
+                HolderFile::Locked => CardEvent::Locked,
+                HolderFile::Absent => CardEvent::Unusable(Id::ErrSocialCardLocked),
             },
-            // Without a PIN these do not come.
-            Reading::PinWrong { .. } | Reading::PinNotTried | Reading::PinBlocked => {
-                CardEvent::Unusable(Id::ErrSocialCardLocked)
+            Reading::PinWrong { tries_left } => {
+                CardEvent::PinRefused(CardPinRefusal::Wrong { tries_left })
             }
+            Reading::PinNotTried => CardEvent::PinRefused(CardPinRefusal::NotTried),
+            Reading::PinBlocked => CardEvent::PinRefused(CardPinRefusal::Blocked),
         };
+        self.is_locked = matches!(event, CardEvent::Locked | CardEvent::PinRefused(_));
         self.is_spent = true;
         self.teller.event(Event::Card(event));
     }

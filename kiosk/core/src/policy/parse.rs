@@ -407,6 +407,7 @@ fn limits(s: Option<&Section<'_, '_>>) -> Limits {
             pin_tries: small(number("operator_pin_tries", 20, usual.pin_tries.into())),
             lock_h: small(number("operator_lock_h", 720, usual.lock_h.into())),
         },
+        social_card_pin: s.is_some_and(|s| s.flag("social_card_pin", false)),
     };
     if let Some(s) = s {
         s.rules();

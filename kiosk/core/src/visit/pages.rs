@@ -24,9 +24,17 @@ pub(super) fn page(phase: &Phase, case: &Case, now: Moment, place: &Place) -> Pa
                 button(Id::TapSignOut, Tap::SignOut),
             ],
         }),
-        Phase::LookingUp(_) => {
+        Phase::LookingUp(_) | Phase::CardPin { is_asked: true, .. } => {
             Page::Waiting(Waiting { prompt: Id::ReadingCard, trouble: None, buttons: Vec::new() })
         }
+        Phase::CardPin { pin, notice, is_asked: false } => Page::Witness(SignIn {
+            title: Some(Id::CardPinTitle),
+            operators: Vec::new(),
+            picked: Some(String::new()),
+            n_digits: pin.n_digits(),
+            notice: notice.clone(),
+            buttons: vec![button(Id::TapBack, Tap::Back)],
+        }),
         Phase::Reviewing => Page::Person(person(case, now, place)),
         Phase::Consenting(plan) => Page::Consent(consent(*plan, case, place)),
         Phase::Choosing(menu) => Page::Choice(menus::page(menu, case, now, place)),

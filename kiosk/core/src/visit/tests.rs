@@ -134,6 +134,16 @@ fn happening(word: &str, sitting: Sitting) -> Event {
         "card" => {
             Event::Card(CardEvent::Read { card: Box::new(card()), visit: [6; 16], record: RECORD })
         }
+        "locked-card" => Event::Card(CardEvent::Locked),
+        "card-drawn" => Event::Card(CardEvent::Drawn),
+        "card-pin-wrong-2" => {
+            Event::Card(CardEvent::PinRefused(CardPinRefusal::Wrong { tries_left: 2 }))
+        }
+        "card-pin-wrong-1" => {
+            Event::Card(CardEvent::PinRefused(CardPinRefusal::Wrong { tries_left: 1 }))
+        }
+        "card-pin-not-tried" => Event::Card(CardEvent::PinRefused(CardPinRefusal::NotTried)),
+        "card-pin-blocked" => Event::Card(CardEvent::PinRefused(CardPinRefusal::Blocked)),
         "fake-card" => Event::Card(CardEvent::Unusable(Id::ErrCardUnverifiable)),
         "overdue" => Event::Found(Box::new(overdue())),
         "overdue-with-finger" => {
@@ -206,6 +216,7 @@ fn happening(word: &str, sitting: Sitting) -> Event {
             "pick-op" => Tap::PickOperator("op".into()),
             "pick-sv" => Tap::PickOperator("sv".into()),
             "1" => Tap::Digit(1),
+            "erase" => Tap::EraseDigit,
             "enter" => Tap::EnterPin,
             "back" => Tap::Back,
             "home" => Tap::HomeVisit,
@@ -245,7 +256,16 @@ fn happening(word: &str, sitting: Sitting) -> Event {
 
 fn page_name(visit: &Visit, place: &Place) -> String {
     match visit.page(now(), place) {
-        Page::Waiting(page) => format!("Waiting {}", page.prompt.name()),
+        Page::Waiting(page) => match page.trouble {
+            Some(trouble) => format!("Waiting {} {}", page.prompt.name(), trouble.err.name()),
+            None => format!("Waiting {}", page.prompt.name()),
+        },
+        Page::Witness(page) if page.title == Some(Id::CardPinTitle) => {
+            let notice = page
+                .notice
+                .map_or(String::new(), |say| format!(" {} {:?}", say.id.name(), say.with));
+            format!("CardPin {}{notice}", page.n_digits)
+        }
         Page::Person(page) => format!("Person {}", page.headline.id.name()),
         Page::Judge(page) => format!("Judge {}", page.headline.name()),
         Page::Result(page) => format!("Result {} {:?}", page.headline.name(), page.delivery),
@@ -277,15 +297,122 @@ fn seal_name(order: &SealOrder) -> String {
 
 #[track_caller]
 fn check(story: &str, expected: Expect) {
-    let place = place();
+    check_at(&place(), story, expected);
+}
+
+#[track_caller]
+fn check_at(place: &Place, story: &str, expected: Expect) {
     let (mut visit, _) = Visit::start("op".into());
     let mut told = String::new();
     for word in story.split_whitespace() {
-        let effects = visit.handle(happening(word, visit.case.sitting), now(), &place);
+        let effects = visit.handle(happening(word, visit.case.sitting), now(), place);
         let effects: Vec<_> = effects.iter().filter_map(effect_name).collect();
-        told += &format!("{word:<12} -> {}, [{}]\n", page_name(&visit, &place), effects.join(", "));
+        told += &format!("{word:<12} -> {}, [{}]\n", page_name(&visit, place), effects.join(", "));
     }
     expected.assert_eq(&told);
+}
+
+/// A pack in force says that locked social-security cards are asked for their PIN.
+fn place_with_card_pins() -> Place {
+    let mut pack =
+        Pack::parse(include_str!("../../../policy/cn.nm.region.enterprise_pension.toml")).unwrap();
+    assert!(!pack.limits.social_card_pin, "no pack asks unless it says so");
+    pack.limits.social_card_pin = true;
+    Place { packs: PackSet::from_packs([pack]), ..place() }
+}
+
+#[test]
+fn a_locked_card_is_not_used_where_no_pack_asks_for_its_pin() {
+    check(
+        "locked-card 1 enter",
+        expect![[r#"
+        locked-card  -> Waiting lay-card err-social-card-locked, []
+        1            -> Waiting lay-card err-social-card-locked, []
+        enter        -> Waiting lay-card err-social-card-locked, []
+    "#]],
+    );
+}
+
+#[test]
+fn the_holder_enters_the_pin_of_a_locked_card_and_the_card_s_last_try_is_theirs() {
+    check_at(
+        &place_with_card_pins(),
+        "locked-card 1 1 1 1 1 enter erase 1 1 1 1 enter 1 card-pin-wrong-2 enter 1 1 1 1 1 1 \
+         enter card-pin-wrong-1 locked-card card-drawn locked-card 1 1 1 1 1 1 enter card overdue",
+        expect![[r#"
+            locked-card  -> CardPin 0, []
+            1            -> CardPin 1, []
+            1            -> CardPin 2, []
+            1            -> CardPin 3, []
+            1            -> CardPin 4, []
+            1            -> CardPin 5, []
+            enter        -> CardPin 5, []
+            erase        -> CardPin 4, []
+            1            -> CardPin 5, []
+            1            -> CardPin 6, []
+            1            -> CardPin 6, []
+            1            -> CardPin 6, []
+            enter        -> Waiting reading-card, [ReadWithPin(Pin(…))]
+            1            -> Waiting reading-card, []
+            card-pin-wrong-2 -> CardPin 0 card-pin-wrong [Number(2)], []
+            enter        -> CardPin 0 card-pin-wrong [Number(2)], []
+            1            -> CardPin 1 card-pin-wrong [Number(2)], []
+            1            -> CardPin 2 card-pin-wrong [Number(2)], []
+            1            -> CardPin 3 card-pin-wrong [Number(2)], []
+            1            -> CardPin 4 card-pin-wrong [Number(2)], []
+            1            -> CardPin 5 card-pin-wrong [Number(2)], []
+            1            -> CardPin 6 card-pin-wrong [Number(2)], []
+            enter        -> Waiting reading-card, [ReadWithPin(Pin(…))]
+            card-pin-wrong-1 -> Waiting lay-card err-social-card-pin-kept, []
+            locked-card  -> CardPin 0, []
+            card-drawn   -> Waiting lay-card, []
+            locked-card  -> CardPin 0, []
+            1            -> CardPin 1, []
+            1            -> CardPin 2, []
+            1            -> CardPin 3, []
+            1            -> CardPin 4, []
+            1            -> CardPin 5, []
+            1            -> CardPin 6, []
+            enter        -> Waiting reading-card, [ReadWithPin(Pin(…))]
+            card         -> Waiting reading-card, [Find]
+            overdue      -> Person overdue-still-open, []
+        "#]],
+    );
+}
+
+#[test]
+fn a_pin_that_is_blocked_or_was_not_tried_leads_to_another_way() {
+    check_at(
+        &place_with_card_pins(),
+        "locked-card 1 1 1 1 1 1 enter card-pin-blocked locked-card back locked-card 1 1 1 1 1 1 \
+         enter card-pin-not-tried locked-card fake-card locked-card card",
+        expect![[r#"
+            locked-card  -> CardPin 0, []
+            1            -> CardPin 1, []
+            1            -> CardPin 2, []
+            1            -> CardPin 3, []
+            1            -> CardPin 4, []
+            1            -> CardPin 5, []
+            1            -> CardPin 6, []
+            enter        -> Waiting reading-card, [ReadWithPin(Pin(…))]
+            card-pin-blocked -> Waiting lay-card err-social-card-pin-blocked, []
+            locked-card  -> CardPin 0, []
+            back         -> Waiting lay-card, []
+            locked-card  -> CardPin 0, []
+            1            -> CardPin 1, []
+            1            -> CardPin 2, []
+            1            -> CardPin 3, []
+            1            -> CardPin 4, []
+            1            -> CardPin 5, []
+            1            -> CardPin 6, []
+            enter        -> Waiting reading-card, [ReadWithPin(Pin(…))]
+            card-pin-not-tried -> Waiting lay-card err-social-card-pin-kept, []
+            locked-card  -> CardPin 0, []
+            fake-card    -> Waiting lay-card err-card-unverifiable, []
+            locked-card  -> CardPin 0, []
+            card         -> Waiting reading-card, [Find]
+        "#]],
+    );
 }
 
 #[test]
@@ -743,7 +870,7 @@ fn a_dead_camera_leaves_the_other_ways() {
     check(
         "fake-card card overdue by-face agree no-camera cannot back ways not-here refused sealed",
         expect![[r#"
-            fake-card    -> Waiting lay-card, []
+            fake-card    -> Waiting lay-card err-card-unverifiable, []
             card         -> Waiting reading-card, [Find]
             overdue      -> Person overdue-still-open, []
             by-face      -> Consent, []
@@ -1065,6 +1192,10 @@ fn every_outcome_has_words() {
 const WORDS: &[&str] = &[
     "card",
     "fake-card",
+    "locked-card",
+    "card-drawn",
+    "card-pin-wrong-2",
+    "card-pin-blocked",
     "overdue",
     "overdue-with-finger",
     "certified-today",
@@ -1167,7 +1298,7 @@ proptest! {
     /// and the machine's own yes is the only thing that certifies.
     #[test]
     fn no_order_of_events_leads_to_a_dead_end(words in prop::collection::vec(0..WORDS.len(), 1..60)) {
-        let place = place();
+        let place = place_with_card_pins();
         let (mut visit, _) = Visit::start("op".into());
         let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
         let mut is_saved = false;

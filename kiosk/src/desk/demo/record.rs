@@ -226,6 +226,9 @@ fn name(event: &Event) -> Option<String> {
         Event::Card(CardEvent::HoldStill) => return None,
         Event::Card(CardEvent::Reading) => "card-reading".into(),
         Event::Card(CardEvent::Read { .. }) => "card-read".into(),
+        Event::Card(CardEvent::Locked) => "card-locked".into(),
+        Event::Card(CardEvent::Drawn) => "card-drawn".into(),
+        Event::Card(CardEvent::PinRefused(_)) => "card-pin-refused".into(),
         Event::Card(CardEvent::Unusable(err)) => format!("card-unusable {}", err.name()),
         Event::Found(lookup) => {
             let known = if lookup.beneficiary.is_some() { "known" } else { "unknown" };

@@ -41,8 +41,8 @@ fn a_card_says_who_somebody_is_once_and_every_fault_is_told() {
         upside down: err-social-card-other
         another card: err-social-card-other
         drawn too soon: hold still
-        locked: err-social-card-locked
-        a number that is none: err-social-card-unreadable
+        locked: locked
+        a number that is none: drawn, err-social-card-unreadable
         the card: reading, read SocialCard
         left in the slot: 
     "#]]
@@ -71,6 +71,38 @@ fn the_next_visit_wants_the_card_drawn_and_laid_in_again() {
     assert_eq!(again, "again: reading, read SocialCard\n");
 }
 
+#[test]
+fn a_pin_goes_to_the_card_once_and_only_to_a_card_that_wants_it() {
+    let counter = Counter::new();
+    let mut story = counter.enter("nobody asked", card(Some(HOLDER)));
+    counter.awaited.open();
+    story += &counter.play("locked", vec![card(None)]);
+    let wrong = Ok(Some(Reading::PinWrong { tries_left: 2 }));
+    story += &counter.enter("wrong", wrong);
+    story += &counter.play("still there", vec![card(None)]);
+    story += &counter.enter("not tried", Ok(Some(Reading::PinNotTried)));
+    story += &counter.enter("drawn meanwhile", Ok(Some(Reading::NoCard)));
+    story += &counter.play("laid in again", vec![Ok(None), card(None)]);
+    story += &counter.enter("reader pulled out", Err(SocialCardError::NoReader));
+    story += &counter.play("plugged in", vec![Ok(None), card(None)]);
+    story += &counter.enter("right", card(Some(HOLDER)));
+    story += &counter.enter("too late", card(Some(HOLDER)));
+    expect![[r#"
+        nobody asked: drawn
+        locked: locked
+        wrong: Event(Card(PinRefused(Wrong { tries_left: 2 })))
+        still there: 
+        not tried: Event(Card(PinRefused(NotTried)))
+        drawn meanwhile: drawn
+        laid in again: locked
+        reader pulled out: device-social-card err-social-reader-silent, drawn
+        plugged in: device-social-card works, locked
+        right: reading, read SocialCard
+        too late: drawn
+    "#]]
+    .assert_eq(&story);
+}
+
 type Look = Result<Option<Reading>, SocialCardError>;
 
 /// A slot that goes on from look to look.
@@ -88,6 +120,11 @@ impl Slot for Script {
             }
             Err(_) => Err(looks.pop_front().expect("there").expect_err("an error")),
         }
+    }
+
+    fn read_with_pin(&mut self, pin: Pin) -> Result<Reading, SocialCardError> {
+        assert_eq!(format!("{pin:?}"), "Pin(…)");
+        self.read()
     }
 
     fn read(&mut self) -> Result<Reading, SocialCardError> {
@@ -124,8 +161,24 @@ impl Counter {
         for _ in 0..n_looks {
             self.room.lock().expect("one test").turn();
         }
+        self.told(name)
+    }
+
+    /// The holder enters a PIN, and this comes of it.
+    fn enter(&self, name: &str, look: Look) -> String {
+        *self.script.0.lock().expect("one test") = VecDeque::from([look]);
+        let mut pin = operator::Pin::default();
+        (1..=6).for_each(|digit| pin.push(digit));
+        self.room.lock().expect("one test").try_pin(&pin);
+        self.told(name)
+    }
+
+    fn told(&self, name: &str) -> String {
         let told = words(&self.told).into_iter().map(|word| match word {
             word if word.contains("HoldStill") => "hold still".into(),
+            word if word.contains("Locked") => "locked".into(),
+            word if word.contains("Drawn") => "drawn".into(),
+            word if word.contains("PinRefused") => word,
             word if word.contains("Reading") => "reading".into(),
             word if word.contains("Read {") => {
                 assert!(!word.contains("王"), "a name is printed");
