@@ -263,7 +263,9 @@ impl Visit {
             }
 
             // A card that wants the PIN of its holder.
-            (Phase::AwaitingCard { .. }, Event::Card(CardEvent::Locked)) => self.card_locked(place),
+            (Phase::AwaitingCard { .. }, Event::Card(CardEvent::Locked)) => {
+                self.card_locked(now, place)
+            }
             (
                 Phase::CardPin { mut pin, notice, is_asked: false },
                 Event::Tapped(tap @ (Tap::Digit(_) | Tap::EraseDigit)),
@@ -485,8 +487,8 @@ impl Visit {
 
     /// Its holder is asked for the PIN only where a pack in force says so: before the card is read nobody knows whose
     /// pack will count.
-    fn card_locked(&mut self, place: &Place) -> Vec<Effect> {
-        if !place.packs.iter().any(|pack| pack.limits.social_card_pin) {
+    fn card_locked(&mut self, now: Moment, place: &Place) -> Vec<Effect> {
+        if !place.packs.iter_on(now.date()).any(|pack| pack.limits.social_card_pin) {
             return self.card_unusable(Id::ErrSocialCardLocked);
         }
         self.phase = Phase::CardPin { pin: Pin::default(), notice: None, is_asked: false };

@@ -256,14 +256,16 @@ fn success(kept: kiosk_store::Success) -> Option<(String, Success)> {
 fn put(tray: &mut Tray, format: &str, extractor: &str, bytes: &[u8], created: Option<Date>) {
     let name = enrolled(created);
     match format {
-        FACE_FORMAT | FACE_FORMAT_OLD | FACE_FORMAT_VENDOR => match FaceGallery::from_bytes(bytes) {
-            Ok(views) if views.views().is_empty() => warn!("a face reference without a view"),
-            Ok(views) => tray.faces.push(match created {
-                Some(day) => views.dated(day_number(day)),
-                None => views,
-            }),
-            Err(error) => warn!(%error, "face reference"),
-        },
+        FACE_FORMAT | FACE_FORMAT_OLD | FACE_FORMAT_VENDOR => {
+            match FaceGallery::from_bytes(bytes) {
+                Ok(views) if views.views().is_empty() => warn!("a face reference without a view"),
+                Ok(views) => tray.faces.push(match created {
+                    Some(day) => views.dated(day_number(day)),
+                    None => views,
+                }),
+                Err(error) => warn!(%error, "face reference"),
+            }
+        }
         FINGER_FORMAT => match iso19794::decode(bytes) {
             Ok(record) => {
                 for mut view in record.views {
