@@ -67,8 +67,9 @@ fn each_coaching_of_a_face_or_a_finger_is_spoken() {
     }
 }
 
-/// Names of fingers, and what passes too quickly to be said.
-const UNSPOKEN: [Id; 6] = [
+/// Names of fingers, what passes too quickly to be said, and the advice that stands beside a judgement, which is said.
+const UNSPOKEN: [Id; 7] = [
+    Id::FaceSitInTheLight,
     Id::FaceComparing,
     Id::FingerRightThumb,
     Id::FingerRightIndex,
