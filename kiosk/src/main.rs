@@ -76,6 +76,7 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     log_to_stderr();
+    let serves = matches!(arguments.command, Command::Run { .. });
     let done = match arguments.command {
         Command::Run { config } => window::run(&config).map(|()| ExitCode::SUCCESS),
         Command::Health { config } => health::run(&config),
@@ -87,7 +88,12 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => desk::demo::run(&arguments),
     };
     done.unwrap_or_else(|problem| {
-        error!("{}", chain(&*problem));
+        // The journal is for the service; somebody at a shell is answered whatever is logged.
+        if serves {
+            error!("{}", chain(&*problem));
+        } else {
+            eprintln!("kiosk: {}", chain(&*problem));
+        }
         ExitCode::FAILURE
     })
 }

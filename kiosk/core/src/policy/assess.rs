@@ -305,7 +305,7 @@ impl Pack {
     fn may_certify(&self, case: &Case<'_>, state: DueState) -> bool {
         match state {
             DueState::NotRequired(_) => false,
-            DueState::Done(_) => self.repeat != Repeat::Block || case.doubt != Doubt::None,
+            DueState::Done(_) => self.repeat != Repeat::Block || case.is_doubted(),
             DueState::NotOpen => false,
             _ => true,
         }
@@ -333,7 +333,7 @@ impl Pack {
         if let (Some(last), false) = (case.idle, matches!(state, DueState::NotRequired(_))) {
             words = words.then(&self.idle_words(last, &mut rules));
         }
-        if case.doubt != Doubt::None || case.clock_is_behind {
+        if case.is_doubted() {
             words = words
                 .then(&Words::new("；终端日期存疑，请核对", "; the terminal's date is in doubt"));
         }
@@ -379,29 +379,48 @@ impl Pack {
         let due_en = period.map(|p| p.due.to_string()).unwrap_or_default();
         match state {
             DueState::NotRequired(_) => Words::default(),
-            DueState::Done(last) => Words::new(
-                format!("；已于{}认证（{}），下次最迟{due}", date(last.on), last.method.zh()),
-                format!("; done on {} ({}), next by {due_en}", last.on, last.method.en()),
-            ),
+            DueState::Done(last) => {
+                let done = Words::new(
+                    format!("；已于{}认证（{}），下次最迟{due}", date(last.on), last.method.zh()),
+                    format!("; done on {} ({}), next by {due_en}", last.on, last.method.en()),
+                );
+                if !case.entitlement.suspended {
+                    return done;
+                }
+                let stopped = Words::new("；待遇仍在暂停", "; payment is still suspended");
+                done.then(&self.resumed(rules, stopped))
+            }
             DueState::UnderReview => {
                 add(rules, "R125");
-                let by = case.entitlement.under_review.map(date).unwrap_or_default();
-                Words::new(
-                    format!("；正在审核，预计{by}前答复，期间不停发"),
-                    "; under review, payment is protected",
-                )
+                let by = case.entitlement.under_review;
+                let (zh, en) = (by.map(date).unwrap_or_default(), by.unwrap_or_default());
+                let review = Words::new(
+                    format!("；正在审核，预计{zh}前答复"),
+                    format!("; under review, an answer is expected by {en}"),
+                );
+                let protected = if case.entitlement.suspended {
+                    Words::default()
+                } else {
+                    Words::new("，期间不停发", ", payment is protected")
+                };
+                review.then(&protected).then(&cited(&["R125".to_owned()]))
             }
             DueState::Suspended => {
-                self.late_words(rules, Words::new("；待遇已暂停", "; payment is suspended"))
+                let stopped = Words::new("；待遇已暂停", "; payment is suspended");
+                self.resumed(rules, stopped.then(&still_possible()))
             }
             DueState::Overdue => {
                 let missed = Words::new(format!("；已过{due}"), format!("; was due on {due_en}"));
-                self.late_words(rules, missed)
+                let missed = missed.then(&still_possible());
+                // Nothing is paid before approval that could be resumed.
+                let is_paid = case.entitlement.stage != Stage::PreApproval;
+                if is_paid { self.resumed(rules, missed) } else { missed }
             }
             DueState::NotOpen => {
                 add(rules, "R32");
                 let opens = period.map(|p| date(p.opens)).unwrap_or_default();
-                Words::new(format!("；{opens}起办理"), "; not open yet")
+                let opens_en = period.map(|p| p.opens.to_string()).unwrap_or_default();
+                Words::new(format!("；{opens}起办理"), format!("; opens on {opens_en}"))
             }
             DueState::Due | DueState::DueSoon if period.is_none() => Words::new(
                 "；没有认证记录，请现在认证",
@@ -426,11 +445,12 @@ impl Pack {
         .then(&cited(cited_by))
     }
 
-    fn late_words(&self, rules: &mut Vec<String>, head: Words) -> Words {
+    /// What follows for the payment once somebody late is certified.
+    fn resumed(&self, rules: &mut Vec<String>, head: Words) -> Words {
         for rule in &self.late.rules {
             add(rules, rule);
         }
-        let mut words = head.then(&Words::new("，现在仍可认证", ", can still be certified now"));
+        let mut words = head;
         if let Some(resume) = self.late.resume {
             words = words.then(&Words::new(
                 format!("，{}", resume.zh()),
@@ -442,6 +462,10 @@ impl Pack {
         }
         words.then(&cited(&self.late.rules))
     }
+}
+
+fn still_possible() -> Words {
+    Words::new("，现在仍可认证", ", can still be certified now")
 }
 
 /// An entitlement with its dates made plausible.
@@ -479,6 +503,11 @@ impl<'e> Case<'e> {
             clock_is_behind: last.is_some_and(|last| last > today),
             idle: entitlement.last.filter(|last| !counts(last)),
         }
+    }
+
+    /// Whether the terminal's date may be wrong, by its own word or because it lies before a success.
+    fn is_doubted(&self) -> bool {
+        self.doubt != Doubt::None || self.clock_is_behind
     }
 
     /// One success holds for so many months and nothing is owed after approval by this rule.

@@ -8,10 +8,10 @@ use toml::de::DeTable;
 use super::read::{Book, Section};
 use super::{
     Abroad, AgeRule, AppMessage, Appeal, Fix, HomeVisitRule, Late, Limits, Liveness, Material,
-    MethodRule, Model, Notify, Pack, PreApproval, Repeat, Scope, SignInLimits, Site, Sms, Words,
-    example, words,
+    MethodRule, Model, Notify, Pack, PreApproval, Repeat, Scope, SignInLimits, Site, Sms, Step,
+    Words, example, words,
 };
-use crate::benefit::Insurance;
+use crate::benefit::{Insurance, Method};
 use crate::calendar::{Anchor, Calendar, Kind, MonthDay, Override, Schedule, Window};
 
 /// What is wrong with a pack, for the person who wrote it.
@@ -83,6 +83,7 @@ fn read(top: &Section<'_, '_>) -> Option<Pack> {
     let calendar =
         calendar.unwrap_or(Calendar { schedule: Schedule::HalfYear, overrides: Vec::new() });
     let valid_from = top.day("valid_from");
+    let methods = methods(top);
     let pack = Pack {
         id: identifier(top),
         version: small(top.number("version", 1..=1_000_000)),
@@ -101,11 +102,8 @@ fn read(top: &Section<'_, '_>) -> Option<Pack> {
         pre_approval: top.section("pre_approval").map(|s| pre_approval(&s)),
         ages: top.sections("ages").iter().filter_map(age).collect(),
         late: top.section("late").map(|s| late(&s)).unwrap_or_default(),
-        methods: top.sections("methods").iter().filter_map(method).map(Arc::new).collect(),
-        escalation: top
-            .section("escalation")
-            .map(|s| (s.words("order"), s.rules()).0)
-            .unwrap_or_default(),
+        escalation: top.section("escalation").map(|s| ladder(&s, &methods)).unwrap_or_default(),
+        methods,
         model: model(top.section("model").as_ref()),
         appeal: appeal(top.section("appeal").as_ref()),
         home_visit: home_visit(top.section("home_visit").as_ref()),
@@ -125,6 +123,72 @@ fn read(top: &Section<'_, '_>) -> Option<Pack> {
     };
     fits_together(top, &pack);
     Some(pack)
+}
+
+fn methods(top: &Section<'_, '_>) -> Vec<Arc<MethodRule>> {
+    let mut rules: Vec<Arc<MethodRule>> = Vec::new();
+    let sections = top.sections("methods");
+    for (s, rule) in sections.iter().filter_map(|s| Some((s, method(s)?))) {
+        if rules.iter().any(|earlier| earlier.method == rule.method) {
+            let id = rule.method.id();
+            let words =
+                Words::new(format!("认证方式 {id} 写了两次"), format!("method {id} stands twice"));
+            s.fault("id", "twice", words);
+        }
+        rules.push(Arc::new(rule));
+    }
+    for (s, rule) in sections.iter().zip(&rules).filter(|_| sections.len() == rules.len()) {
+        for earlier in &rule.only_if_failed {
+            is_there(s, "only_if_failed", *earlier, &rules);
+        }
+    }
+    rules
+}
+
+/// What to try after a failure: ways that the pack has, each once.
+fn ladder(s: &Section<'_, '_>, methods: &[Arc<MethodRule>]) -> Vec<Step> {
+    let (steps, _) = (s.words::<Step>("order"), s.rules());
+    if s.has("order") && steps.is_empty() {
+        let words = Words::new("order 至少一项", "order needs at least one step");
+        s.fault("order", "wrong-value", words);
+    }
+    for (n, step) in steps.iter().enumerate() {
+        if steps[..n].contains(step) {
+            let id = step.id();
+            let words = Words::new(format!("{id} 写了两次"), format!("{id} stands twice"));
+            s.fault("order", "twice", words);
+        }
+        if let Some(method) = method_of(*step) {
+            is_there(s, "order", method, methods);
+        }
+    }
+    steps
+}
+
+/// The method that a rung of the ladder leads to.
+fn method_of(step: Step) -> Option<Method> {
+    match step {
+        Step::RetryGuided | Step::Remodel => None,
+        Step::Fingerprint => Some(Method::FingerprintModel),
+        Step::Voice => Some(Method::Voice),
+        Step::Window => Some(Method::Window),
+        Step::Appeal => Some(Method::Appeal),
+        Step::HomeVisit => Some(Method::HomeVisit),
+        Step::Special => Some(Method::Special),
+    }
+}
+
+/// Whoever is led to a way that the pack does not have stands before a wall.
+fn is_there(s: &Section<'_, '_>, key: &str, method: Method, rules: &[Arc<MethodRule>]) {
+    if rules.iter().any(|rule| rule.method == method) {
+        return;
+    }
+    let id = method.id();
+    let words = Words::new(
+        format!("引向 {id}，但 [[methods]] 里没有它"),
+        format!("leads to {id}, which is not among [[methods]]"),
+    );
+    s.fault(key, "no-method", words);
 }
 
 fn identifier(top: &Section<'_, '_>) -> String {
@@ -153,21 +217,20 @@ fn fits_together(top: &Section<'_, '_>, pack: &Pack) {
         let words = Words::new("至少要有一种有效的认证方式", "at least one method must count");
         top.fault("methods", "no-method", words);
     }
-    for (n, rule) in pack.methods.iter().enumerate() {
-        if pack.methods[..n].iter().any(|earlier| earlier.method == rule.method) {
-            let id = rule.method.id();
-            let words =
-                Words::new(format!("认证方式 {id} 写了两次"), format!("method {id} stands twice"));
-            top.fault("methods", "twice", words);
-        }
-    }
-    let appeal = pack.method(crate::benefit::Method::Appeal);
+    let appeal = pack.method(Method::Appeal);
     if appeal.is_some_and(|rule| !rule.two_person) {
         let words = Words::new(
             "申诉须两人：请在 appeal 写 two_person = true",
             "an appeal takes two people: write two_person = true at appeal",
         );
         top.fault("methods", "wrong-value", words);
+    }
+    if appeal.is_some_and(|rule| rule.counts != pack.appeal.counts_as_success) {
+        let words = Words::new(
+            "appeal 的 counts 与 [appeal] counts_as_success 不一致",
+            "counts of the method appeal and counts_as_success of [appeal] differ",
+        );
+        top.fault("appeal", "wrong-value", words);
     }
     if pack.examples.is_empty() {
         let words = Words::new("没有算例，无法核对", "a pack without examples cannot be checked");
@@ -208,18 +271,19 @@ fn calendar(s: &Section<'_, '_>) -> Option<Calendar> {
         s.excuse();
         return None;
     };
-    let overrides: Vec<Override> =
-        s.sections("overrides").iter().filter_map(|o| year(o, &schedule)).collect();
-    if let Schedule::Windows(windows) = &schedule {
-        orderly(s, "windows", windows);
-    }
-    for (n, earlier) in overrides.iter().enumerate() {
-        if overrides[n + 1..].iter().any(|later| later.year == earlier.year) {
-            let year = earlier.year;
+    let mut overrides: Vec<Override> = Vec::new();
+    for (of, found) in s.sections("overrides").iter().filter_map(|o| Some((o, year(o, &schedule)?)))
+    {
+        if overrides.iter().any(|earlier| earlier.year == found.year) {
+            let year = found.year;
             let words =
                 Words::new(format!("{year} 年写了两次"), format!("the year {year} stands twice"));
-            s.fault("overrides", "twice", words);
+            of.fault("year", "twice", words);
         }
+        overrides.push(found);
+    }
+    if let Schedule::Windows(windows) = &schedule {
+        orderly(s, "windows", windows);
     }
     Some(Calendar { schedule, overrides })
 }
@@ -237,11 +301,12 @@ fn schedule(s: &Section<'_, '_>) -> Option<Schedule> {
                 .into_iter()
                 .map(|(opens, closes)| Window { opens, closes })
                 .collect();
-            Schedule::Windows(if windows.is_empty() {
+            if windows.is_empty() {
+                let words = Words::new("windows 至少一个窗口期", "windows needs at least one");
+                s.fault("windows", "wrong-value", words);
                 return None;
-            } else {
-                windows
-            })
+            }
+            Schedule::Windows(windows)
         }
         Kind::Monthly => monthly(s),
         Kind::Deadline => Schedule::Deadline(until(s)?),

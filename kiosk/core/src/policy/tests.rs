@@ -88,9 +88,9 @@ fn an_author_is_told_every_fault_with_its_line() {
     check_faults(
         &[("max_uploads = 3", "max_uploads = 300"), ("rules = [\"R24\"]", "rules = [\"R240\"]")],
         &expect![[r#"
-        27 unknown-rule: 没有编号为 R240 的规则 | rules = ["R240"]
-        88 out-of-range: max_uploads 应在 1 至 20 之间 | max_uploads = 300                               # R75 C8
-    "#]],
+            27 unknown-rule: 没有编号为 R240 的规则 | rules = ["R240"]
+            89 out-of-range: max_uploads 应在 1 至 20 之间 | max_uploads = 300                               # R75 C8
+        "#]],
     );
     check_faults(
         &[("agency = ", "# agency = "), ("suspend = true", "suspend = \"yes\"")],
@@ -102,13 +102,13 @@ fn an_author_is_told_every_fault_with_its_line() {
     check_faults(
         &[("due = \"2020-10-31\"", "due = \"2020-10-30\"")],
         &expect![[r#"
-            148 example-fails: 算例不符：due 应为 2020-10-30，算得 2020-10-31 | due = "2020-10-30"
+            149 example-fails: 算例不符：due 应为 2020-10-30，算得 2020-10-31 | due = "2020-10-30"
         "#]],
     );
     check_faults(
         &[("expect = \"done\"", "expect = \"finished\"")],
         &expect![[r#"
-            147 unknown-word: expect 不认识“finished”；可用：not_required, under_review, done, not_open, due, due_soon, overdue, suspended | expect = "finished"
+            148 unknown-word: expect 不认识“finished”；可用：not_required, under_review, done, not_open, due, due_soon, overdue, suspended | expect = "finished"
         "#]],
     );
     check_faults(
@@ -120,8 +120,9 @@ fn an_author_is_told_every_fault_with_its_line() {
     check_faults(
         &[("id = \"voice\"", "id = \"phone\"")],
         &expect![[r#"
-        48 twice: 认证方式 phone 写了两次 | [[methods]]
-    "#]],
+            59 twice: 认证方式 phone 写了两次 | id = "phone"                                  # R83
+            84 no-method: 引向 voice，但 [[methods]] 里没有它 | order = ["retry_guided", "remodel", "voice", "window", "appeal", "home_visit", "special"]   # C7
+        "#]],
     );
     check_faults(
         &[("supersedes", "supersedes"), ("version = 3", "version = 3\nsupersedes = 3")],
@@ -188,7 +189,7 @@ fn the_author_of_a_good_pack_reads_what_the_terminal_understood() {
           方式：窗口认证，有效（R16）
           方式：上门认证，有效，须两人在场（R15）
           方式：特殊认证，有效，须主管同意（R91）
-          方式：申诉通过，有效，须两人在场（R89）
+          方式：申诉通过，不作为认证，须两人在场（R89、C6）
           不通过时：按提示再试一次 → 重新建模 → 改用声纹 → 到窗口认证 → 申诉 → 上门认证 → 特殊认证
           建模：身份证人像面、身份证国徽面、手持身份证、正面人脸，最多 3 次，不成的人工审核 7 天
           申诉：经办人员与主管提出，通过后再认证，不通过的携带证明到社保经办机构窗口办理
@@ -261,7 +262,7 @@ fn a_person_is_explained_to_a_clerk() {
         due      2020-10-31
         reason   每年10月31日前认证一次（R24）；已于2019年10月5日认证（人脸与已建模型比对），下次最迟2020年10月31日。
                  once a year until 31 Oct (R24); done on 2019-10-05 (face against the enrolled model), next by 2020-10-31
-        methods  face_id_photo, face_model, phone, voice, data_match, window, home_visit, special, appeal
+        methods  face_id_photo, face_model, phone, voice, data_match, window, home_visit, special
     "#]].assert_eq(&explain(pack, &someone, day("2019-10-20")).to_text());
     expect![[r#"
         state    due
@@ -269,7 +270,7 @@ fn a_person_is_explained_to_a_clerk() {
         due      2019-10-31
         reason   每年10月31日前认证一次（R24）；2019年为8月1日至10月31日：通知内8月至11月与10月31日两处不一致，取较早者；请在2019年10月31日前认证。
                  once a year until 31 Oct (R24); in 2019: 1 Aug to 31 Oct; due by 2019-10-31
-        methods  face_id_photo, face_model, phone, voice, data_match, window, home_visit, special, appeal
+        methods  face_id_photo, face_model, phone, voice, data_match, window, home_visit, special
     "#]].assert_eq(&explain(pack, &Question::default(), day("2019-09-01")).to_text());
     let late = Question { last: Some(day("2018-10-05")), ..Question::default() };
     expect![[r#"
@@ -278,7 +279,7 @@ fn a_person_is_explained_to_a_clerk() {
         due      2019-10-31
         reason   每年10月31日前认证一次（R24）；2019年为8月1日至10月31日：通知内8月至11月与10月31日两处不一致，取较早者；已过2019年10月31日，现在仍可认证，认证后恢复发放并补发（R26、C24）。
                  once a year until 31 Oct (R24); in 2019: 1 Aug to 31 Oct; was due on 2019-10-31, can still be certified now, payment resumes after the success with back pay (R26, C24)
-        methods  face_id_photo, face_model, phone, voice, data_match, window, home_visit, special, appeal
+        methods  face_id_photo, face_model, phone, voice, data_match, window, home_visit, special
     "#]].assert_eq(&explain(pack, &late, day("2019-11-01")).to_text());
     let young = Question { born: Some(day("1999-10-05")), ..Question::default() };
     expect![[r#"
@@ -287,7 +288,7 @@ fn a_person_is_explained_to_a_clerk() {
         due      -
         reason   未到领取待遇年龄，不需要认证（R8）。
                  below the age, nothing is required (R8)
-        methods  face_id_photo, face_model, phone, voice, data_match, window, home_visit, special, appeal
+        methods  face_id_photo, face_model, phone, voice, data_match, window, home_visit, special
     "#]].assert_eq(&explain(pack, &young, day("2019-11-01")).to_text());
     let pack = all().get("cn.sx.province.enterprise_pension").unwrap();
     expect![[r#"
