@@ -201,7 +201,8 @@ fn ring(canvas: &mut Canvas, area: Rectangle, percent: u8, look: Look) {
         let arc = Arc::with_center(area.center(), diameter, (-90.0_f32).deg(), sweep);
         draw(arc.into_styled(PrimitiveStyle::with_stroke(done, stroke)), canvas);
     }
-    let inside = Rectangle::with_center(area.center(), Size::new_equal(diameter - stroke));
+    let inside =
+        Rectangle::with_center(area.center(), Size::new_equal(diameter.saturating_sub(stroke)));
     Prompt::percent(percent).draw(canvas, inside, look.ink(), room / 4);
 }
 
@@ -218,3 +219,16 @@ fn draw(shape: impl Drawable<Color = Rgb565>, canvas: &mut Canvas) {
 const QUIET: [u32; 2] = [4, 2];
 /// Pixels of a module that a telephone can part.
 const MODULE_MIN: u32 = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_on_a_glass_of_any_size_is_drawn() {
+        for side in 0..40 {
+            let scene = Scene { prompt: None, picture: Some(Picture::Progress(40)) };
+            scene.draw(&mut Canvas::new(Size::new_equal(side)), Look::Mono);
+        }
+    }
+}

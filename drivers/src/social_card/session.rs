@@ -69,7 +69,8 @@ impl Session<'_> {
             if spent.is_some_and(|spent| !spent.allows(&issuer.card_id, *mark, *kept)) {
                 return Ok(Reading::PinNotTried);
             }
-            match self.exchange(&Command::verify(pin.digits()))?.status {
+            // Never again, not for another length either: each time may cost a try.
+            match self.transmit(&Command::verify(pin.digits()))?.status {
                 Status::Ok => holder = self.holder()?,
                 Status::TriesLeft(tries_left) => {
                     *new = Some(Spent::add(spent, issuer.card_id, *mark, tries_left));
@@ -185,3 +186,41 @@ const HOLDER_RECORDS: [std::ops::RangeInclusive<u8>; 2] = [0x08..=0x0D, 0x01..=0
 const ANSWER_MAX: usize = 1024;
 /// The longest sound conversation has about a hundred.
 const COMMANDS_MAX: u32 = 250;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A locked card that wants the PIN with another length.
+    struct Card {
+        selected: u8,
+        n_pins: u32,
+    }
+
+    impl Channel for Card {
+        fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, Lost> {
+            Ok(match (command[1], command.get(5..7)) {
+                (0xA4, Some([0xEF, file])) => {
+                    self.selected = *file;
+                    vec![0x90, 0]
+                }
+                (0x20, _) => {
+                    self.n_pins += 1;
+                    vec![0x6C, 5]
+                }
+                (0xB2, _) if self.selected == 0x06 => vec![0x69, 0x82],
+                (0xB2, _) => [vec![command[2], 16], vec![0x43; 16], vec![0x90, 0]].concat(),
+                _ => vec![0x90, 0],
+            })
+        }
+    }
+
+    #[test]
+    fn a_pin_is_shown_once_whatever_the_card_answers() {
+        let mut card = Card { selected: 0, n_pins: 0 };
+        let pin = (Pin::parse("904217").unwrap(), 1, 1);
+        let (reading, _) = read(&mut card, Some(&pin), None).unwrap();
+        assert!(matches!(reading, Reading::PinNotTried));
+        assert_eq!(card.n_pins, 1);
+    }
+}

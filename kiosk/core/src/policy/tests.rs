@@ -289,7 +289,8 @@ fn a_person_is_explained_to_a_clerk() {
         reason   未到领取待遇年龄，不需要认证（R8）。
                  below the age, nothing is required (R8)
         methods  face_id_photo, face_model, phone, voice, data_match, window, home_visit, special
-    "#]].assert_eq(&explain(pack, &young, day("2019-11-01")).to_text());
+    "#]]
+    .assert_eq(&explain(pack, &young, day("2019-11-01")).to_text());
     let pack = all().get("cn.sx.province.enterprise_pension").unwrap();
     expect![[r#"
         state    due_soon
