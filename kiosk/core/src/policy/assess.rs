@@ -394,16 +394,11 @@ impl Pack {
                 add(rules, "R125");
                 let by = case.entitlement.under_review;
                 let (zh, en) = (by.map(date).unwrap_or_default(), by.unwrap_or_default());
-                let review = Words::new(
-                    format!("；正在审核，预计{zh}前答复"),
-                    format!("; under review, an answer is expected by {en}"),
-                );
-                let protected = if case.entitlement.suspended {
-                    Words::default()
-                } else {
-                    Words::new("，期间不停发", ", payment is protected")
-                };
-                review.then(&protected).then(&cited(&["R125".to_owned()]))
+                Words::new(
+                    format!("；正在审核，预计{zh}前答复，期间不停发"),
+                    format!("; under review, an answer is expected by {en}, payment is protected"),
+                )
+                .then(&cited(&["R125".to_owned()]))
             }
             DueState::Suspended => {
                 let stopped = Words::new("；待遇已暂停", "; payment is suspended");
