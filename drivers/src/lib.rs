@@ -8,6 +8,7 @@ pub mod clock;
 pub mod display;
 pub mod finger_scanner;
 pub mod fingerprint;
+mod helper;
 pub mod id_card;
 pub mod link;
 pub mod livescan;

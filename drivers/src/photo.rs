@@ -10,8 +10,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
-use rustix::process::{Pid, Signal};
+use rustix::process::Signal;
 
+use crate::helper;
 use crate::photo_loader::Fault;
 
 /// The decoder program and its time limit.
@@ -101,13 +102,7 @@ struct Decoding(Child);
 
 impl Drop for Decoding {
     fn drop(&mut self) {
-        if let Ok(Some(_)) = self.0.try_wait() {
-            return;
-        }
-        if let Some(group) = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw) {
-            let _ = rustix::process::kill_process_group(group, Signal::KILL);
-        }
-        let _ = self.0.wait();
+        helper::end(&mut self.0);
     }
 }
 

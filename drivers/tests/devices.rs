@@ -5,6 +5,8 @@
 mod common;
 #[path = "devices/livescan.rs"]
 mod livescan;
+#[path = "devices/pcsc_service.rs"]
+mod pcsc_service;
 #[path = "devices/photo_decoder.rs"]
 mod photo_decoder;
 #[path = "devices/social_card.rs"]

@@ -3,6 +3,8 @@
 //! or lie; what it gets is pictures and templates, and what it can give is scores.
 
 mod exit;
+#[path = "../../drivers/src/helper.rs"]
+mod helper;
 mod wire;
 
 use std::{
@@ -18,7 +20,6 @@ use image::RgbImage;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::{Errno, ioctl_fionbio},
-    process::{Pid, PidfdFlags, Signal, pidfd_open},
 };
 
 use crate::{
@@ -282,11 +283,7 @@ impl Running {
 
     /// The pipe is shut, so the process is ending; it gets a moment to say by its exit why.
     fn cause_of_death(&mut self) -> EngineFault {
-        if let Ok(process) = pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty()) {
-            let _ = poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&EXIT_MAX));
-        }
-        let _ = self.child.kill();
-        match self.child.wait().ok().and_then(|status| status.code()) {
+        match helper::exit_code(&mut self.child) {
             Some(code) if code == i32::from(EXIT_UNCONFINED) => EngineFault::Unconfined,
             Some(code) if code == i32::from(EXIT_NOT_STARTED) => EngineFault::NotStarted,
             _ => EngineFault::Crashed,
@@ -297,12 +294,7 @@ impl Running {
 /// The process is its whole group: behind its wall it cannot start others.
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Ok(Some(_)) = self.child.try_wait() {
-            return;
-        }
-        let group = Pid::from_child(&self.child);
-        let _ = rustix::process::kill_process_group(group, Signal::KILL);
-        let _ = self.child.wait();
+        helper::end(&mut self.child);
     }
 }
 
@@ -314,4 +306,3 @@ fn cage() -> Option<PathBuf> {
 }
 
 const CAGE: &str = "engine-cage";
-const EXIT_MAX: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };

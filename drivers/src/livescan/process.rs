@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 
 use super::frame::{Parser, Reply, Request};
 use super::library::{EXIT_MISSING, EXIT_UNCONFINED, EXIT_UNFIT, SIDE_MAX, SIDE_MIN};
 use super::{LivescanError, Settings, Source, Window};
+use crate::helper;
 
 /// The plug-in, running or to be started.
 pub(super) struct Plugin {
@@ -144,11 +144,7 @@ impl Running {
 
     /// The pipe is shut, so the process is ending; it gets a moment to say by its exit why.
     fn cause_of_death(&mut self) -> LivescanError {
-        if let Ok(process) = pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty()) {
-            let _ = poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&EXIT_MAX));
-        }
-        let _ = self.child.kill();
-        match self.child.wait().ok().and_then(|status| status.code()) {
+        match helper::exit_code(&mut self.child) {
             Some(EXIT_MISSING) => LivescanError::LibraryMissing,
             Some(EXIT_UNFIT) => LivescanError::LibraryUnfit,
             Some(EXIT_UNCONFINED) => LivescanError::Unconfined,
@@ -159,12 +155,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Ok(Some(_)) = self.child.try_wait() {
-            return;
-        }
-        let group = Pid::from_child(&self.child);
-        let _ = rustix::process::kill_process_group(group, Signal::KILL);
-        let _ = self.child.wait();
+        helper::end(&mut self.child);
     }
 }
 
@@ -177,7 +168,6 @@ fn meaning(code: i32) -> LivescanError {
     }
 }
 
-const EXIT_MAX: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 const NOT_IMPLEMENTED: i32 = -3;
 const NO_DEVICE: i32 = -4;
 const NOT_INITIALISED: i32 = -5;
