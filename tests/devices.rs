@@ -1,6 +1,8 @@
 //! `kiosk devices` and `kiosk selftest` as somebody at a keyboard uses them, on the simulated counter: a fault becomes
 //! a capture that plays back the same, and the morning check says what is wrong and what to do.
 
+#[path = "../drivers/tests/devices/pcsc_service.rs"]
+mod pcsc_service;
 #[path = "../drivers/tests/devices/virtual_card.rs"]
 #[expect(dead_code, reason = "this card is never read to its end here")]
 mod virtual_card;
@@ -17,6 +19,7 @@ use kiosk_tests::process::wait_until;
 use kiosk_tests::{is_set_up, program};
 use serde_json::{Value, json};
 
+use pcsc_service::{Service, in_a_network_of_its_own, is_inside};
 use virtual_card::{Inserted, Trouble, VirtualCard};
 
 #[test]
@@ -312,15 +315,14 @@ fn a_running_kiosk_reads_cards_through_the_real_service_and_outlives_it() {
     if !is_set_up() {
         return;
     }
-    if std::env::var_os(INSIDE).is_none() {
-        return in_a_network_of_its_own(
-            "a_running_kiosk_reads_cards_through_the_real_service_and_outlives_it",
-        );
+    if !is_inside() {
+        let test = "a_running_kiosk_reads_cards_through_the_real_service_and_outlives_it";
+        return in_a_network_of_its_own(test, &[]);
     }
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     fs::write(at("more.toml"), "[social_card]\nreader = \"Virtual PCD 00 00\"\n").unwrap();
-    let service = Service::start(folder.path());
+    let service = Service::start(true);
     let other = VirtualCard { has_application: false, ..VirtualCard::wang() };
     let card = Inserted::new(other, Trouble::None).unwrap();
     let demo = Demo { out: at("out"), seed: 5, visits: 2, settings: Some(at("more.toml")) };
@@ -331,75 +333,10 @@ fn a_running_kiosk_reads_cards_through_the_real_service_and_outlives_it() {
     told("reading=\"social-card-other\"");
     drop((card, service));
     told("trouble device=\"device-social-card\" code=\"err-social-reader-silent\"");
-    let _service = Service::start(folder.path());
+    let _service = Service::start(true);
     told("works device=\"device-social-card\"");
     running.end_well();
 }
-
-/// The PC/SC service with the virtual reader.
-struct Service(Child);
-
-impl Service {
-    fn start(folder: &Path) -> Self {
-        let settings = folder.join("reader.conf.d");
-        fs::create_dir_all(&settings).unwrap();
-        let (name, port) = ("FRIENDLYNAME \"Virtual PCD\"", virtual_card::PORT);
-        let reader = format!(
-            "{name}\nDEVICENAME /dev/null:0x{port:X}\nLIBPATH {DRIVER}\nCHANNELID 0x{port:X}\n"
-        );
-        fs::write(settings.join("reader"), reader).unwrap();
-        let mut child = Command::new(SERVICE)
-            .args(["--foreground", "--info", "--config"])
-            .arg(&settings)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-        assert!(log.any(|line| line.contains("daemon ready")), "the service ended");
-        // It must be able to go on writing.
-        std::thread::spawn(move || log.for_each(drop));
-        wait_until("the service listens", || UnixStream::connect(SOCKET).is_ok());
-        Self(child)
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-        let _ = fs::remove_file(SOCKET);
-        let _ = fs::remove_file("/run/pcscd/pcscd.pid");
-    }
-}
-
-/// Runs one test again in a network of its own, since the virtual reader listens for anybody, and with a `/run` of its
-/// own, where the service keeps its socket.
-fn in_a_network_of_its_own(test: &str) {
-    for file in [SERVICE, DRIVER] {
-        if !Path::new(file).is_file() {
-            return eprintln!("skipped: {file} is not installed");
-        }
-    }
-    let enter = "ip link set lo up && mount -t tmpfs tmpfs /run && mkdir /run/pcscd";
-    let unshare = |command: &str, own: PathBuf| {
-        let mut unshare = Command::new("unshare");
-        unshare.args(["--map-root-user", "--net", "--mount", "--kill-child", "sh", "-c", command]);
-        unshare.arg(own);
-        unshare
-    };
-    let allowed = unshare(enter, "true".into()).output();
-    if !allowed.is_ok_and(|output| output.status.success()) {
-        return eprintln!("skipped: no right to a network namespace here");
-    }
-    let own = std::env::current_exe().unwrap();
-    let inside = format!("{enter} && exec \"$0\" --exact {test} --nocapture");
-    assert!(unshare(&inside, own).env(INSIDE, "1").status().unwrap().success());
-}
-
-const INSIDE: &str = "KIOSK_DEVICES_INSIDE";
-const SOCKET: &str = "/run/pcscd/pcscd.comm";
-const SERVICE: &str = "/usr/sbin/pcscd";
-const DRIVER: &str = "/usr/lib/pcsc/drivers/serial/libifdvpcd.so";
 
 /// A second of sound, 8 kHz, 16 bits.
 fn record_prompt(file: &Path) {

@@ -106,7 +106,7 @@ fn a_list_of_nothing_or_of_one_kind_gives_a_report_without_rates() {
         let frame = Person::generate(5, 0).frame(&Pose::default(), noise);
         frame.save(dir.join(format!("{noise}.png"))).unwrap();
     };
-    [1, 2].map(save);
+    [1, 2].into_iter().for_each(save);
     for (list, n_genuine) in
         [("path_a,path_b,genuine\n", 0), ("path_a,path_b,genuine\n1.png,2.png,1\n", 1)]
     {
