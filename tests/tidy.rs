@@ -227,7 +227,7 @@ fn is_pure(name: &str) -> bool {
     let of_family = |family: &&str| {
         name == *family || name.strip_prefix(*family).is_some_and(|n| n.starts_with(['-', '_']))
     };
-    singles.contains(&name) || families.iter().any(|family| of_family(&family))
+    singles.contains(&name) || families.iter().any(of_family)
 }
 
 /// A tracked Rust file.

@@ -9,3 +9,4 @@ mod in_process;
 mod printer;
 mod process;
 mod random_faults;
+mod usb;

@@ -16,6 +16,7 @@ use rustix::io::Errno;
 /// the file, before their memory goes.
 pub(super) struct Usbfs {
     file: File,
+    #[expect(clippy::vec_box, reason = "the kernel keeps the address of each")]
     transfers: Vec<Box<Transfer>>,
 }
 
@@ -114,8 +115,8 @@ impl Usbfs {
             }
             Err(error) => return Err(error),
         }
-        let is_it = |transfer: &Box<Transfer>| std::ptr::eq(&raw const transfer.urb, reaped);
-        let Some(at) = self.transfers.iter().position(is_it) else { return Ok(None) };
+        let mut urbs = self.transfers.iter().map(|transfer| &raw const transfer.urb);
+        let Some(at) = urbs.position(|urb| std::ptr::eq(urb, reaped)) else { return Ok(None) };
         Ok(Some(self.transfers.swap_remove(at).done()))
     }
 
@@ -190,7 +191,7 @@ impl Transfer {
         Ok(Self { urb, buffer })
     }
 
-    fn done(mut self: Box<Self>) -> Done {
+    fn done(mut self) -> Done {
         let Urb { endpoint, status, actual_length, .. } = self.urb;
         let is_from_device = endpoint & FROM_DEVICE != 0;
         let n = if is_from_device { usize::try_from(actual_length).unwrap_or(0) } else { 0 };
