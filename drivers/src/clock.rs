@@ -243,10 +243,11 @@ mod tests {
     use super::*;
     use expect_test::expect;
 
-    /// For every fault of the clocks: what is known, and what is doubted.
+    /// For every fault of the clocks: what is doubted, and whether nothing is any more once the
+    /// clocks were set right.
     #[test]
     fn every_fault_of_the_clocks_is_told() {
-        let mut table = format!("{:<34}doubts\n", "clock");
+        let mut table = format!("{:<34}{:<36}recovered\n", "clock", "doubts");
         for (fault, rtc, sync, looks) in FAULTS {
             let root = tempfile::tempdir().unwrap();
             if let Some(rtc) = rtc {
@@ -265,25 +266,27 @@ mod tests {
             }
             let codes: Vec<&str> = doubts.iter().map(|doubt| doubt.code()).collect();
             let codes = if codes.is_empty() { "-".into() } else { codes.join(", ") };
-            table.push_str(&format!("{fault:<34}{codes}\n"));
+            let recovered =
+                if set_right(&mut watch, root.path()).is_empty() { "yes" } else { "no" };
+            table.push_str(&format!("{fault:<34}{codes:<36}{recovered}\n"));
         }
         println!("{table}");
         expect![[r#"
-            clock                             doubts
-            none                              -
-            no network, chip runs             -
-            no chip, no network               clock-no-source
-            no chip, time server              -
-            chip refuses to tell              clock-chip-lost-time
-            chip tells nonsense               clock-no-source
-            chip at its beginning, 2000       clock-unset, clock-chip-lost-time
-            chip an hour off                  clock-chip-disagrees
-            chip an hour off, time server     -
-            set back a day while we ran       clock-jumped
-            set on an hour while we ran       clock-chip-disagrees, clock-jumped
-            set right by a time server        -
-            slewed gently for a day           -
-            slept for a night                 -
+            clock                             doubts                              recovered
+            none                              -                                   yes
+            no network, chip runs             -                                   yes
+            no chip, no network               clock-no-source                     yes
+            no chip, time server              -                                   yes
+            chip refuses to tell              clock-chip-lost-time                yes
+            chip tells nonsense               clock-no-source                     yes
+            chip at its beginning, 2000       clock-unset, clock-chip-lost-time   yes
+            chip an hour off                  clock-chip-disagrees                yes
+            chip an hour off, time server     -                                   yes
+            set back a day while we ran       clock-jumped                        yes
+            set on an hour while we ran       clock-chip-disagrees, clock-jumped  yes
+            set right by a time server        -                                   yes
+            slewed gently for a day           -                                   yes
+            slept for a night                 -                                   yes
         "#]]
         .assert_eq(&table);
     }
@@ -313,6 +316,18 @@ mod tests {
             false => eprintln!("SKIPPED: this machine has no clock chip"),
         }
         println!("{second:?}");
+    }
+
+    /// What is doubted when chip and wall clock were set right and a minute has passed.
+    fn set_right(watch: &mut ClockWatch, root: &Path) -> Vec<Doubt> {
+        let folder = root.join("sys/class/rtc/rtc0");
+        fs::create_dir_all(&folder).unwrap();
+        let look_s = [(1_790_000_000, 100_000), (1_790_000_060, 100_060)];
+        let looks = look_s.map(|(wall_s, boot_s)| {
+            fs::write(folder.join("since_epoch"), format!("{wall_s}\n")).unwrap();
+            watch.look_at(Times { wall_ms: wall_s * 1000, boot_ms: boot_s * 1000 }, Sync::Free)
+        });
+        looks[1].doubts()
     }
 
     type Fault = (&'static str, Option<&'static str>, Sync, &'static [(i64, i64)]);

@@ -246,17 +246,14 @@ mod tests {
         .assert_eq(&tell(story));
     }
 
-    /// For every fault of gauge and plug: what is told.
+    /// For every fault of gauge and plug: what is told, and whether all is well once it is over.
     #[test]
     fn every_fault_of_the_power_is_survived() {
-        let mut table = format!("{:<30}{:<12}{:<12}told\n", "power", "mains", "percent");
+        let mut table =
+            format!("{:<30}{:<10}{:<10}{:<24}recovered\n", "power", "mains", "percent", "told");
         for (fault, files) in FAULTS {
             let root = tempfile::tempdir().unwrap();
-            for (name, value) in *files {
-                let file = root.path().join(name);
-                fs::create_dir_all(file.parent().unwrap()).unwrap();
-                fs::write(file, format!("{value}\n")).unwrap();
-            }
+            write(root.path(), files);
             let mut watch = PowerWatch::over(root.path(), PowerLimits::default());
             watch.look();
             let report = watch.look();
@@ -264,22 +261,25 @@ mod tests {
             let percent = report.battery.and_then(|battery| battery.percent);
             let percent = percent.map_or("-".into(), |percent| percent.to_string());
             let told = report.supply.code();
-            table.push_str(&format!("{fault:<30}{mains:<12}{percent:<12}{told}\n"));
+            fs::remove_dir_all(root.path()).unwrap();
+            write(root.path(), PLUGGED);
+            let recovered = if watch.look().supply.code() == "power-mains" { "yes" } else { "no" };
+            table.push_str(&format!("{fault:<30}{mains:<10}{percent:<10}{told:<24}{recovered}\n"));
         }
         println!("{table}");
         expect![[r#"
-            power                         mains       percent     told
-            no battery, no gauge          -           -           power-mains
-            plugged                       yes         80          power-mains
-            pulled                        no          80          power-battery
-            adapter too weak              yes         15          power-battery-low
-            gauge without percent         no          5           power-battery-critical
-            gauge with words only         no          15          power-battery-low
-            gauge tells nonsense          no          100         power-battery
-            gauge tells nothing           no          -           power-battery
-            battery taken out             yes         -           power-mains
-            battery of a mouse            -           -           power-mains
-            two batteries, one empty      no          70          power-battery
+            power                         mains     percent   told                    recovered
+            no battery, no gauge          -         -         power-mains             yes
+            plugged                       yes       80        power-mains             yes
+            pulled                        no        80        power-battery           yes
+            adapter too weak              yes       15        power-battery-low       yes
+            gauge without percent         no        5         power-battery-critical  yes
+            gauge with words only         no        15        power-battery-low       yes
+            gauge tells nonsense          no        100       power-battery           yes
+            gauge tells nothing           no        -         power-battery           yes
+            battery taken out             yes       -         power-mains             yes
+            battery of a mouse            -         -         power-mains             yes
+            two batteries, one empty      no        70        power-battery           yes
         "#]]
         .assert_eq(&table);
     }
@@ -292,18 +292,16 @@ mod tests {
 
     type Files = &'static [(&'static str, &'static str)];
 
+    const PLUGGED: Files = &[
+        ("AC/type", "Mains"),
+        ("AC/online", "1"),
+        ("B/type", "Battery"),
+        ("B/status", "Full"),
+        ("B/capacity", "80"),
+    ];
     const FAULTS: &[(&str, Files)] = &[
         ("no battery, no gauge", &[]),
-        (
-            "plugged",
-            &[
-                ("AC/type", "Mains"),
-                ("AC/online", "1"),
-                ("B/type", "Battery"),
-                ("B/status", "Full"),
-                ("B/capacity", "80"),
-            ],
-        ),
+        ("plugged", PLUGGED),
         (
             "pulled",
             &[
@@ -397,6 +395,14 @@ mod tests {
             ],
         ),
     ];
+
+    fn write(root: &Path, files: Files) {
+        for (name, value) in files {
+            let file = root.join(name);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, format!("{value}\n")).unwrap();
+        }
+    }
 
     /// Looks once at each state of `STATUS PERCENT`.
     fn tell(story: &str) -> String {
