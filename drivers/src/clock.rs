@@ -270,7 +270,7 @@ mod tests {
                 if set_right(&mut watch, root.path()).is_empty() { "yes" } else { "no" };
             table.push_str(&format!("{fault:<34}{codes:<36}{recovered}\n"));
         }
-        println!("{table}");
+        crate::show(&table);
         expect![[r#"
             clock                             doubts                              recovered
             none                              -                                   yes

@@ -21,3 +21,10 @@ pub mod sandbox;
 pub mod selftest;
 pub mod social_card;
 pub mod speaker;
+
+/// Shows what a test found; what the macros print, the harness keeps back of a test that passed.
+#[cfg(test)]
+fn show(table: &str) {
+    use std::io::Write as _;
+    writeln!(std::io::stdout(), "\n{table}").expect("standard output is open");
+}

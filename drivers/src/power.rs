@@ -266,7 +266,7 @@ mod tests {
             let recovered = if watch.look().supply.code() == "power-mains" { "yes" } else { "no" };
             table.push_str(&format!("{fault:<30}{mains:<10}{percent:<10}{told:<24}{recovered}\n"));
         }
-        println!("{table}");
+        crate::show(&table);
         expect![[r#"
             power                         mains     percent   told                    recovered
             no battery, no gauge          -         -         power-mains             yes

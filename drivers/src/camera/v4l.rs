@@ -423,7 +423,7 @@ mod tests {
             let recovered = if is_back { "yes" } else { "NO" };
             table += &format!("{fault:<26}{:<32}{recovered}\n", told.join(" "));
         }
-        eprintln!("{table}");
+        crate::show(&table);
         for row in table.lines().skip(1) {
             assert!(row.ends_with("yes"), "{row}");
         }

@@ -142,7 +142,7 @@ fn every_fault_of_the_customer_display_is_survived() {
         let recovered = if whole { "yes" } else { "no" };
         table.push_str(&format!("{fault:<24}{told:<34}{recovered}\n"));
     }
-    println!("{table}");
+    crate::show(&table);
     expect![[r#"
         customer-display        told                              recovered
         none                    -                                 yes

@@ -114,7 +114,7 @@ fn every_fault_of_the_panel_is_survived() {
         let told = if told.is_empty() { "-".into() } else { told.join(", ") };
         table.push_str(&format!("{fault:<24}{told:<34}{recovered}\n"));
     }
-    println!("{table}");
+    crate::show(&table);
     expect![[r#"
         panel                   told                              recovered
         none                    -                                 yes

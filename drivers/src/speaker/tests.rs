@@ -147,7 +147,7 @@ fn every_fault_of_the_speaker_is_survived() {
         let recovered = if after.trouble.is_none() && after.n_said > 0 { "yes" } else { "no" };
         table.push_str(&format!("{fault:<24}{told:<34}{recovered}\n"));
     }
-    println!("{table}");
+    crate::show(&table);
     expect![[r#"
         speaker                 told                              recovered
         none                    -                                 yes
