@@ -35,6 +35,7 @@ macro_rules! stories {
 stories! {
     fn a_phone_number_is_asked_for();
     fn again_on_the_same_day();
+    fn answer_of_a_review_is_late();
     fn appeal_approved_is_a_certification();
     fn appeal_by_two_people();
     fn appeal_filed_here_is_known_the_next_day();
@@ -68,6 +69,7 @@ stories! {
     fn home_visit_requested();
     fn home_visits_worked_from_the_list();
     fn hong_kong_macau_taiwan_by_finger_vein_elsewhere();
+    fn hong_kong_macau_taiwan_where_the_notice_is_silent();
     fn hong_kong_macau_taiwan_with_a_mainland_card();
     fn in_hospital();
     fn late_answer_of_the_try_before();
@@ -98,6 +100,7 @@ stories! {
     fn sit_down_in_the_light();
     fn special_certification_requested();
     fn statement_from_overseas();
+    fn stopped_payment_under_review();
     fn survivor_like_a_retiree();
     fn survivor_who_was_not_added_yet();
     fn suspected_fake_stops_the_session();

@@ -1,8 +1,8 @@
 //! `kiosk policy`: names, checks and explains policy packs for the person who writes or applies them.
 
 use std::error::Error;
-use std::fs;
-use std::io::{self, Write};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use jiff::civil::Date;
 use kiosk_core::benefit::{Abode, Group, Method, Stage, Word};
 use kiosk_core::moment::Doubt;
-use kiosk_core::policy::{self, Pack, PackSet, Question};
+use kiosk_core::policy::{self, CheckReport, ListedFolder, Pack, PackSet, Question, Words};
 use serde::Serialize;
 
 pub mod in_force;
@@ -60,7 +60,7 @@ pub struct Person {
     #[arg(long, value_parser = day)]
     last: Option<Date>,
     /// Its method, such as face_model.
-    #[arg(long, value_parser = word::<Method>)]
+    #[arg(long, requires = "last", value_parser = word::<Method>)]
     last_method: Option<Method>,
     /// Group of people, such as retiree.
     #[arg(long, value_parser = word::<Group>)]
@@ -97,7 +97,11 @@ pub fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::List { dir, json } => list(dir.as_deref(), json),
         Command::Check { file, json } => check(&file, json),
         Command::Explain { pack, person, today, json } => {
-            let explained = policy::explain(&find(&pack)?, &person.question(), today);
+            let (pack, question) = (find(&pack)?, person.question());
+            if let Some(problem) = question.problem(today) {
+                return Err(both(&problem).into());
+            }
+            let explained = policy::explain(&pack, &question, today);
             print(json, &explained, || explained.to_text())
         }
     }
@@ -134,63 +138,123 @@ fn word<T: Word>(text: &str) -> Result<T, String> {
 }
 
 fn list(dir: Option<&Path>, json: bool) -> Result<ExitCode, Box<dyn Error>> {
-    let packs = match dir {
+    let folder = match dir {
         Some(dir) => in_folder(dir)?,
-        None => built_in(),
+        None => {
+            let packs = policy::list(&PackSet::from_packs(built_in()));
+            ListedFolder { packs, problems: Vec::new() }
+        }
     };
-    let listed = policy::list(&PackSet::from_packs(packs));
-    print(json, &listed, || {
-        let line = |p: &policy::ListedPack| {
-            format!(
-                "{} v{}  {}  {}  {}\n    {}\n",
-                p.pack, p.version, p.region, p.agency, p.benefit, p.source
-            )
-        };
-        listed.iter().map(line).collect()
-    })
+    print(json, &folder.packs, || listed(&folder, dir))?;
+    // A bad file hides no good one, and is not passed over either.
+    folder.problems.iter().for_each(|problem| eprintln!("kiosk: {}", both(problem)));
+    Ok(if folder.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn listed(folder: &ListedFolder, dir: Option<&Path>) -> String {
+    let line = |p: &policy::ListedPack| {
+        let file = p.file.as_ref().map_or(String::new(), |file| format!("  {file}"));
+        format!(
+            "{} v{}  {}  {}  {}{file}\n    {}\n",
+            p.pack, p.version, p.region, p.agency, p.benefit, p.source
+        )
+    };
+    match dir {
+        Some(dir) if folder.packs.is_empty() => {
+            format!("{}：没有策略包 / no policy pack (*.toml)", shown(dir))
+        }
+        _ => folder.packs.iter().map(line).collect(),
+    }
 }
 
 fn check(file: &Path, json: bool) -> Result<ExitCode, Box<dyn Error>> {
-    let bytes = fs::read(file).map_err(|e| format!("{}: {e}", file.display()))?;
-    let report = policy::check_bytes(&bytes);
+    let report = checked(file);
     print(json, &report, || {
-        let place = |fault: &policy::CheckedFault| {
-            format!("{}:{}:{}: {fault}\n", file.display(), fault.line, fault.column)
+        let place = |fault: &policy::CheckedFault| match fault.line {
+            0 => format!("{}: {fault}\n", shown(file)),
+            line => format!("{}:{line}:{}: {fault}\n", shown(file), fault.column),
         };
         if report.ok { report.text.clone() } else { report.faults.iter().map(place).collect() }
     })?;
     Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+fn checked(file: &Path) -> CheckReport {
+    read(file).map_or_else(policy::unreadable, |bytes| policy::check_bytes(&bytes))
+}
+
 fn find(name: &str) -> Result<Pack, Box<dyn Error>> {
     if let Some(pack) = built_in().into_iter().find(|pack| pack.id == name) {
         return Ok(pack);
     }
-    if Path::new(name).exists() || name.contains(['/', '\\']) {
-        return read(Path::new(name));
+    let file = Path::new(name);
+    if file.exists() || name.contains(['/', '\\']) {
+        return parsed(file);
     }
     let known: Vec<String> = built_in().into_iter().map(|pack| pack.id).collect();
+    let name = policy::printable(name);
     Err(format!("no pack {name}, and no file of that name; known are {}", known.join(", ")).into())
 }
 
-fn in_folder(dir: &Path) -> Result<Vec<Pack>, Box<dyn Error>> {
-    let entries = fs::read_dir(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
+fn parsed(file: &Path) -> Result<Pack, Box<dyn Error>> {
+    let name = shown(file);
+    let bytes = read(file).map_err(|why| format!("{name}: {}", both(&why)))?;
+    let report = policy::check_bytes(&bytes);
+    let Some(first) = report.faults.first() else {
+        let text = String::from_utf8_lossy(&bytes);
+        return Ok(Pack::parse(&text).expect("the check has just parsed it"));
+    };
+    let more = match report.faults.len() {
+        1 => String::new(),
+        n => format!(" ({n} in all; see `kiosk policy check {name}`)"),
+    };
+    Err(format!("{name}:{}: {} / {}{more}", first.line, first.zh, first.en).into())
+}
+
+fn in_folder(dir: &Path) -> Result<ListedFolder, Box<dyn Error>> {
+    let entries = fs::read_dir(dir).map_err(|e| format!("{}: {e}", shown(dir)))?;
     let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     files.retain(|file| file.extension().is_some_and(|e| e == "toml"));
     files.sort();
-    files.iter().map(|file| read(file)).collect()
+    Ok(policy::list_files(files.iter().map(|file| (shown(file), checked(file)))))
 }
 
-fn read(file: &Path) -> Result<Pack, Box<dyn Error>> {
-    let name = file.display();
-    let text = fs::read_to_string(file).map_err(|e| format!("{name}: {e}"))?;
-    Pack::parse(&text).map_err(|faults| {
-        let first = faults.first().map(ToString::to_string).unwrap_or_default();
-        let n = faults.len();
-        format!("{name}:{first} ({n} in all; see `kiosk policy check {name}`)").into()
-    })
+/// The bytes of a pack file. A pipe or a device would never end, and no pack is as long as the limit.
+fn read(file: &Path) -> Result<Vec<u8>, Words> {
+    let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => Words::new("没有这个文件", "no such file"),
+        io::ErrorKind::PermissionDenied => {
+            Words::new("没有权限读取", "it may not be read by this account")
+        }
+        _ => Words::new(format!("读取失败：{error}"), format!("it cannot be read: {error}")),
+    };
+    let about = fs::metadata(file).map_err(failed)?;
+    if about.is_dir() {
+        return Err(Words::new(
+            "这是文件夹；请用 kiosk policy list --dir",
+            "this is a folder; use kiosk policy list --dir",
+        ));
+    }
+    if !about.is_file() {
+        return Err(Words::new("不是普通文件", "it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    // One byte more than is allowed, so that too much is told as such.
+    let most = policy::BYTES_MAX as u64 + 1;
+    File::open(file).and_then(|file| file.take(most).read_to_end(&mut bytes)).map_err(failed)?;
+    Ok(bytes)
 }
 
+/// A path for a screen.
+fn shown(path: &Path) -> String {
+    policy::printable(&path.display().to_string())
+}
+
+fn both(words: &Words) -> String {
+    format!("{} / {}", words.zh, words.en)
+}
+
+/// The packs that the program carries.
 fn built_in() -> Vec<Pack> {
     let parsed =
         |text: &&str| Pack::parse(text).expect("a test parses every pack of the repository");
@@ -222,3 +286,6 @@ const PACKS: [&str; 9] = [
     include_str!("../policy/cn.sx.jinzhong.enterprise_pension.toml"),
     include_str!("../policy/cn.sx.province.enterprise_pension.toml"),
 ];
+
+#[cfg(test)]
+mod tests;

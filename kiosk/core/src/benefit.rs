@@ -200,7 +200,7 @@ vocabulary! {
     Abode {
         Local = "local", "本地", "here";
         Elsewhere = "elsewhere", "异地", "elsewhere in the mainland";
-        HkMoTw = "hkmotw", "港澳台", "Hong Kong, Macau, Taiwan";
+        HkMoTw = "hkmotw", "港澳台", "in Hong Kong, Macau or Taiwan";
         Overseas = "overseas", "境外", "overseas";
     }
 }

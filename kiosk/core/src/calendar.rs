@@ -106,6 +106,8 @@ pub struct Override {
     pub windows: Vec<Window>,
     /// Why, for the person who reads it.
     pub note: String,
+    /// The same in English, if the pack says it.
+    pub note_en: Option<String>,
 }
 
 /// One period in which a certification is owed.

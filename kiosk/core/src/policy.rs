@@ -11,6 +11,7 @@ use crate::benefit::{Abode, Group, Insurance, Method, vocabulary};
 use crate::calendar::Calendar;
 
 mod assess;
+mod describe;
 mod example;
 mod parse;
 mod read;
@@ -22,15 +23,16 @@ mod words;
 pub(crate) use assess::full_years;
 pub use assess::{Assessment, DueState, NotRequiredReason, Stand};
 pub use example::Example;
-pub use parse::PackFault;
+pub use parse::{BYTES_MAX, PackFault};
+pub use read::printable;
 pub use report::{
-    CheckReport, CheckedFault, ExplainedSuccess, Explanation, ListedPack, Question, check,
-    check_bytes, explain, list,
+    CheckReport, CheckedFault, ExplainedAbode, ExplainedSuccess, Explanation, ListedFolder,
+    ListedPack, Question, check, check_bytes, explain, list, list_files, unreadable,
 };
 pub use set::{Offer, PackSet, Signature};
 pub use settle::{RecordKind, Settled, Settlement};
 pub use words::Words;
-pub(crate) use words::date;
+pub(crate) use words::{UNCONFIRMED, date};
 
 /// One policy pack: one region, agency and insurance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +69,8 @@ pub struct Pack {
     pub pre_approval: Option<PreApproval>,
     /// Ages below which nothing is required (R8).
     pub ages: Vec<AgeRule>,
+    /// Why nothing is owed, with the rules behind each reason.
+    pub reasons: Vec<ReasonRule>,
     /// What happens to the late.
     pub late: Late,
     /// Ways that exist here.
@@ -105,6 +109,8 @@ pub struct Pack {
     pub app: Option<String>,
     /// Its own test cases.
     pub examples: Vec<Example>,
+    /// What no notice says and the agency has to confirm: table and key, such as `schedule.kind`.
+    pub unconfirmed: Vec<String>,
 }
 
 /// Who a pack is for.
@@ -153,6 +159,19 @@ pub struct AgeRule {
     pub from: i16,
     /// Rules behind it.
     pub rules: Vec<String>,
+    /// No notice says this number of years.
+    pub is_ours: bool,
+}
+
+/// The rules behind a reason for which nothing is owed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReasonRule {
+    /// Name of a [`NotRequiredReason`], or `under_review`.
+    pub key: &'static str,
+    /// Rules behind it.
+    pub rules: Vec<String>,
+    /// This agency's notice does not say so; another's does.
+    pub is_ours: bool,
 }
 
 /// What happens to the late.

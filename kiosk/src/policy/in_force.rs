@@ -2,13 +2,13 @@
 //! the last good one stays. Editions that were in force are kept in a folder of their own, as they were signed, so that
 //! a bad delivery cannot take the good one away.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use kiosk_core::message::Id;
-use kiosk_core::policy::{Offer, PackSet, Signature};
+use kiosk_core::policy::{self, Offer, PackSet, Signature};
 use kiosk_sync::{ContentType, VerifyKey, open_signed};
 use tracing::{error, info, warn};
 
@@ -129,9 +129,18 @@ fn name(pack: &str, version: u32) -> String {
     format!("{pack}.{version:07}.cose")
 }
 
-/// Signed packs of a folder. One that cannot be read is as good as unsigned.
+/// Signed packs of a folder. One that cannot be read, is no file or is too long is as good as unsigned.
 fn files(folder: &Path) -> impl Iterator<Item = (PathBuf, Vec<u8>)> {
-    names(folder).into_iter().map(|file| (file.clone(), fs::read(&file).unwrap_or_default()))
+    names(folder).into_iter().map(|file| (file.clone(), read(&file).unwrap_or_default()))
+}
+
+fn read(file: &Path) -> io::Result<Vec<u8>> {
+    if !fs::metadata(file)?.is_file() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let mut bytes = Vec::new();
+    File::open(file)?.take(SIGNED_BYTES_MAX).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Their paths, in the order of their names.
@@ -152,6 +161,8 @@ fn changed(folder: &Path) -> Option<SystemTime> {
     entries.flatten().filter_map(|entry| of(&entry.path())).chain(of(folder)).max()
 }
 
+/// A pack and its envelope.
+const SIGNED_BYTES_MAX: u64 = policy::BYTES_MAX as u64 + 4096;
 /// The authority's policy key is one for all packs; a pack that names its signer names the authority.
 const SIGNER: &str = "authority";
 

@@ -175,11 +175,11 @@ fn nothing_to_certify_is_a_matter_of_age() {
     check(
         &case,
         &expect![[r#"
-        below_age proved: 未到领取待遇年龄，不需要认证（R8）。
-        others: typo
-        ruled out: name_differs number_differs not_open_here not_retired not_yet_updated
-        -> nothing_owed 不需要认证。
-    "#]],
+            below_age proved: 未到领取待遇年龄，不需要认证（R8）；自45周岁起（暂定，待经办机构确认）。
+            others: typo
+            ruled out: name_differs number_differs not_open_here not_retired not_yet_updated
+            -> nothing_owed 不需要认证。
+        "#]],
     );
 }
 

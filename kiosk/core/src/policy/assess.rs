@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::ToSpan;
 use jiff::civil::Date;
 
-use super::words::{Words, cited, date, span};
+use super::words::{Words, cited, confirmed, date, span};
 use super::{MethodRule, NotRequiredReason as Reason, Pack, Repeat};
 use crate::benefit::{Entitlement, Group, Method, Stage, Success, vocabulary};
 use crate::calendar::{Dates, Period, Standing};
@@ -70,6 +70,7 @@ vocabulary! {
         NotInScheme = "not_in_scheme", "不属于本险种待遇领取人员", "not a recipient of this scheme";
         DuplicateBenefit = "duplicate_benefit", "重复领取待遇，须先清退", "drawn twice, to be cleared first";
         NotAdded = "not_added", "尚未办理人员新增，须先到窗口办理", "not yet added, to be done at the window first";
+        NotApproved = "not_approved", "待遇尚未核定，核定后再认证", "not approved yet, certified after the approval";
         Ended = "ended", "待遇已终止", "the benefit has ended";
     }
 }
@@ -162,9 +163,24 @@ impl Pack {
         today: Date,
         doubt: Doubt,
     ) -> Assessment {
+        self.assess_case(&Case::new(self, entitlement, born, today, doubt))
+    }
+
+    /// The same for a last success of which nobody told the method.
+    pub(super) fn assess_unnamed(
+        &self,
+        entitlement: &Entitlement,
+        born: Date,
+        today: Date,
+        doubt: Doubt,
+    ) -> Assessment {
         let case = Case::new(self, entitlement, born, today, doubt);
-        let (Stand { state, opens, due }, period) = self.stand_of(&case);
-        let (words, rules) = self.why(&case, state, period);
+        self.assess_case(&Case { is_method_known: false, ..case })
+    }
+
+    fn assess_case(&self, case: &Case<'_>) -> Assessment {
+        let (Stand { state, opens, due }, period) = self.stand_of(case);
+        let (words, rules) = self.why(case, state, period);
         Assessment {
             pack: self.id.clone(),
             pack_version: self.version,
@@ -173,28 +189,23 @@ impl Pack {
             state,
             due,
             opens,
-            may_certify: self.may_certify(&case, state),
+            may_certify: self.may_certify(case, state),
             doubt: case.doubt,
             why: words.zh,
             why_en: words.en,
             rules,
-            methods: self.methods_for(entitlement),
+            methods: self.methods_for(case.entitlement),
         }
     }
 
-    /// When the next certification is due after a success on this day; none if the method does not count here.
-    pub fn next_due_after(
-        &self,
-        entitlement: &Entitlement,
-        born: Date,
-        on: Date,
-        method: Method,
-    ) -> Option<Date> {
-        let before = self.stand(entitlement, born, on, Doubt::None);
-        self.next_due_from(&before, entitlement, born, on, method)
+    /// A way that counts here, for a success of which nobody told the method.
+    pub(super) fn some_method(&self) -> Method {
+        let usual = Method::FaceModel;
+        let first = self.methods.iter().find(|rule| rule.counts).map(|rule| rule.method);
+        if self.counts(usual) { usual } else { first.unwrap_or(usual) }
     }
 
-    /// The same, where it is known how the person stood before.
+    /// When the next certification is due after a success on this day; none if the method does not count here.
     pub(super) fn next_due_from(
         &self,
         before: &Stand,
@@ -212,7 +223,10 @@ impl Pack {
             return before.due;
         }
         let last = Some(Success { on, method });
-        self.stand(&Entitlement { last, ..entitlement.clone() }, born, on, Doubt::None).due
+        let after = self.stand(&Entitlement { last, ..entitlement.clone() }, born, on, Doubt::None);
+        // By a clock that is behind, a new success would end before the one that is known; it takes nothing away.
+        let held = before.due.filter(|_| matches!(before.state, DueState::Done(_)));
+        after.due.max(held)
     }
 
     /// What a second success by this method does.
@@ -280,8 +294,11 @@ impl Pack {
         match entitlement.stage {
             Stage::Ended => return Some(Reason::Ended),
             Stage::NotAdded => return Some(Reason::NotAdded),
-            Stage::PreApproval if self.pre_approval.is_some() => return None,
-            Stage::PreApproval | Stage::InPayment => {}
+            // Who draws nothing yet is no subject, unless a notice wants the identity confirmed before (R1, R7).
+            Stage::PreApproval => {
+                return self.pre_approval.is_none().then_some(Reason::NotApproved);
+            }
+            Stage::InPayment => {}
         }
         if entitlement.duplicate {
             return Some(Reason::DuplicateBenefit);
@@ -305,10 +322,16 @@ impl Pack {
     fn may_certify(&self, case: &Case<'_>, state: DueState) -> bool {
         match state {
             DueState::NotRequired(_) => false,
-            DueState::Done(_) => self.repeat != Repeat::Block || case.is_doubted(),
+            DueState::Done(_) => case.is_doubted() || self.may_repeat(case.entitlement),
             DueState::NotOpen => false,
             _ => true,
         }
+    }
+
+    /// Whether any way may be taken a second time in the same period.
+    fn may_repeat(&self, entitlement: &Entitlement) -> bool {
+        let repeat = |rule: &Arc<MethodRule>| rule.repeat.unwrap_or(self.repeat);
+        self.rules_for(entitlement).any(|rule| repeat(rule) != Repeat::Block)
     }
 
     fn why(
@@ -317,16 +340,16 @@ impl Pack {
         state: DueState,
         period: Option<Period>,
     ) -> (Words, Vec<String>) {
-        let (rule, mut rules) = self.general_rule(case, state);
-        let mut words = rule.then(&cited(&rules));
+        let (mut words, mut rules) = self.general_rule(case, state);
         let changed = period.and_then(|period| self.calendar.override_of(period));
         if let (Some(changed), false) = (changed, matches!(state, DueState::NotRequired(_))) {
             let spans: Vec<Words> = changed.windows.iter().map(span).collect();
             let zh: Vec<&str> = spans.iter().map(|w| w.zh.as_str()).collect();
             let en: Vec<&str> = spans.iter().map(|w| w.en.as_str()).collect();
+            let note_en = changed.note_en.as_ref().unwrap_or(&changed.note);
             words = words.then(&Words::new(
                 format!("；{}年为{}：{}", changed.year, zh.join("、"), changed.note),
-                format!("; in {}: {}", changed.year, en.join(", ")),
+                format!("; in {}: {} ({note_en})", changed.year, en.join(", ")),
             ));
         }
         words = words.then(&self.present(case, state, period, &mut rules));
@@ -341,29 +364,57 @@ impl Pack {
         (words, rules)
     }
 
+    /// The rule that everything else follows from, with its numbers.
     fn general_rule(&self, case: &Case<'_>, state: DueState) -> (Words, Vec<String>) {
-        let named = |words: &[&str]| words.iter().map(|&rule| rule.to_owned()).collect();
-        match state {
-            DueState::NotRequired(reason) => {
-                let rules = match reason {
-                    Reason::BelowAge => named(&["R8"]),
-                    Reason::NotInScheme => named(&["R18"]),
-                    Reason::DuplicateBenefit => named(&["R17"]),
-                    Reason::NotAdded => named(&["R6"]),
-                    Reason::Ended => Vec::new(),
-                };
-                (Words::new(reason.zh(), reason.en()), rules)
-            }
-            _ => match (&self.pre_approval, case.entitlement.stage) {
-                (Some(check), Stage::PreApproval) => (
-                    Words::new(
-                        "核定待遇前须做一次资格认证以确认身份",
-                        "one identity check before approval",
-                    ),
-                    check.rules.clone(),
+        if let DueState::NotRequired(reason) = state {
+            return self.reason_words(case, reason);
+        }
+        let (words, rules) = match (&self.pre_approval, case.entitlement.stage) {
+            (Some(check), Stage::PreApproval) => (
+                Words::new(
+                    "核定待遇前须做一次资格认证以确认身份",
+                    "one identity check before approval",
                 ),
-                _ => (self.calendar_words.clone(), self.calendar_rules.clone()),
-            },
+                &check.rules,
+            ),
+            _ => (self.calendar_words.clone(), &self.calendar_rules),
+        };
+        (words.then(&cited(rules)), rules.clone())
+    }
+
+    /// Why nothing is owed, for whoever asks what a success would mean.
+    pub(super) fn reason_of(
+        &self,
+        entitlement: &Entitlement,
+        born: Date,
+        today: Date,
+        reason: Reason,
+    ) -> (Words, Vec<String>) {
+        self.reason_words(&Case::new(self, entitlement, born, today, Doubt::None), reason)
+    }
+
+    /// Why nothing is owed.
+    fn reason_words(&self, case: &Case<'_>, reason: Reason) -> (Words, Vec<String>) {
+        let words = Words::new(reason.zh(), reason.en());
+        let group = self.group(&case.entitlement.group);
+        let age = self.ages.iter().find(|age| Some(age.group) == group);
+        let Some(age) = age.filter(|_| reason == Reason::BelowAge) else {
+            let (basis, rules) = self.basis(reason.id());
+            return (words.then(&basis), rules);
+        };
+        let years = Words::new(
+            format!("；自{}周岁起", age.from),
+            format!("; from the age of {} on", age.from),
+        );
+        let words = words.then(&cited(&age.rules)).then(&years).then(&confirmed(!age.is_ours));
+        (words, age.rules.clone())
+    }
+
+    /// What a reason rests on: rules that this pack names, or nothing that was confirmed.
+    fn basis(&self, key: &str) -> (Words, Vec<String>) {
+        match self.reasons.iter().find(|rule| rule.key == key) {
+            Some(rule) => (cited(&rule.rules).then(&confirmed(!rule.is_ours)), rule.rules.clone()),
+            None => (confirmed(false), Vec::new()),
         }
     }
 
@@ -380,26 +431,30 @@ impl Pack {
         match state {
             DueState::NotRequired(_) => Words::default(),
             DueState::Done(last) => {
-                let done = Words::new(
-                    format!("；已于{}认证（{}），下次最迟{due}", date(last.on), last.method.zh()),
-                    format!("; done on {} ({}), next by {due_en}", last.on, last.method.en()),
+                let (zh, en) = match case.is_method_known {
+                    true => {
+                        (format!("（{}）", last.method.zh()), format!(" ({})", last.method.en()))
+                    }
+                    false => Default::default(),
+                };
+                let mut done = Words::new(
+                    format!("；已于{}认证{zh}，下次最迟{due}", date(last.on)),
+                    format!("; done on {}{en}, next by {due_en}", last.on),
                 );
-                if !case.entitlement.suspended {
-                    return done;
+                if !self.may_certify(case, state) {
+                    done = done.then(&Words::new(
+                        format!("，{}", Repeat::Block.zh()),
+                        format!(", {}", Repeat::Block.en()),
+                    ));
                 }
-                let stopped = Words::new("；待遇仍在暂停", "; payment is still suspended");
-                done.then(&self.resumed(rules, stopped))
+                if case.entitlement.under_review.is_some() {
+                    done = done.then(&self.reviewed(case, rules));
+                } else if case.entitlement.suspended {
+                    done = done.then(&self.still_stopped(rules));
+                }
+                done
             }
-            DueState::UnderReview => {
-                add(rules, "R125");
-                let by = case.entitlement.under_review;
-                let (zh, en) = (by.map(date).unwrap_or_default(), by.unwrap_or_default());
-                Words::new(
-                    format!("；正在审核，预计{zh}前答复，期间不停发"),
-                    format!("; under review, an answer is expected by {en}, payment is protected"),
-                )
-                .then(&cited(&["R125".to_owned()]))
-            }
+            DueState::UnderReview => self.reviewed(case, rules),
             DueState::Suspended => {
                 let stopped = Words::new("；待遇已暂停", "; payment is suspended");
                 self.resumed(rules, stopped.then(&still_possible()))
@@ -412,7 +467,6 @@ impl Pack {
                 if is_paid { self.resumed(rules, missed) } else { missed }
             }
             DueState::NotOpen => {
-                add(rules, "R32");
                 let opens = period.map(|p| date(p.opens)).unwrap_or_default();
                 let opens_en = period.map(|p| p.opens.to_string()).unwrap_or_default();
                 Words::new(format!("；{opens}起办理"), format!("; opens on {opens_en}"))
@@ -425,6 +479,36 @@ impl Pack {
                 Words::new(format!("；请在{due}前认证"), format!("; due by {due_en}"))
             }
         }
+    }
+
+    /// A review is running. It keeps a payment from being stopped (R125); one that was stopped before stays stopped
+    /// until a success (R26).
+    fn reviewed(&self, case: &Case<'_>, rules: &mut Vec<String>) -> Words {
+        let Some(by) = case.entitlement.under_review else {
+            return Words::default();
+        };
+        let is_late = by < case.today && !case.is_doubted();
+        let answer = if is_late {
+            Words::new(
+                format!("；正在审核，原定{}前答复，已过期，请向经办机构询问", date(by)),
+                format!("; under review, an answer was due by {by} and is late, ask the agency"),
+            )
+        } else {
+            Words::new(
+                format!("；正在审核，预计{}前答复", date(by)),
+                format!("; under review, an answer is expected by {by}"),
+            )
+        };
+        let (basis, basis_rules) = self.basis("under_review");
+        basis_rules.iter().for_each(|rule| add(rules, rule));
+        if case.entitlement.suspended {
+            return answer.then(&basis).then(&self.still_stopped(rules));
+        }
+        answer.then(&Words::new("，期间不停发", ", payment is protected")).then(&basis)
+    }
+
+    fn still_stopped(&self, rules: &mut Vec<String>) -> Words {
+        self.resumed(rules, Words::new("；待遇仍在暂停", "; payment is still suspended"))
     }
 
     /// The last success is none under this pack.
@@ -472,6 +556,7 @@ struct Case<'e> {
     clock_is_behind: bool,
     /// The last success was by a method that is none here.
     idle: Option<Success>,
+    is_method_known: bool,
 }
 
 impl<'e> Case<'e> {
@@ -497,6 +582,7 @@ impl<'e> Case<'e> {
             doubt,
             clock_is_behind: last.is_some_and(|last| last > today),
             idle: entitlement.last.filter(|last| !counts(last)),
+            is_method_known: true,
         }
     }
 

@@ -23,6 +23,7 @@ pub struct Example {
     pub today: Date,
     /// How far the day is believed.
     pub doubt: Doubt,
+    is_method_known: bool,
     /// A success on that day by this method, of which `next` is expected.
     pub by: Option<Method>,
     expect: String,
@@ -54,7 +55,9 @@ impl Word for Doubt {
 /// Reads one `[[examples]]` table.
 pub(super) fn read(s: &Section<'_, '_>) -> Option<Example> {
     let (born, today) = (s.day_or_none("born"), s.day("today"));
-    let method = s.word_or_none("last_method").unwrap_or(Method::FaceModel);
+    let method = s.word_or_none("last_method");
+    let is_method_known = method.is_some();
+    let method = method.unwrap_or(Method::FaceModel);
     let entitlement = Entitlement {
         pack: String::new(),
         group: s.text_or_none("group").unwrap_or_default(),
@@ -73,6 +76,7 @@ pub(super) fn read(s: &Section<'_, '_>) -> Option<Example> {
         born: born.unwrap_or(DEFAULT_BIRTH),
         doubt: s.word_or_none("doubt").unwrap_or_default(),
         by: s.word_or_none("by"),
+        is_method_known,
         expect: expected(s),
         reason: s.text_or_none("reason"),
         due: s.day_or_none("due"),
@@ -80,7 +84,7 @@ pub(super) fn read(s: &Section<'_, '_>) -> Option<Example> {
         may_certify: s.has("may_certify").then(|| s.flag("may_certify", false)),
         next: s.day_or_none("next"),
         counts: s.has("counts").then(|| s.flag("counts", false)),
-        rules: s.rules(),
+        rules: s.rules_if_any(),
         today: today?,
     })
 }
@@ -115,7 +119,17 @@ pub(super) fn hold(pack: &Pack, book: &Book<'_>) {
 impl Example {
     /// What comes out.
     pub fn assess(&self, pack: &Pack) -> Assessment {
-        pack.assess(&self.entitlement, self.born, self.today, self.doubt)
+        let entitlement = self.entitlement(pack);
+        pack.assess(&entitlement, self.born, self.today, self.doubt)
+    }
+
+    /// A success of which the example tells no method was by one that counts.
+    fn entitlement(&self, pack: &Pack) -> Entitlement {
+        let mut entitlement = self.entitlement.clone();
+        if let (Some(last), false) = (&mut entitlement.last, self.is_method_known) {
+            last.method = pack.some_method();
+        }
+        entitlement
     }
 
     fn differences(&self, pack: &Pack) -> Vec<(&'static str, String, String)> {
@@ -133,10 +147,12 @@ impl Example {
         } else {
             all.push(("reason", self.reason.clone(), "-".to_owned()));
         }
-        let by = self.by.unwrap_or(Method::FaceModel);
-        let next = pack.next_due_after(&self.entitlement, self.born, self.today, by);
-        all.push(("next", self.next.map(|d| d.to_string()), shown(next)));
-        all.push(("counts", self.counts.map(|c| c.to_string()), next.is_some().to_string()));
+        let by = self.by.unwrap_or_else(|| pack.some_method());
+        let (entitlement, day) = (self.entitlement(pack), (self.today, self.doubt));
+        let before = pack.stand(&entitlement, self.born, self.today, self.doubt);
+        let counted = pack.next_if_counted(&before, &entitlement, self.born, day, by);
+        all.push(("next", self.next.map(|d| d.to_string()), shown(counted.or(before.due))));
+        all.push(("counts", self.counts.map(|c| c.to_string()), counted.is_some().to_string()));
         all.into_iter()
             .filter_map(|(what, expected, found)| expected.map(|expected| (what, expected, found)))
             .filter(|(_, expected, found)| expected != found)

@@ -8,10 +8,10 @@ use toml::de::DeTable;
 use super::read::{Book, Section};
 use super::{
     Abroad, AgeRule, AppMessage, Appeal, Fix, HomeVisitRule, Late, Limits, Liveness, Material,
-    MethodRule, Model, Notify, Pack, PreApproval, Repeat, Scope, SignInLimits, Site, Sms, Step,
-    Words, example, words,
+    MethodRule, Model, Notify, Pack, PreApproval, ReasonRule, Repeat, Scope, SignInLimits, Site,
+    Sms, Step, Words, example, words,
 };
-use crate::benefit::{Insurance, Method};
+use crate::benefit::{Group, Insurance, Method};
 use crate::calendar::{Anchor, Calendar, Kind, MonthDay, Override, Schedule, Window};
 
 /// What is wrong with a pack, for the person who wrote it.
@@ -44,7 +44,8 @@ pub(super) fn parse(text: &str) -> Result<Pack, Vec<PackFault>> {
         return Err(book.into_faults());
     }
     let (table, errors) = DeTable::parse_recoverable(text);
-    for error in &errors {
+    // What follows a broken line is often only its echo.
+    for error in errors.iter().take(SYNTAX_FAULTS_MAX) {
         let at = error.span().map_or(0, |span| span.start);
         let words = Words::new(
             format!("TOML 写法有误：{}", error.message()),
@@ -55,7 +56,19 @@ pub(super) fn parse(text: &str) -> Result<Pack, Vec<PackFault>> {
     if !errors.is_empty() {
         return Err(book.into_faults());
     }
-    let pack = read(&Section::new(&book, table.get_ref(), 0..0, ""));
+    let top = Section::new(&book, table.get_ref(), 0..0, "").forgiving(&TOP_KEYS);
+    if !top.has_any(&TOP_KEYS) {
+        top.excuse();
+        let words = match table.get_ref().is_empty() {
+            true => Words::new("文件是空的", "the file is empty"),
+            false => Words::new("这不是策略包", "this is not a policy pack"),
+        };
+        book.fault(0, "no-pack", words);
+        drop(top);
+        return Err(book.into_faults());
+    }
+    let pack = read(&top);
+    drop(top);
     match pack {
         Some(pack) if book.is_clean() => {
             example::hold(&pack, &book);
@@ -80,6 +93,8 @@ fn read(top: &Section<'_, '_>) -> Option<Pack> {
             )
         },
     );
+    let calendar_is_ours =
+        schedule.as_ref().is_some_and(|s| CALENDAR_KEYS.iter().any(|key| s.is_ours(key)));
     let calendar =
         calendar.unwrap_or(Calendar { schedule: Schedule::HalfYear, overrides: Vec::new() });
     let valid_from = top.day("valid_from");
@@ -93,14 +108,13 @@ fn read(top: &Section<'_, '_>) -> Option<Pack> {
         source: top.text("source"),
         signer: top.text_or_none("signer"),
         supersedes: top.number_or_none("supersedes", 1..=1_000_000).map(small),
-        scope: scope?,
-        calendar_words: words::schedule(&calendar),
+        calendar_words: words::schedule(&calendar).then(&words::confirmed(!calendar_is_ours)),
         calendar,
         calendar_rules,
         repeat: repeat.unwrap_or(Repeat::AllowNoEffect),
         remind_days_before: small(remind_days_before),
         pre_approval: top.section("pre_approval").map(|s| pre_approval(&s)),
-        ages: top.sections("ages").iter().filter_map(age).collect(),
+        ages: ages(top, scope.as_ref()),
         late: top.section("late").map(|s| late(&s)).unwrap_or_default(),
         escalation: top.section("escalation").map(|s| ladder(&s, &methods)).unwrap_or_default(),
         methods,
@@ -109,20 +123,40 @@ fn read(top: &Section<'_, '_>) -> Option<Pack> {
         home_visit: home_visit(top.section("home_visit").as_ref()),
         liveness: liveness(top.section("liveness").as_ref()),
         limits: limits(top.section("limits").as_ref()),
+        reasons: top.section("reasons").map(|s| reasons(&s)).unwrap_or_default(),
         fix: fix(top.section("fix").as_ref()),
-        materials: top.sections("materials").iter().filter_map(material).collect(),
+        materials: each_once(top.sections("materials"), "case", material, |one| one.case.id()),
         notify: notify(top.section("notify").as_ref()),
         hkmotw: top.section("hkmotw").map(|s| abroad(&s)),
-        overseas: top.sections("overseas").iter().map(abroad).collect(),
+        overseas: overseas(top),
         away: top.section("away").map(|s| abroad(&s)),
-        messages: top.sections("messages").iter().map(message).collect(),
-        sites: top.sections("sites").iter().map(site).collect(),
+        messages: each_once(top.sections("messages"), "app_text", message, |one| &one.text),
+        sites: each_once(top.sections("sites"), "name", site, |one| &one.name),
         hotlines: top.texts("hotlines"),
         app: top.text_or_none("app"),
         examples: top.sections("examples").iter().filter_map(example::read).collect(),
+        scope: scope?,
+        unconfirmed: top.all_ours(),
     };
     fits_together(top, &pack);
     Some(pack)
+}
+
+/// Tables of a kind, of which each may stand once.
+fn each_once<T>(
+    sections: Vec<Section<'_, '_>>,
+    key: &str,
+    read: impl Fn(&Section<'_, '_>) -> Option<T>,
+    name: impl Fn(&T) -> &str,
+) -> Vec<T> {
+    let mut all: Vec<T> = Vec::new();
+    for (s, one) in sections.iter().filter_map(|s| Some((s, read(s)?))) {
+        if all.iter().any(|earlier| !name(&one).is_empty() && name(earlier) == name(&one)) {
+            s.twice(key, name(&one));
+        }
+        all.push(one);
+    }
+    all
 }
 
 fn methods(top: &Section<'_, '_>) -> Vec<Arc<MethodRule>> {
@@ -130,14 +164,15 @@ fn methods(top: &Section<'_, '_>) -> Vec<Arc<MethodRule>> {
     let sections = top.sections("methods");
     for (s, rule) in sections.iter().filter_map(|s| Some((s, method(s)?))) {
         if rules.iter().any(|earlier| earlier.method == rule.method) {
-            let id = rule.method.id();
-            let words =
-                Words::new(format!("认证方式 {id} 写了两次"), format!("method {id} stands twice"));
-            s.fault("id", "twice", words);
+            s.twice("id", rule.method.id());
         }
         rules.push(Arc::new(rule));
     }
-    for (s, rule) in sections.iter().zip(&rules).filter(|_| sections.len() == rules.len()) {
+    if sections.len() != rules.len() {
+        // What cannot be read is told; who leads to it is right.
+        rules.clear();
+    }
+    for (s, rule) in sections.iter().zip(&rules) {
         for earlier in &rule.only_if_failed {
             is_there(s, "only_if_failed", *earlier, &rules);
         }
@@ -147,20 +182,9 @@ fn methods(top: &Section<'_, '_>) -> Vec<Arc<MethodRule>> {
 
 /// What to try after a failure: ways that the pack has, each once.
 fn ladder(s: &Section<'_, '_>, methods: &[Arc<MethodRule>]) -> Vec<Step> {
-    let (steps, _) = (s.words::<Step>("order"), s.rules());
-    if s.has("order") && steps.is_empty() {
-        let words = Words::new("order 至少一项", "order needs at least one step");
-        s.fault("order", "wrong-value", words);
-    }
-    for (n, step) in steps.iter().enumerate() {
-        if steps[..n].contains(step) {
-            let id = step.id();
-            let words = Words::new(format!("{id} 写了两次"), format!("{id} stands twice"));
-            s.fault("order", "twice", words);
-        }
-        if let Some(method) = method_of(*step) {
-            is_there(s, "order", method, methods);
-        }
+    let (steps, _) = (s.some_words::<Step>("order"), s.rules());
+    for method in steps.iter().filter_map(|step| method_of(*step)) {
+        is_there(s, "order", method, methods);
     }
     steps
 }
@@ -180,7 +204,8 @@ fn method_of(step: Step) -> Option<Method> {
 
 /// Whoever is led to a way that the pack does not have stands before a wall.
 fn is_there(s: &Section<'_, '_>, key: &str, method: Method, rules: &[Arc<MethodRule>]) {
-    if rules.iter().any(|rule| rule.method == method) {
+    // A list that is missing or cannot be read is told once and not for each that leads to it.
+    if rules.is_empty() || rules.iter().any(|rule| rule.method == method) {
         return;
     }
     let id = method.id();
@@ -213,7 +238,8 @@ fn fits_together(top: &Section<'_, '_>, pack: &Pack) {
         let words = Words::new("supersedes 应小于 version", "supersedes must be less than version");
         top.fault("supersedes", "wrong-value", words);
     }
-    if !pack.methods.iter().any(|rule| rule.counts) {
+    let methods_are_read = !top.has("methods") || !pack.methods.is_empty();
+    if methods_are_read && !pack.methods.iter().any(|rule| rule.counts) {
         let words = Words::new("至少要有一种有效的认证方式", "at least one method must count");
         top.fault("methods", "no-method", words);
     }
@@ -232,7 +258,7 @@ fn fits_together(top: &Section<'_, '_>, pack: &Pack) {
         );
         top.fault("appeal", "wrong-value", words);
     }
-    if pack.examples.is_empty() {
+    if pack.examples.is_empty() && !top.has("examples") {
         let words = Words::new("没有算例，无法核对", "a pack without examples cannot be checked");
         top.fault("examples", "no-example", words);
     }
@@ -247,14 +273,7 @@ fn scope(s: &Section<'_, '_>) -> Scope {
             Words::new("region 应为六位数字", "region must have six digits"),
         );
     }
-    let groups = s.words("groups");
-    if groups.is_empty() {
-        s.fault(
-            "groups",
-            "missing-key",
-            Words::new("[scope] groups 至少一项", "[scope] needs at least one group"),
-        );
-    }
+    let groups = s.some_words("groups");
     Scope {
         region,
         region_name: s.text("region_name"),
@@ -285,15 +304,15 @@ fn calendar(s: &Section<'_, '_>) -> Option<Calendar> {
     if let Schedule::Windows(windows) = &schedule {
         orderly(s, "windows", windows);
     }
+    if let Schedule::Deadline(window) = &schedule {
+        forward(s, "deadline", window);
+    }
     Some(Calendar { schedule, overrides })
 }
 
 fn schedule(s: &Section<'_, '_>) -> Option<Schedule> {
     Some(match s.word::<Kind>("kind")? {
-        Kind::Rolling => Schedule::Rolling {
-            months: small(s.number("months", 1..=120)),
-            open_days_before: small(s.number_or("open_days_before", 0..=366, DEFAULT_OPEN_DAYS)),
-        },
+        Kind::Rolling => rolling(s),
         Kind::CalendarYear => Schedule::CalendarYear { count: count(s) },
         Kind::Windows => {
             let windows: Vec<Window> = s
@@ -310,14 +329,42 @@ fn schedule(s: &Section<'_, '_>) -> Option<Schedule> {
         }
         Kind::Monthly => monthly(s),
         Kind::Deadline => Schedule::Deadline(until(s)?),
-        Kind::BirthMonth => Schedule::BirthMonth {
-            anchor: s.word_or_none("anchor").unwrap_or(Anchor::Birth),
-            months_before: small(s.number_or("months_before", 0..=5, 0)),
-            months_after: small(s.number_or("months_after", 0..=5, 0)),
-            half_yearly: s.flag("half_yearly", false),
-        },
+        Kind::BirthMonth => birth_month(s),
         Kind::HalfYear => Schedule::HalfYear,
     })
+}
+
+fn rolling(s: &Section<'_, '_>) -> Schedule {
+    let months = s.number("months", 1..=120);
+    let usual = DEFAULT_OPEN_DAYS.min(months * MONTH_DAYS / 2);
+    let open_days_before = s.number_or("open_days_before", 0..=366, usual);
+    if open_days_before >= months * MONTH_DAYS {
+        let words = Words::new(
+            "open_days_before 应短于有效期",
+            "open_days_before must be shorter than the validity",
+        );
+        s.fault("open_days_before", "wrong-value", words);
+    }
+    Schedule::Rolling { months: small(months), open_days_before: small(open_days_before) }
+}
+
+fn birth_month(s: &Section<'_, '_>) -> Schedule {
+    let (before, after) =
+        (s.number_or("months_before", 0..=5, 0), s.number_or("months_after", 0..=5, 0));
+    let half_yearly = s.flag("half_yearly", false);
+    if half_yearly && before + after >= 6 {
+        let words = Words::new(
+            "每半年一次时，前后月份加起来应少于 6",
+            "twice a year, the months before and after must be fewer than 6",
+        );
+        s.fault("half_yearly", "windows-overlap", words);
+    }
+    Schedule::BirthMonth {
+        anchor: s.word_or_none("anchor").unwrap_or(Anchor::Birth),
+        months_before: small(before),
+        months_after: small(after),
+        half_yearly,
+    }
 }
 
 fn count(s: &Section<'_, '_>) -> i8 {
@@ -344,7 +391,9 @@ fn until(s: &Section<'_, '_>) -> Option<Window> {
 fn year(s: &Section<'_, '_>, schedule: &Schedule) -> Option<Override> {
     let year = small(s.number("year", 2000..=2200));
     let note = s.text("note");
-    s.rules();
+    let note_en = s.text_or_none("note_en");
+    // What it rests on besides the rules of the schedule; often the same.
+    (s.numbers("rules"), s.ours());
     let windows = if matches!(schedule, Schedule::Deadline(_)) {
         until(s).into_iter().collect()
     } else {
@@ -361,8 +410,20 @@ fn year(s: &Section<'_, '_>, schedule: &Schedule) -> Option<Override> {
             Words::new("这种日历不能按年改写", "this kind of schedule has no overrides by year");
         s.fault("year", "wrong-value", words);
     }
-    orderly(s, "windows", &windows);
-    (!windows.is_empty()).then_some(Override { year, windows, note })
+    let key = if s.has("deadline") { "deadline" } else { "windows" };
+    orderly(s, key, &windows);
+    (!windows.is_empty()).then_some(Override { year, windows, note, note_en })
+}
+
+/// A window that ends before it begins is a slip of the pen, unless the table says that it runs into the next year.
+fn forward(s: &Section<'_, '_>, key: &str, window: &Window) {
+    if window.closes < window.opens && !s.flag("into_next_year", false) {
+        let words = Words::new(
+            "结束日早于开始日；如果确实跨年，请写 into_next_year = true",
+            "it ends before it begins; if it runs into the next year, write into_next_year = true",
+        );
+        s.fault(key, "window-reversed", words);
+    }
 }
 
 /// Windows of one year follow each other and do not touch.
@@ -373,7 +434,9 @@ fn orderly(s: &Section<'_, '_>, key: &str, windows: &[Window]) {
         [first, .., last] => !wraps(last) || last.closes < first.opens,
         _ => true,
     };
-    if !(apart && ends) {
+    windows.iter().for_each(|window| forward(s, key, window));
+    let all_forward = !windows.iter().any(wraps) || s.flag("into_next_year", false);
+    if all_forward && !(apart && ends) {
         let words = Words::new(
             "窗口期应按先后排列且不重叠",
             "windows must be in order and must not overlap",
@@ -386,9 +449,48 @@ fn pre_approval(s: &Section<'_, '_>) -> PreApproval {
     PreApproval { validity_months: small(s.number("validity_months", 1..=60)), rules: s.rules() }
 }
 
+fn ages(top: &Section<'_, '_>, scope: Option<&Scope>) -> Vec<AgeRule> {
+    let sections = top.sections("ages");
+    let strange = |s: &&Section<'_, '_>| {
+        let group: Option<Group> = s.word_or_none("group");
+        group.zip(scope).is_some_and(|(group, scope)| !scope.groups.contains(&group))
+    };
+    for s in sections.iter().filter(strange) {
+        let words = Words::new(
+            "这个人群不在 [scope] groups 里",
+            "this group is not among the groups of [scope]",
+        );
+        s.fault("group", "wrong-value", words);
+    }
+    each_once(sections, "group", age, |age| age.group.id())
+}
+
 fn age(s: &Section<'_, '_>) -> Option<AgeRule> {
     let (group, from, rules) = (s.word("group"), small(s.number("from", 0..=100)), s.rules());
-    Some(AgeRule { group: group?, from, rules })
+    Some(AgeRule { group: group?, from, rules, is_ours: s.is_ours("from") })
+}
+
+/// Why nothing is owed, and on which rule that rests. A rule of another agency's notice is marked as ours.
+fn reasons(s: &Section<'_, '_>) -> Vec<ReasonRule> {
+    let said = REASON_KEYS.map(|key| (key, s.numbers(key)));
+    s.ours();
+    let each = |(key, rules): (&'static str, Vec<String>)| {
+        (!rules.is_empty()).then(|| ReasonRule { key, rules, is_ours: s.is_ours(key) })
+    };
+    said.into_iter().filter_map(each).collect()
+}
+
+/// Rules for people overseas: one for each day on which one begins.
+fn overseas(top: &Section<'_, '_>) -> Vec<Abroad> {
+    let mut all: Vec<Abroad> = Vec::new();
+    for s in &top.sections("overseas") {
+        let one = abroad(s);
+        if all.iter().any(|earlier| earlier.from == one.from) {
+            s.twice("from", &one.from.map_or("from".to_owned(), |from| from.to_string()));
+        }
+        all.push(one);
+    }
+    all
 }
 
 fn late(s: &Section<'_, '_>) -> Late {
@@ -423,7 +525,7 @@ fn method(s: &Section<'_, '_>) -> Option<MethodRule> {
 
 fn model(s: Option<&Section<'_, '_>>) -> Model {
     Model {
-        steps: s.map(|s| s.words("steps")).unwrap_or_default(),
+        steps: s.map(|s| s.some_words("steps")).unwrap_or_default(),
         max_uploads: small(s.map_or(3, |s| s.number_or("max_uploads", 1..=20, 3))),
         review_days: s.and_then(|s| s.number_or_none("review_days", 0..=365)).map(small),
         counts_as_success: s.is_some_and(|s| s.flag("counts_as_success", false)),
@@ -434,7 +536,9 @@ fn model(s: Option<&Section<'_, '_>>) -> Model {
 
 fn appeal(s: Option<&Section<'_, '_>>) -> Appeal {
     Appeal {
-        who: s.map(|s| s.words("who")).unwrap_or_else(|| vec![super::Actor::OperatorAndSupervisor]),
+        who: s
+            .map(|s| s.some_words("who"))
+            .unwrap_or_else(|| vec![super::Actor::OperatorAndSupervisor]),
         counts_as_success: s.is_some_and(|s| s.flag("counts_as_success", false)),
         review_days: s.and_then(|s| s.number_or_none("review_days", 0..=365)).map(small),
         on_reject: s
@@ -446,20 +550,33 @@ fn appeal(s: Option<&Section<'_, '_>>) -> Appeal {
 
 fn home_visit(s: Option<&Section<'_, '_>>) -> HomeVisitRule {
     HomeVisitRule {
-        reported_by: s.map(|s| s.words("reported_by")).unwrap_or_default(),
+        reported_by: s.map(|s| s.some_words("reported_by")).unwrap_or_default(),
         rules: s.map(Section::rules).unwrap_or_default(),
     }
 }
 
 fn liveness(s: Option<&Section<'_, '_>>) -> Liveness {
-    Liveness {
+    let found = Liveness {
         passive: s.is_none_or(|s| s.flag("passive", true)),
         actions: s.map(|s| s.words("actions")).unwrap_or_default(),
         n_actions: small(s.map_or(0, |s| s.number_or("n_actions", 0..=4, 0))),
         timeout_s: small(s.map_or(10, |s| s.number_or("timeout_s", 3..=120, 10))),
         exempt: s.map(|s| s.words("exempt")).unwrap_or_default(),
         rules: s.map(Section::rules).unwrap_or_default(),
+    };
+    if let Some(s) = s.filter(|_| usize::from(found.n_actions) > found.actions.len()) {
+        let words =
+            Words::new("n_actions 多于 actions", "n_actions is more than there are actions");
+        s.fault("n_actions", "wrong-value", words);
     }
+    if let Some(s) = s.filter(|_| !found.passive && found.n_actions == 0) {
+        let words = Words::new(
+            "既不做静默检测也不要求动作，照片也能通过",
+            "neither a passive check nor an action: a photograph would pass",
+        );
+        s.fault("passive", "wrong-value", words);
+    }
+    found
 }
 
 fn limits(s: Option<&Section<'_, '_>>) -> Limits {
@@ -482,7 +599,9 @@ fn limits(s: Option<&Section<'_, '_>>) -> Limits {
 
 fn fix(s: Option<&Section<'_, '_>>) -> Fix {
     Fix {
-        places: s.map(|s| s.words("where")).unwrap_or_else(|| vec![super::FixPlace::AgencyWindow]),
+        places: s
+            .map(|s| s.some_words("where"))
+            .unwrap_or_else(|| vec![super::FixPlace::AgencyWindow]),
         effective_after_days: s
             .and_then(|s| s.number_or_none("effective_after_days", 0..=60))
             .map(small),
@@ -518,31 +637,25 @@ fn abroad(s: &Section<'_, '_>) -> Abroad {
     Abroad {
         rule: s.text("rule"),
         from: s.day_or_none("from"),
-        ways: s.texts("ways"),
+        ways: s.some_texts("ways"),
         list_to: s.text_or_none("list_to"),
         rules: s.rules(),
     }
 }
 
-fn message(s: &Section<'_, '_>) -> AppMessage {
-    let (text, causes, rules) = (s.text("app_text"), s.words("causes"), s.rules());
-    if causes.is_empty() {
-        s.fault(
-            "causes",
-            "missing-key",
-            Words::new("causes 至少一项", "causes needs at least one"),
-        );
-    }
-    AppMessage { text, causes, rules }
+fn message(s: &Section<'_, '_>) -> Option<AppMessage> {
+    let (text, causes, rules) = (s.text("app_text"), s.some_words("causes"), s.rules());
+    Some(AppMessage { text, causes, rules })
 }
 
-fn site(s: &Section<'_, '_>) -> Site {
-    Site {
+/// A site rests on no rule of its own: that there are lists of them, and gaps in the lists, is R110.
+fn site(s: &Section<'_, '_>) -> Option<Site> {
+    Some(Site {
         name: s.text("name"),
         address: s.text_or_none("address"),
         phone: s.text_or_none("phone"),
         hours: s.text_or_none("hours"),
-    }
+    })
 }
 
 /// A number that its range check has already made fit.
@@ -550,7 +663,62 @@ pub(super) fn small<T: TryFrom<i64> + Default>(number: i64) -> T {
     T::try_from(number).unwrap_or_default()
 }
 
-const BYTES_MAX: usize = 256 * 1024;
+/// A pack of a whole province with all its sites is a tenth of it.
+pub const BYTES_MAX: usize = 256 * 1024;
+const SYNTAX_FAULTS_MAX: usize = 10;
+const MONTH_DAYS: i64 = 28;
+/// What a pack may hold at its top.
+const TOP_KEYS: [&str; 32] = [
+    "pack",
+    "version",
+    "title",
+    "title_en",
+    "valid_from",
+    "source",
+    "signer",
+    "supersedes",
+    "hotlines",
+    "app",
+    "scope",
+    "schedule",
+    "pre_approval",
+    "ages",
+    "reasons",
+    "late",
+    "methods",
+    "escalation",
+    "model",
+    "appeal",
+    "home_visit",
+    "liveness",
+    "limits",
+    "fix",
+    "materials",
+    "notify",
+    "hkmotw",
+    "overseas",
+    "away",
+    "messages",
+    "sites",
+    "examples",
+];
+/// Keys of `[schedule]` that make the calendar.
+const CALENDAR_KEYS: [&str; 11] = [
+    "kind",
+    "months",
+    "count",
+    "windows",
+    "from",
+    "to",
+    "start",
+    "deadline",
+    "anchor",
+    "months_before",
+    "months_after",
+];
+/// Why nothing is owed now, as [`super::NotRequiredReason`] names it, and why nobody has to come during a review.
+const REASON_KEYS: [&str; 6] =
+    ["not_in_scheme", "duplicate_benefit", "not_added", "not_approved", "ended", "under_review"];
 const ID_PARTS_MIN: usize = 3;
 const NEW_YEAR: MonthDay = MonthDay { month: 1, day: 1 };
 const DEFAULT_REMIND_DAYS: i64 = 30;

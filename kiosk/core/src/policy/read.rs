@@ -1,7 +1,7 @@
 //! Reads a pack's TOML key by key and remembers every fault with its line, so that an author sees all at once.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Range, RangeInclusive};
 
 use jiff::civil::{Date, DateTime};
@@ -17,14 +17,18 @@ use crate::calendar::MonthDay;
 pub(super) struct Book<'t> {
     text: &'t str,
     faults: RefCell<Vec<PackFault>>,
+    ours: RefCell<Vec<String>>,
 }
 
 impl<'t> Book<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        Self { text, faults: RefCell::default() }
+        Self { text, faults: RefCell::default(), ours: RefCell::default() }
     }
 
     pub(super) fn fault(&self, at: usize, code: &'static str, words: Words) {
+        if self.faults.borrow().len() >= FAULTS_MAX {
+            return;
+        }
         let before = &self.text[..self.text.floor_char_boundary(at)];
         let line = before.matches('\n').count() + 1;
         let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
@@ -50,6 +54,13 @@ pub(super) struct Section<'b, 't> {
     span: Range<usize>,
     path: String,
     asked: RefCell<BTreeSet<&'static str>>,
+    /// Required keys that are not there. Told at the end: one that was misspelt is one fault and not two.
+    missing: RefCell<Vec<&'static str>>,
+    /// What is read in the place of a key that was misspelt.
+    instead: BTreeMap<&'static str, &'b str>,
+    /// Tables of which a part stands under a misspelt name.
+    torn: BTreeSet<&'static str>,
+    is_torn: Cell<bool>,
     excused: Cell<bool>,
 }
 
@@ -66,13 +77,44 @@ impl<'b, 't> Section<'b, 't> {
             span,
             path: path.to_owned(),
             asked: RefCell::default(),
+            missing: RefCell::default(),
+            instead: BTreeMap::new(),
+            torn: BTreeSet::new(),
+            is_torn: Cell::default(),
             excused: Cell::default(),
         }
     }
 
+    /// The same, where all names are known beforehand: what stands under a misspelt one is read all the same, so that
+    /// one wrong letter is one fault.
+    pub(super) fn forgiving(mut self, known: &[&'static str]) -> Self {
+        for key in self.table.keys().map(|key| key.get_ref().as_ref()) {
+            match nearest(key, known.iter().copied()) {
+                Some(meant) if meant == key => {}
+                Some(meant) if self.table.contains_key(meant) => {
+                    self.torn.insert(meant);
+                }
+                Some(meant) => {
+                    self.instead.insert(meant, key);
+                }
+                None => {}
+            }
+        }
+        self
+    }
+
+    /// Whether any of these names is there, misspelt or not.
+    pub(super) fn has_any(&self, known: &[&'static str]) -> bool {
+        !self.instead.is_empty() || known.iter().any(|key| self.has(key))
+    }
+
+    fn found(&self, key: &str) -> Option<&'b Spanned<DeValue<'t>>> {
+        self.table.get(key).or_else(|| self.table.get(*self.instead.get(key)?))
+    }
+
     /// Byte where a key's value stands, or where the table begins.
     pub(super) fn at(&self, key: &str) -> usize {
-        self.table.get(key).map_or(self.span.start, |value| value.span().start)
+        self.found(key).map_or(self.span.start, |value| value.span().start)
     }
 
     /// Tells nothing about keys that were not asked for: an earlier fault hides which of them belong here.
@@ -86,27 +128,34 @@ impl<'b, 't> Section<'b, 't> {
     }
 
     pub(super) fn has(&self, key: &str) -> bool {
-        self.table.contains_key(key)
+        self.found(key).is_some()
     }
 
     fn value(&self, key: &'static str) -> Option<&'b Spanned<DeValue<'t>>> {
         self.asked.borrow_mut().insert(key);
-        self.table.get(key)
+        self.found(key)
     }
 
     fn required(&self, key: &'static str) -> Option<&'b Spanned<DeValue<'t>>> {
         let value = self.value(key);
         if value.is_none() {
-            self.fault(
-                key,
-                "missing-key",
-                Words::new(
-                    format!("{}缺少 {key}", self.place()),
-                    format!("{} lacks {key}", self.place_en()),
-                ),
-            );
+            self.missing.borrow_mut().push(key);
         }
         value
+    }
+
+    fn tell_missing(&self, key: &str) {
+        let mut words = Words::new(
+            format!("{}缺少 {key}", self.place()),
+            format!("{} lacks {key}", self.place_en()),
+        );
+        if key == "rules" {
+            words = words.then(&Words::new(
+                "：写出依据的规则编号，通知没有的项写在 ours",
+                "; name the rules, or in ours the keys that the notice is silent about",
+            ));
+        }
+        self.fault(key, "missing-key", words);
     }
 
     fn place(&self) -> String {
@@ -125,8 +174,18 @@ impl<'b, 't> Section<'b, 't> {
         );
     }
 
+    /// Words that have to be there.
     pub(super) fn text(&self, key: &'static str) -> String {
-        self.required(key).and_then(|value| self.as_text(key, value)).unwrap_or_default()
+        let text = self.required(key).and_then(|value| self.as_text(key, value));
+        if text.as_ref().is_some_and(String::is_empty) {
+            self.empty(key);
+        }
+        text.unwrap_or_default()
+    }
+
+    fn empty(&self, key: &str) {
+        let words = Words::new(format!("{key} 不能为空"), format!("{key} must not be empty"));
+        self.fault(key, "empty", words);
     }
 
     /// Absent and empty are the same: notices leave gaps.
@@ -135,13 +194,25 @@ impl<'b, 't> Section<'b, 't> {
     }
 
     fn as_text(&self, key: &str, value: &Spanned<DeValue<'_>>) -> Option<String> {
+        let DeValue::String(text) = value.get_ref() else {
+            self.wrong_type(key, "文字", "text");
+            return None;
+        };
+        if !is_printable(text) {
+            let words = Words::new(
+                format!("{key} 含有控制字符"),
+                format!("{key} has characters that steer a screen"),
+            );
+            self.book.fault(value.span().start, "control-character", words);
+        }
+        Some(text.trim().to_owned())
+    }
+
+    /// A date may stand in quotes or without.
+    fn as_day_text(&self, key: &str, value: &Spanned<DeValue<'_>>) -> Option<String> {
         match value.get_ref() {
-            DeValue::String(text) => Some(text.trim().to_owned()),
             DeValue::Datetime(day) => Some(day.to_string()),
-            _ => {
-                self.wrong_type(key, "文字", "text");
-                None
-            }
+            _ => self.as_text(key, value),
         }
     }
 
@@ -205,7 +276,7 @@ impl<'b, 't> Section<'b, 't> {
 
     /// A date, or a local date and time of which the date is taken.
     pub(super) fn day_or_none(&self, key: &'static str) -> Option<Date> {
-        let text = self.value(key).and_then(|value| self.as_text(key, value))?;
+        let text = self.value(key).and_then(|value| self.as_day_text(key, value))?;
         let day = match text.contains('T') {
             true => text.parse::<DateTime>().map(DateTime::date),
             false => text.parse::<Date>(),
@@ -283,11 +354,27 @@ impl<'b, 't> Section<'b, 't> {
         self.texts(key).iter().filter_map(|text| self.as_word(key, text)).collect()
     }
 
+    /// At least one word.
+    pub(super) fn some_words<T: Word>(&self, key: &'static str) -> Vec<T> {
+        self.some_texts(key).iter().filter_map(|text| self.as_word(key, text)).collect()
+    }
+
+    /// At least one text.
+    pub(super) fn some_texts(&self, key: &'static str) -> Vec<String> {
+        let (texts, value) = (self.texts(key), self.required(key));
+        if value.is_some_and(|value| value.get_ref().as_array().is_some_and(|all| all.is_empty())) {
+            self.empty(key);
+        }
+        texts
+    }
+
     pub(super) fn texts(&self, key: &'static str) -> Vec<String> {
         match self.value(key).map(Spanned::get_ref) {
             None => Vec::new(),
             Some(DeValue::Array(items)) => {
-                items.iter().filter_map(|item| self.as_text(key, item)).collect()
+                let texts = items.iter().filter_map(|item| self.as_text(key, item)).collect();
+                self.each_once(key, &texts);
+                texts
             }
             Some(_) => {
                 self.wrong_type(key, "列表 [\"…\"]", "a list [\"…\"]");
@@ -296,12 +383,35 @@ impl<'b, 't> Section<'b, 't> {
         }
     }
 
+    fn each_once(&self, key: &str, texts: &Vec<String>) {
+        for (n, text) in texts.iter().enumerate() {
+            if texts[..n].contains(text) {
+                self.twice(key, text);
+            }
+            if text.is_empty() {
+                self.empty(key);
+            }
+        }
+    }
+
+    /// Something stands twice that may stand once.
+    pub(super) fn twice(&self, key: &str, what: &str) {
+        let words = Words::new(format!("{what} 写了两次"), format!("{what} stands twice"));
+        self.fault(key, "twice", words);
+    }
+
     /// Pairs of days: `[["04-01", "05-31"]]`.
     pub(super) fn pairs(&self, key: &'static str) -> Vec<(MonthDay, MonthDay)> {
-        let Some(DeValue::Array(items)) = self.required(key).map(Spanned::get_ref) else {
-            return Vec::new();
-        };
-        items.iter().filter_map(|item| self.as_pair(key, item.get_ref())).collect()
+        match self.required(key).map(Spanned::get_ref) {
+            None => Vec::new(),
+            Some(DeValue::Array(items)) => {
+                items.iter().filter_map(|item| self.as_pair(key, item.get_ref())).collect()
+            }
+            Some(_) => {
+                self.wrong_type(key, " [[\"04-01\", \"05-31\"]]", "[[\"04-01\", \"05-31\"]]");
+                Vec::new()
+            }
+        }
     }
 
     fn as_pair(&self, key: &'static str, item: &DeValue<'_>) -> Option<(MonthDay, MonthDay)> {
@@ -317,12 +427,29 @@ impl<'b, 't> Section<'b, 't> {
         Some((self.as_month_day(key, opens)?, self.as_month_day(key, closes)?))
     }
 
-    /// Rule numbers of the reference: R1 to R127, C1 to C27.
+    /// The rules that a table rests on. What the notice does not say is named in `ours`; a table without either hides
+    /// where it comes from.
     pub(super) fn rules(&self) -> Vec<String> {
-        let rules = self.texts("rules");
+        let (rules, ours) = (self.numbers("rules"), self.ours());
+        match rules.is_empty() && ours.is_empty() {
+            true if self.has("rules") => self.empty("rules"),
+            true => self.missing.borrow_mut().push("rules"),
+            false => {}
+        }
+        rules
+    }
+
+    /// The same for an example, which may stand for itself.
+    pub(super) fn rules_if_any(&self) -> Vec<String> {
+        self.numbers("rules")
+    }
+
+    /// Rule numbers of the reference: R1 to R127, C1 to C27.
+    pub(super) fn numbers(&self, key: &'static str) -> Vec<String> {
+        let rules = self.texts(key);
         for rule in rules.iter().filter(|rule| !is_rule(rule)) {
             self.fault(
-                "rules",
+                key,
                 "unknown-rule",
                 Words::new(format!("没有编号为 {rule} 的规则"), format!("there is no rule {rule}")),
             );
@@ -330,9 +457,42 @@ impl<'b, 't> Section<'b, 't> {
         rules
     }
 
+    /// Keys of this table that the notice is silent about; an agency has to confirm them.
+    pub(super) fn ours(&self) -> Vec<String> {
+        let keys = self.texts("ours");
+        for key in &keys {
+            if !self.has(key) || ["rules", "ours"].contains(&key.as_str()) {
+                let words = Words::new(
+                    format!("ours 里的 {key} 不在这一节"),
+                    format!("ours names {key}, which is not in this table"),
+                );
+                self.fault("ours", "wrong-value", words);
+            }
+        }
+        let named = keys.iter().map(|key| format!("{}.{key}", self.path));
+        self.book.ours.borrow_mut().extend(named);
+        keys
+    }
+
+    /// All keys that were marked so far, each with its table.
+    pub(super) fn all_ours(&self) -> Vec<String> {
+        self.book.ours.borrow().clone()
+    }
+
+    /// Whether the author marked a key of this table as not from the notice.
+    pub(super) fn is_ours(&self, key: &str) -> bool {
+        let named = format!("{}.{key}", self.path);
+        self.book.ours.borrow().contains(&named)
+    }
+
     pub(super) fn section(&self, key: &'static str) -> Option<Section<'b, 't>> {
-        match self.value(key)?.get_ref() {
-            DeValue::Table(table) => Some(self.child(key, table, self.table[key].span())),
+        let value = self.value(key)?;
+        match value.get_ref() {
+            DeValue::Table(table) => {
+                let child = self.child(key, table, value.span());
+                child.is_torn.set(self.torn.contains(key));
+                Some(child)
+            }
             _ => {
                 self.wrong_type(key, "一节", "a table");
                 None
@@ -354,7 +514,11 @@ impl<'b, 't> Section<'b, 't> {
             return Vec::new();
         };
         let table = |item: &'b Spanned<DeValue<'t>>| match item.get_ref() {
-            DeValue::Table(table) => Some(self.child(key, table, item.span())),
+            DeValue::Table(table) => {
+                let name = ITEM_NAMES.iter().find_map(|name| table.get(*name)?.get_ref().as_str());
+                let key = name.map_or(key.to_owned(), |name| format!("{key}.{name}"));
+                Some(self.child(&key, table, item.span()))
+            }
             _ => None,
         };
         let found: Vec<_> = items.iter().filter_map(table).collect();
@@ -373,13 +537,14 @@ impl<'b, 't> Section<'b, 't> {
 
 impl Drop for Section<'_, '_> {
     fn drop(&mut self) {
-        if self.excused.get() {
-            return;
-        }
         let asked = self.asked.borrow();
-        for key in self.table.keys().filter(|key| !asked.contains(key.get_ref().as_ref())) {
+        let mut missing = self.missing.take();
+        let unknown = self.table.keys().filter(|key| !asked.contains(key.get_ref().as_ref()));
+        for key in unknown.filter(|_| !self.excused.get()) {
             let name = key.get_ref();
             let hint = nearest(name, asked.iter().copied());
+            missing.retain(|missing| Some(*missing) != hint);
+            let name = printable(name);
             self.book.fault(
                 key.span().start,
                 "unknown-key",
@@ -389,6 +554,7 @@ impl Drop for Section<'_, '_> {
                 ),
             );
         }
+        missing.iter().filter(|_| !self.is_torn.get()).for_each(|key| self.tell_missing(key));
     }
 }
 
@@ -409,6 +575,28 @@ fn is_rule(rule: &str) -> bool {
         Some(("C", digits)) => within(digits, CONTRADICTIONS),
         _ => false,
     }
+}
+
+/// Whether nothing in a text moves the cursor, hides or turns around what stands beside it.
+fn is_printable(text: &str) -> bool {
+    !text.chars().any(is_steering)
+}
+
+/// A text for a screen: what would steer it is shown as its number.
+pub fn printable(text: &str) -> String {
+    let shown = |c: char| match is_steering(c) {
+        true => c.escape_unicode().to_string(),
+        false => c.to_string(),
+    };
+    if is_printable(text) { text.to_owned() } else { text.chars().map(shown).collect() }
+}
+
+fn is_steering(c: char) -> bool {
+    let invisible = matches!(
+        c,
+        '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}'
+    );
+    invisible || (c.is_control() && c != '\t')
 }
 
 /// The known word that was probably meant.
@@ -439,3 +627,7 @@ fn distance(a: &str, b: &str) -> usize {
 /// Rules and contradictions in `reference/requirements.md`.
 const RULES: u32 = 127;
 const CONTRADICTIONS: u32 = 27;
+/// Nobody reads more of them at once.
+const FAULTS_MAX: usize = 100;
+/// Keys by which one of several tables of a kind is told from the others.
+const ITEM_NAMES: [&str; 6] = ["id", "group", "case", "name", "app_text", "rule"];

@@ -1,11 +1,14 @@
 //! What `kiosk policy` prints: the list of packs, the check of a file for its author, and the case of one person.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
 use jiff::civil::Date;
 use serde::Serialize;
 
-use super::{Assessment, DueState, Pack, PackFault, PackSet, Words};
+use super::describe::{conditions, describe};
+use super::read::printable;
+use super::words::{cited, confirmed};
+use super::{Assessment, DueState, Pack, PackFault, PackSet, Repeat, Words};
 use crate::benefit::{Abode, Entitlement, Group, Method, Stage, Success};
 use crate::calendar::{Anchor, Schedule};
 use crate::moment::Doubt;
@@ -37,6 +40,48 @@ pub struct ListedPack {
     pub valid_from: String,
     /// Number of its own examples, all of which hold.
     pub n_examples: usize,
+    /// The file that it was read from, where a folder is listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+}
+
+/// A folder of packs: the good ones, and what has to be said about the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedFolder {
+    /// By name and edition.
+    pub packs: Vec<ListedPack>,
+    /// A sentence for each file that is none or that a terminal would pass over.
+    pub problems: Vec<Words>,
+}
+
+/// Lists the files of a folder: a bad one hides no good one, and of two with the same edition both are named.
+pub fn list_files(files: impl IntoIterator<Item = (String, CheckReport)>) -> ListedFolder {
+    let mut folder = ListedFolder { packs: Vec::new(), problems: Vec::new() };
+    for (file, report) in files {
+        let n = report.faults.len();
+        match (report.pack, report.faults.first()) {
+            (Some(pack), _) => folder.packs.push(ListedPack { file: Some(file), ..pack }),
+            (None, Some(first)) => folder.problems.push(Words::new(
+                format!("{file} 不能载入，{n} 处有误，第一处：{}", first.zh),
+                format!("{file} does not load, faults: {n}, the first: {}", first.en),
+            )),
+            (None, None) => {}
+        }
+    }
+    folder.packs.sort_by(|a, b| (&a.pack, a.version, &a.file).cmp(&(&b.pack, b.version, &b.file)));
+    for pair in folder.packs.windows(2) {
+        let [first, second] = pair else { continue };
+        let name = |listed: &ListedPack| listed.file.clone().unwrap_or_default();
+        if (&first.pack, first.version) == (&second.pack, second.version) {
+            let (one, other, pack, version) =
+                (name(first), name(second), &first.pack, first.version);
+            folder.problems.push(Words::new(
+                format!("{one} 和 {other} 都是 {pack} 第{version}版，终端只认先读到的一个"),
+                format!("{one} and {other} are both {pack} v{version}; a terminal takes one"),
+            ));
+        }
+    }
+    folder
 }
 
 /// The packs in force.
@@ -58,6 +103,7 @@ fn listed(pack: &Pack) -> ListedPack {
         source: pack.source.clone(),
         valid_from: pack.valid_from.to_string(),
         n_examples: pack.examples.len(),
+        file: None,
     }
 }
 
@@ -77,7 +123,7 @@ pub struct CheckReport {
 /// A fault as printed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CheckedFault {
-    /// Line, from 1.
+    /// Line, from 1; 0 where the file could not be read at all.
     pub line: usize,
     /// Character in the line, from 1.
     pub column: usize,
@@ -124,101 +170,34 @@ pub fn check_bytes(bytes: &[u8]) -> CheckReport {
     CheckReport { ok: false, pack: None, text: fault.to_string(), faults: vec![fault] }
 }
 
+/// The same for a file of which nothing could be read.
+pub fn unreadable(why: Words) -> CheckReport {
+    let fault = checked("", &PackFault { line: 0, column: 0, code: "unreadable", words: why });
+    CheckReport { ok: false, pack: None, text: fault.to_string(), faults: vec![fault] }
+}
+
+/// A fault as it may be printed: what a file holds does not steer the screen.
 fn checked(text: &str, fault: &PackFault) -> CheckedFault {
+    let line = fault.line.checked_sub(1).and_then(|line| text.lines().nth(line));
+    let source: String = line.unwrap_or_default().trim_end().chars().take(SOURCE_CHARS).collect();
     CheckedFault {
         line: fault.line,
         column: fault.column,
         code: fault.code,
-        zh: fault.words.zh.clone(),
-        en: fault.words.en.clone(),
-        source: text.lines().nth(fault.line - 1).unwrap_or_default().trim_end().to_owned(),
+        zh: printable(&fault.words.zh),
+        en: printable(&fault.words.en),
+        source: printable(&source),
     }
 }
 
 impl fmt::Display for CheckedFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { line, column, code, zh, en, source } = self;
+        if *line == 0 {
+            return write!(f, "[{code}] {zh}\n    {en}");
+        }
         write!(f, "第{line}行 第{column}字 [{code}] {zh}\n    line {line}: {en}\n    {source}")
     }
-}
-
-/// A pack that holds, in the words of a clerk.
-fn describe(pack: &Pack) -> String {
-    let listed = listed(pack);
-    let mut text = format!("{}（{} 第{}版）\n", pack.title, pack.id, pack.version);
-    let mut line =
-        |head: &str, words: &str| writeln!(text, "  {head}：{words}").expect("a String takes all");
-    line("依据", &pack.source);
-    line("日历", &format!("{}{}", listed.schedule, super::words::cited(&pack.calendar_rules).zh));
-    for year in &pack.calendar.overrides {
-        let spans: Vec<String> = year.windows.iter().map(|w| super::words::span(w).zh).collect();
-        line("年度", &format!("{}年 {}（{}）", year.year, spans.join("、"), year.note));
-    }
-    line("重复", pack.repeat.zh());
-    for rule in &pack.methods {
-        line("方式", &method_line(rule));
-    }
-    let steps: Vec<&str> = pack.escalation.iter().map(|step| step.zh()).collect();
-    line("不通过时", &steps.join(" → "));
-    line("建模", &model_line(pack));
-    line("申诉", &appeal_line(pack));
-    line("每次办理", &format!("每种方式最多 {} 次", pack.limits.tries));
-    let crate::policy::SignInLimits { pin_tries, lock_h } = pack.limits.sign_in;
-    line("经办登录", &format!("密码错 {pin_tries} 次锁定 {lock_h} 小时"));
-    if pack.late.suspend {
-        let basis = pack.late.basis.as_deref().unwrap_or("本策略");
-        line("逾期", &format!("停发（依据：{basis}），{}", pack.late.words().zh));
-    }
-    line("短信", pack.notify.sms.zh());
-    line("算例", &format!("{} 个，全部相符", pack.examples.len()));
-    text
-}
-
-fn method_line(rule: &super::MethodRule) -> String {
-    let mut words = rule.method.zh().to_owned();
-    words += if rule.counts { "，有效" } else { "，不作为认证" };
-    if rule.report_required {
-        words += "，须上报后生效";
-    }
-    if rule.needs_model {
-        words += "，须先建模";
-    }
-    if !rule.only_if_failed.is_empty() {
-        let failed: Vec<&str> = rule.only_if_failed.iter().map(|method| method.zh()).collect();
-        words += &format!("，{}不成功时", failed.join("、"));
-    }
-    if let Some(n) = rule.digit_strings {
-        words += &format!("，念数字 {n} 组");
-    }
-    if rule.two_person {
-        words += "，须两人在场";
-    }
-    if rule.supervisor {
-        words += "，须主管同意";
-    }
-    if let Some(advice) = rule.advise {
-        words += "，";
-        words += advice.zh();
-    }
-    words + &super::words::cited(&rule.rules).zh
-}
-
-fn model_line(pack: &Pack) -> String {
-    let steps: Vec<&str> = pack.model.steps.iter().map(|step| step.zh()).collect();
-    let mut words = format!("{}，最多 {} 次", steps.join("、"), pack.model.max_uploads);
-    if !pack.model.bring.is_empty() {
-        words += &format!("，须出示{}", pack.model.bring.join("、"));
-    }
-    if let Some(days) = pack.model.review_days {
-        words += &format!("，不成的人工审核 {days} 天");
-    }
-    words
-}
-
-fn appeal_line(pack: &Pack) -> String {
-    let who: Vec<&str> = pack.appeal.who.iter().map(|actor| actor.zh()).collect();
-    let means = if pack.appeal.counts_as_success { "即算认证" } else { "后再认证" };
-    format!("{}提出，通过{means}，不通过的{}", who.join("或"), pack.appeal.on_reject)
 }
 
 /// One person for [`explain`]. What is not known has a harmless stand-in.
@@ -250,6 +229,28 @@ pub struct Question {
     pub by: Option<Method>,
 }
 
+impl Question {
+    /// What cannot be true of anybody; asked before [`explain`]. A day of today that is in doubt proves nothing.
+    pub fn problem(&self, today: Date) -> Option<Words> {
+        let born = self.born?;
+        if self.doubt == Doubt::None && born > today {
+            return Some(Words::new(
+                format!("出生日期 {born} 晚于今天 {today}"),
+                format!("the day of birth {born} is after today, {today}"),
+            ));
+        }
+        let later =
+            [("上次认证", "last success", self.last), ("退休", "retirement", self.retired_on)];
+        let (zh, en, day) = later
+            .into_iter()
+            .find_map(|(zh, en, day)| day.filter(|day| *day < born).map(|day| (zh, en, day)))?;
+        Some(Words::new(
+            format!("{zh}日期 {day} 早于出生日期 {born}"),
+            format!("the {en} of {day} is before the day of birth {born}"),
+        ))
+    }
+}
+
 /// What is due for one person and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Explanation {
@@ -257,6 +258,8 @@ pub struct Explanation {
     pub pack: String,
     /// Its edition.
     pub version: u32,
+    /// Its name in Chinese.
+    pub title: String,
     /// `due`, `done`, `not_required`, ….
     pub state: String,
     /// Last day in time.
@@ -269,14 +272,35 @@ pub struct Explanation {
     pub reason_en: String,
     /// The rule numbers.
     pub rules: Vec<String>,
-    /// Ids of the ways that count.
+    /// Ids of the ways that count; none where nothing can be certified.
     pub methods: Vec<String>,
     /// Whether a certification can be taken now.
     pub may_certify: bool,
+    /// What a second success in the same period does: `block`, `allow_no_effect`, `allow_extend`.
+    pub repeat: &'static str,
     /// Why nothing is required, as examples name it; only for `not_required`.
     pub not_required: Option<&'static str>,
+    /// What the notice says to somebody who lives elsewhere; only where an abode was named.
+    pub abode: Option<ExplainedAbode>,
     /// What a success on the day would mean; only where one was asked about.
     pub success: Option<ExplainedSuccess>,
+    #[serde(skip)]
+    state_zh: &'static str,
+    #[serde(skip)]
+    repeat_words: Words,
+}
+
+/// What holds for somebody who lives elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ExplainedAbode {
+    /// Where: `elsewhere`, `hkmotw`, `overseas`.
+    pub abode: &'static str,
+    /// What they are told, with the rule numbers in brackets.
+    pub reason: String,
+    /// The same in English, as far as the pack says it.
+    pub reason_en: String,
+    /// The rule numbers.
+    pub rules: Vec<String>,
 }
 
 /// What a success on a day would mean.
@@ -286,13 +310,21 @@ pub struct ExplainedSuccess {
     pub method: &'static str,
     /// It is a certification.
     pub counts: bool,
+    /// It counts when the centre has it (R85).
+    pub report_required: bool,
     /// Until when the next one is due.
     pub next: Option<String>,
+    /// Why, with the rule numbers in brackets.
+    pub reason: String,
+    /// The same in English.
+    pub reason_en: String,
+    /// The rule numbers.
+    pub rules: Vec<String>,
 }
 
 /// What is due for this person on this day.
 pub fn explain(pack: &Pack, question: &Question, today: Date) -> Explanation {
-    let method = question.last_method.unwrap_or(Method::FaceModel);
+    let method = question.last_method.unwrap_or_else(|| pack.some_method());
     let entitlement = Entitlement {
         pack: pack.id.clone(),
         group: question.group.map(|group| group.id().to_owned()).unwrap_or_default(),
@@ -304,17 +336,13 @@ pub fn explain(pack: &Pack, question: &Question, today: Date) -> Explanation {
         abode: question.abode,
         duplicate: question.duplicate,
     };
-    let born = question.born.unwrap_or(OLD_ENOUGH);
-    let success = question.by.map(|method| {
-        let before = pack.stand(&entitlement, born, today, Doubt::None);
-        let next = pack.next_if_counted(&before, &entitlement, born, today, method);
-        ExplainedSuccess {
-            method: method.id(),
-            counts: next.is_some(),
-            next: next.map(|day| day.to_string()),
-        }
-    });
-    let mut found = pack.assess(&entitlement, born, today, question.doubt);
+    let (born, doubt) = (question.born.unwrap_or(OLD_ENOUGH), question.doubt);
+    let success =
+        question.by.map(|method| explain_success(pack, &entitlement, born, (today, doubt), method));
+    let mut found = match question.last_method {
+        Some(_) => pack.assess(&entitlement, born, today, doubt),
+        None => pack.assess_unnamed(&entitlement, born, today, doubt),
+    };
     let by_birth =
         matches!(pack.calendar.schedule, Schedule::BirthMonth { anchor: Anchor::Birth, .. });
     if by_birth && question.born.is_none() {
@@ -326,53 +354,182 @@ pub fn explain(pack: &Pack, question: &Question, today: Date) -> Explanation {
         found.why += &format!("（本版策略自{begins}起施行。）");
         found.why_en += &format!(" (this edition is in force from {})", pack.valid_from);
     }
-    Explanation { success, ..Explanation::from(found) }
+    let abode = explain_abode(pack, question.abode, today);
+    Explanation { success, abode, ..Explanation::of(pack, found) }
 }
 
-impl From<Assessment> for Explanation {
-    fn from(found: Assessment) -> Self {
+/// What a success by this method on this day would mean, and why.
+fn explain_success(
+    pack: &Pack,
+    entitlement: &Entitlement,
+    born: Date,
+    (today, doubt): (Date, Doubt),
+    method: Method,
+) -> ExplainedSuccess {
+    let before = pack.stand(entitlement, born, today, doubt);
+    let next = pack.next_if_counted(&before, entitlement, born, (today, doubt), method);
+    let (words, rules) = match (pack.method(method), before.state) {
+        (_, DueState::NotRequired(reason)) => pack.reason_of(entitlement, born, today, reason),
+        (None, _) => (
+            Words::new(
+                format!("本策略没有列出{}，不作为认证", method.zh()),
+                format!("the pack does not name {}; it is no certification", method.en()),
+            ),
+            Vec::new(),
+        ),
+        (Some(rule), _) if !rule.counts => (
+            Words::new("在此不作为认证", "no certification here").then(&cited(&rule.rules)),
+            rule.rules.clone(),
+        ),
+        (Some(rule), _) if !pack.counts_for(entitlement, method) => {
+            let zh: Vec<&str> = rule.abodes.iter().map(|abode| abode.zh()).collect();
+            let en: Vec<&str> = rule.abodes.iter().map(|abode| abode.en()).collect();
+            let only = Words::new(
+                format!("只用于居住在{}的人员", zh.join("、")),
+                format!("only for those who live {}", en.join(" or ")),
+            );
+            (only.then(&cited(&rule.rules)), rule.rules.clone())
+        }
+        (Some(_), DueState::Done(_)) if next.is_none() => {
+            let repeated = Words::new(Repeat::Block.zh(), Repeat::Block.en());
+            (repeated.then(&cited(&pack.calendar_rules)), pack.calendar_rules.clone())
+        }
+        (Some(_), DueState::NotOpen) => {
+            let words = Words::new("本期还没有开始", "the period has not begun");
+            (words.then(&cited(&pack.calendar_rules)), pack.calendar_rules.clone())
+        }
+        (Some(rule), state) => {
+            let mut words = conditions(rule);
+            if matches!(state, DueState::Done(_)) {
+                let repeat = pack.repeat_by(method);
+                words = words
+                    .then(&Words::new(format!("；{}", repeat.zh()), format!("; {}", repeat.en())));
+            }
+            (words.then(&cited(&rule.rules)), rule.rules.clone())
+        }
+    };
+    let counted = pack.method(method).filter(|_| next.is_some());
+    ExplainedSuccess {
+        method: method.id(),
+        counts: next.is_some(),
+        report_required: counted.is_some_and(|rule| rule.report_required),
+        next: next.map(|day| day.to_string()),
+        reason: words.zh,
+        reason_en: words.en,
+        rules,
+    }
+}
+
+/// What the notice says to somebody who lives there.
+fn explain_abode(pack: &Pack, abode: Abode, today: Date) -> Option<ExplainedAbode> {
+    let (told, table) = match abode {
+        Abode::Local => return None,
+        Abode::Elsewhere => (pack.away.as_ref(), "away"),
+        Abode::HkMoTw => (pack.hkmotw.as_ref(), "hkmotw"),
+        Abode::Overseas => (pack.overseas_on(today), "overseas"),
+    };
+    let Some(told) = told else {
+        return Some(ExplainedAbode {
+            abode: abode.id(),
+            reason: format!("{}居住：本策略没有专门规定，请询问经办机构", abode.zh()),
+            reason_en: format!("lives {}: the pack says nothing, ask the agency", abode.en()),
+            rules: Vec::new(),
+        });
+    };
+    let paths =
+        [format!("{table}.{}.", told.rule), format!("{table}.rule"), format!("{table}.ways")];
+    let is_ours =
+        pack.unconfirmed.iter().any(|known| paths.iter().any(|path| known.starts_with(path)));
+    let list = told.list_to.as_ref().map_or(String::new(), |to| format!("；名单报{to}"));
+    let words = Words::new(
+        format!("{}居住，按{}：{}{list}", abode.zh(), told.rule, told.ways.join("；")),
+        format!("lives {}, by {}", abode.en(), told.rule),
+    );
+    let words = words.then(&cited(&told.rules)).then(&confirmed(!is_ours));
+    let (reason, reason_en) = (words.zh, words.en);
+    Some(ExplainedAbode { abode: abode.id(), reason, reason_en, rules: told.rules.clone() })
+}
+
+impl Explanation {
+    fn of(pack: &Pack, found: Assessment) -> Self {
+        let can_never = matches!(found.state, DueState::NotRequired(_));
+        let methods = found.methods.iter().filter(|_| !can_never);
         Self {
+            methods: methods.map(|rule| rule.method.id().to_owned()).collect(),
             pack: found.pack,
             version: found.pack_version,
+            title: found.title,
             state: found.state.id().to_owned(),
             due: found.due.map(|day| day.to_string()),
             opens: found.opens.map(|day| day.to_string()),
             reason: found.why,
             reason_en: found.why_en,
             rules: found.rules,
-            methods: found.methods.iter().map(|rule| rule.method.id().to_owned()).collect(),
             may_certify: found.may_certify,
+            repeat: pack.repeat.id(),
             not_required: found.state.reason_id(),
+            abode: None,
             success: None,
+            state_zh: found.state.zh(),
+            repeat_words: Words::new(pack.repeat.zh(), pack.repeat.en()),
         }
     }
-}
 
-impl Explanation {
     /// As a clerk reads it.
     pub fn to_text(&self) -> String {
         let day = |day: &Option<String>| day.clone().unwrap_or_else(|| "-".to_owned());
+        let list = |all: &[String]| if all.is_empty() { "-".to_owned() } else { all.join(", ") };
+        let may = if self.may_certify { "yes 现在可以办理" } else { "no 现在不能办理" };
         let mut text = format!(
-            "state    {}\nopens    {}\ndue      {}\nreason   {}\n         {}\nmethods  {}\n",
+            "pack     {} v{}  {}\nstate    {} {}\nopens    {}\ndue      {}\nnow      {may}\n",
+            self.pack,
+            self.version,
+            self.title,
             self.state,
+            self.state_zh,
             day(&self.opens),
             day(&self.due),
-            self.reason,
-            self.reason_en,
-            self.methods.join(", ")
         );
-        if let Some(ExplainedSuccess { method, next, .. }) = &self.success {
-            let meaning = match next {
+        let mut put = |head: &str, zh: &str, en: &str| {
+            text += &format!("{head:<9}{zh}\n         {en}\n");
+        };
+        put("reason", &self.reason, &self.reason_en);
+        if let Some(told) = &self.abode {
+            put("abode", &told.reason, &told.reason_en);
+        }
+        if let Some(told) = &self.success {
+            let meaning = match &told.next {
                 Some(next) => format!("counts, next {next}"),
                 None => "does not count".to_owned(),
             };
-            text += &format!("success  {method} {meaning}\n");
+            put("success", &format!("{} {meaning}：{}", told.method, told.reason), &told.reason_en);
         }
-        text
+        if self.not_required.is_none() {
+            put(
+                "repeat",
+                &format!("{} {}", self.repeat, self.repeat_words.zh),
+                &self.repeat_words.en,
+            );
+        }
+        text + &format!("methods  {}\nrules    {}\n", list(&self.methods), list(&self.rules))
     }
 }
 
 impl DueState {
+    fn zh(&self) -> &'static str {
+        match self {
+            Self::NotRequired(reason) if reason.needs_the_window() => "先到窗口办理",
+            Self::NotRequired(_) => "不需要认证",
+            Self::UnderReview => "正在审核",
+            Self::Done(_) => "本期已认证",
+            Self::NotOpen => "还没有开始",
+            Self::Due => "应认证",
+            Self::DueSoon => "即将到期",
+            Self::Overdue => "已逾期",
+            Self::Suspended => "已暂停发放",
+        }
+    }
+
     /// Why nothing is required, if so.
     pub fn reason_id(&self) -> Option<&'static str> {
         match self {
@@ -382,5 +539,7 @@ impl DueState {
     }
 }
 
+/// As much of a line as fits a screen beside a fault.
+const SOURCE_CHARS: usize = 200;
 /// Stands in for an unknown birth.
 const OLD_ENOUGH: Date = Date::constant(1945, 6, 15);

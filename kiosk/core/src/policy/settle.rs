@@ -49,17 +49,18 @@ vocabulary! {
 }
 
 impl PackSet {
-    /// What a success by this method on this day means for all that a person draws.
+    /// What a success by this method on this day means for all that a person draws. Where the day is in doubt, it
+    /// takes nothing away from anybody.
     pub fn settle(
         &self,
         entitlements: &[Entitlement],
         born: Date,
-        on: Date,
+        (on, doubt): (Date, Doubt),
         method: Method,
     ) -> Settlement {
         let lines: Vec<Settled> = entitlements
             .iter()
-            .filter_map(|entitlement| self.settle_one(entitlement, born, on, method))
+            .filter_map(|entitlement| self.settle_one(entitlement, born, (on, doubt), method))
             .collect();
         let earliest = lines.iter().filter_map(|line| line.next).min();
         Settlement { lines, earliest }
@@ -69,13 +70,13 @@ impl PackSet {
         &self,
         entitlement: &Entitlement,
         born: Date,
-        on: Date,
+        (on, doubt): (Date, Doubt),
         method: Method,
     ) -> Option<Settled> {
         let pack = self.on(&entitlement.pack, on)?;
-        let before = pack.stand(entitlement, born, on, Doubt::None);
+        let before = pack.stand(entitlement, born, on, doubt);
         let rule = pack.rule_for(entitlement, method);
-        let after = pack.next_if_counted(&before, entitlement, born, on, method);
+        let after = pack.next_if_counted(&before, entitlement, born, (on, doubt), method);
         let was_late = matches!(before.state, DueState::Overdue | DueState::Suspended);
         let early = entitlement.stage == Stage::PreApproval && pack.pre_approval.is_some();
         Some(Settled {
@@ -94,19 +95,22 @@ impl PackSet {
 }
 
 impl super::Pack {
-    /// Until when the next one is due if this success counts; none where nothing is required, where the period is done
-    /// and takes no second one (C2), and where the method is none.
+    /// Until when the next one is due if this success counts; none where nothing is required or open, where the period
+    /// is done and takes no second one (C2), and where the method is none. A clock that may be wrong refuses no second
+    /// one: nobody knows in which period it falls.
     pub(super) fn next_if_counted(
         &self,
         before: &Stand,
         entitlement: &Entitlement,
         born: Date,
-        on: Date,
+        (on, doubt): (Date, Doubt),
         method: Method,
     ) -> Option<Date> {
         let possible = match before.state {
-            DueState::NotRequired(_) => false,
-            DueState::Done(_) => self.repeat_by(method) != Repeat::Block,
+            DueState::NotRequired(_) | DueState::NotOpen => false,
+            DueState::Done(last) => {
+                self.repeat_by(method) != Repeat::Block || doubt != Doubt::None || last.on > on
+            }
             _ => true,
         };
         if !possible {

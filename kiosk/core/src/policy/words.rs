@@ -86,11 +86,21 @@ fn yearly(windows: &[Window]) -> Words {
     )
 }
 
+/// What no notice says, and what is asked of the agency therefore.
+pub(super) fn confirmed(is_confirmed: bool) -> Words {
+    if is_confirmed {
+        return Words::default();
+    }
+    Words::new(UNCONFIRMED, "(ours, to be confirmed by the agency)")
+}
+
 /// `4月1日至5月31日`.
 pub(super) fn span(window: &Window) -> Words {
+    let (next, next_en) =
+        if window.closes < window.opens { ("次年", " of the next year") } else { ("", "") };
     Words::new(
-        format!("{}至{}", month_day(window.opens), month_day(window.closes)),
-        format!("{} to {}", english(window.opens), english(window.closes)),
+        format!("{}至{next}{}", month_day(window.opens), month_day(window.closes)),
+        format!("{} to {}{next_en}", english(window.opens), english(window.closes)),
     )
 }
 
@@ -115,5 +125,7 @@ pub(super) fn cited(rules: &[String]) -> Words {
     Words::new(format!("（{}）", rules.join("、")), format!("({})", rules.join(", ")))
 }
 
+/// Beside what no notice says.
+pub(crate) const UNCONFIRMED: &str = "（暂定，待经办机构确认）";
 const MONTH_NAMES: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

@@ -250,6 +250,11 @@ impl Case {
         Some((self.review.filter(|review| review.by == by).map(|review| review.since), by))
     }
 
+    /// Whether the payment of a benefit was stopped.
+    pub(super) fn is_suspended(&self, pack: &str) -> bool {
+        self.entitlements.iter().any(|drawn| drawn.pack == pack && drawn.suspended)
+    }
+
     /// The packs of this person's benefits, in the editions that they were assessed by.
     pub(super) fn packs<'p>(&self, place: &'p Place) -> impl Iterator<Item = &'p Pack> {
         let edition = |a: &Assessment| place.packs.edition(&a.pack, a.pack_version);

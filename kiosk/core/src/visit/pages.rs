@@ -120,7 +120,7 @@ fn person(case: &Case, now: Moment, place: &Place) -> Person {
         has_photo: card.has_photo,
         warnings,
         benefits: case.assessments.iter().map(benefit_line).collect(),
-        headline: headline(case),
+        headline: headline(case, now),
         buttons: person_buttons(case, place),
     }
 }
@@ -171,7 +171,7 @@ fn person_buttons(case: &Case, place: &Place) -> Vec<Button> {
     buttons
 }
 
-fn headline(case: &Case) -> Say {
+fn headline(case: &Case, now: Moment) -> Say {
     if case.lookup.beneficiary.is_none() {
         return Id::NotOnRoster.into();
     }
@@ -184,7 +184,8 @@ fn headline(case: &Case) -> Say {
         Some((_, Some(due))) => Id::DueBy.with([Arg::Day(due)]),
         Some((_, None)) => Id::StateDue.into(),
         None => {
-            let mut reviewed = case.assessments.iter().filter_map(|a| paper::review_line(case, a));
+            let line = |a: &Assessment| paper::review_line(case, a, now);
+            let mut reviewed = case.assessments.iter().filter_map(line);
             let nothing = || paper::nothing_due_lines(case).into_iter().next();
             reviewed.next().or_else(nothing).unwrap_or(Id::StateNotRequired.into())
         }
@@ -205,8 +206,10 @@ fn benefit_line(assessment: &Assessment) -> BenefitLine {
     }
 }
 
-/// Numbers of rules in brackets are for whoever checks a pack; who stands at the counter has no list of them.
+/// Numbers of rules in brackets, and whether somebody has confirmed them, are for whoever checks a pack; who stands at
+/// the counter has no list of them.
 pub(super) fn without_citations(why: &str) -> String {
+    let why = why.replace(crate::policy::UNCONFIRMED, "");
     let mut parts = why.split('（');
     let mut told = parts.next().unwrap_or_default().to_owned();
     for part in parts {

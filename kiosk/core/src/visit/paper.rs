@@ -9,7 +9,7 @@ use crate::event::{SealOrder, Slip};
 use crate::message::{Arg, Id, Say};
 use crate::moment::{Doubt, Moment};
 use crate::outcome::Outcome;
-use crate::policy::{Advice, Assessment, DueState, RecordKind, Settled, Site, Sms, Words};
+use crate::policy::{Advice, Assessment, DueState, RecordKind, Settled, Site, Sms, Words, date};
 use crate::record::{BenefitResult, Record};
 
 use super::Place;
@@ -57,7 +57,8 @@ pub(super) fn settled(case: &Case, outcome: &Outcome, now: Moment, place: &Place
     if !proves_life(outcome) {
         return Vec::new();
     }
-    let mut lines = place.packs.settle(&case.entitlements, card.birth, now.date(), method).lines;
+    let day = (now.date(), now.doubt);
+    let mut lines = place.packs.settle(&case.entitlements, card.birth, day, method).lines;
     // Evidence counts when the centre says so, not here.
     lines.iter_mut().for_each(|line| line.counted &= outcome.certifies());
     lines
@@ -132,12 +133,27 @@ pub(super) fn date_doubt(now: Moment) -> Option<Say> {
     })
 }
 
-/// Since when a benefit is being reviewed, and by when the answer comes.
-pub(super) fn review_line(case: &Case, assessment: &Assessment) -> Option<Say> {
+/// Since when a benefit is being reviewed, and by when the answer comes. Nobody whose payment was stopped before is told
+/// that it goes on, and nobody waits for an answer whose day is over.
+pub(super) fn review_line(case: &Case, assessment: &Assessment, now: Moment) -> Option<Say> {
     if assessment.state != DueState::UnderReview {
         return None;
     }
     let (since, by) = case.under_review(&assessment.pack)?;
+    if now.doubt == Doubt::None && by < now.date() {
+        return Some(sentence(Words::new(
+            format!("审核原定{}前答复，已过期，请向经办机构询问", date(by)),
+            format!("The decision was due by {by} and is late: ask the agency"),
+        )));
+    }
+    if case.is_suspended(&assessment.pack) {
+        let (zh, en) =
+            since.map(|day| (date(day) + "起", format!(" since {day}"))).unwrap_or_default();
+        return Some(sentence(Words::new(
+            format!("{zh}正在审核，{}前答复；待遇仍在暂停", date(by)),
+            format!("In review{en}, decision by {by}; the payment is still stopped"),
+        )));
+    }
     Some(match since {
         Some(since) => Id::InReviewSince.with([Arg::Day(since), Arg::Day(by)]),
         None => Id::InReview.with([Arg::Day(by)]),
@@ -164,7 +180,7 @@ fn outcome_line(case: &Case, outcome: &Outcome, now: Moment, place: &Place) -> V
         Outcome::ModelBuilt => vec![Id::NextCertify.into()],
         Outcome::StoppedSuspectedFake => vec![Id::NextSupervisor.into()],
         Outcome::UnderReview(by) => {
-            let mut reviewed = case.assessments.iter().filter_map(|a| review_line(case, a));
+            let mut reviewed = case.assessments.iter().filter_map(|a| review_line(case, a, now));
             let counts = case.packs(place).any(|pack| pack.model.counts_as_success);
             let next = if counts { Id::NextReviewCounts } else { Id::NextReview };
             vec![reviewed.next().unwrap_or_else(|| next.with([Arg::Day(*by)]))]
