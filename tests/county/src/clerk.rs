@@ -584,9 +584,11 @@ impl Visit<'_> {
             let blocks = self.counter.packs().on(&benefit.pack, record.captured.date());
             let blocks = blocks.is_some_and(|pack| pack.repeat == Repeat::Block);
             let was_done = benefit.state == Id::StateDone.name();
+            // In which period a day falls that is in doubt, nobody at the terminal can say.
+            let is_sure = record.captured.doubt == Doubt::None;
             self.watch.hold(
                 Invariant::ADonePeriodTakesNoSecondSuccess,
-                !(benefit.counted && blocks && was_done),
+                !(benefit.counted && blocks && was_done && is_sure),
                 || format!("{} counts again in a period that is done", benefit.pack),
             );
         }

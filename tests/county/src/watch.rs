@@ -29,7 +29,7 @@ pub enum Invariant {
     TheEditionInForceIsApplied,
     /// The next date is after the day of capture.
     TheNextDateIsAhead,
-    /// Where the rules allow one success in a period, a second one is not said to count (C2).
+    /// Where the rules allow one success in a period, a second one is not said to count (C2), unless the clock is in doubt.
     ADonePeriodTakesNoSecondSuccess,
     /// Whoever appealed here is not said to be late here before the answer.
     AnAppealFiledHereIsKnownHere,

@@ -1,5 +1,6 @@
 //! What is due for one benefit on one day, and why.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use jiff::ToSpan;
@@ -567,7 +568,7 @@ impl<'e> Case<'e> {
         today: Date,
         doubt: Doubt,
     ) -> Self {
-        let plausible = |day: &Date| (EARLIEST..=LATEST).contains(day);
+        let plausible = |day: &Date| PLAUSIBLE.contains(day);
         let doubt = if plausible(&today) { doubt } else { Doubt::Unknown };
         let since = entitlement.retired_on.filter(plausible);
         // Where somebody lives may have changed since: a success counts if it would for anybody.
@@ -624,5 +625,6 @@ fn add(rules: &mut Vec<String>, rule: &str) {
 }
 
 /// Outside of this a date is a fault of a clock or of a file.
+pub(super) const PLAUSIBLE: RangeInclusive<Date> = EARLIEST..=LATEST;
 const EARLIEST: Date = Date::constant(1980, 1, 1);
 const LATEST: Date = Date::constant(2199, 12, 31);

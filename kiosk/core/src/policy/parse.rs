@@ -450,19 +450,18 @@ fn pre_approval(s: &Section<'_, '_>) -> PreApproval {
 }
 
 fn ages(top: &Section<'_, '_>, scope: Option<&Scope>) -> Vec<AgeRule> {
-    let sections = top.sections("ages");
-    let strange = |s: &&Section<'_, '_>| {
-        let group: Option<Group> = s.word_or_none("group");
-        group.zip(scope).is_some_and(|(group, scope)| !scope.groups.contains(&group))
+    let known = |s: &Section<'_, '_>| {
+        let age = age(s)?;
+        if scope.is_some_and(|scope| !scope.groups.contains(&age.group)) {
+            let words = Words::new(
+                "这个人群不在 [scope] groups 里",
+                "this group is not among the groups of [scope]",
+            );
+            s.fault("group", "wrong-value", words);
+        }
+        Some(age)
     };
-    for s in sections.iter().filter(strange) {
-        let words = Words::new(
-            "这个人群不在 [scope] groups 里",
-            "this group is not among the groups of [scope]",
-        );
-        s.fault("group", "wrong-value", words);
-    }
-    each_once(sections, "group", age, |age| age.group.id())
+    each_once(top.sections("ages"), "group", known, |age| age.group.id())
 }
 
 fn age(s: &Section<'_, '_>) -> Option<AgeRule> {

@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::civil::Date;
 use serde::Serialize;
 
+use super::assess::PLAUSIBLE;
 use super::describe::{conditions, describe};
 use super::read::printable;
 use super::words::{cited, confirmed};
@@ -232,7 +233,18 @@ pub struct Question {
 impl Question {
     /// What cannot be true of anybody; asked before [`explain`]. A day of today that is in doubt proves nothing.
     pub fn problem(&self, today: Date) -> Option<Words> {
-        let born = self.born?;
+        let before = self.born.and_then(|born| self.before_birth(born, today));
+        let strange = || self.last.filter(|day| !PLAUSIBLE.contains(day));
+        before.or_else(|| {
+            let day = strange()?;
+            Some(Words::new(
+                format!("上次认证日期 {day} 不可信"),
+                format!("the last success of {day} is not plausible"),
+            ))
+        })
+    }
+
+    fn before_birth(&self, born: Date, today: Date) -> Option<Words> {
         if self.doubt == Doubt::None && born > today {
             return Some(Words::new(
                 format!("出生日期 {born} 晚于今天 {today}"),

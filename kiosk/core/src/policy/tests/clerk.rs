@@ -42,6 +42,8 @@ fn what_cannot_be_true_is_refused() {
     let born = day("1950-01-01");
     let last = Question { born, last: day("1949-12-31"), ..Question::default() };
     assert_eq!(problem(last).as_deref(), Some("上次认证日期 1949-12-31 早于出生日期 1950-01-01"));
+    let long_ago = Question { last: day("1920-01-01"), ..Question::default() };
+    assert_eq!(problem(long_ago).as_deref(), Some("上次认证日期 1920-01-01 不可信"));
     let retired = Question { born, retired_on: day("1949-12-31"), ..Question::default() };
     assert!(problem(retired).is_some());
     let ordinary = Question { born, last: day("2020-05-01"), ..Question::default() };
