@@ -40,7 +40,12 @@ impl fmt::Display for PackFault {
 pub(super) fn parse(text: &str) -> Result<Pack, Vec<PackFault>> {
     let book = Book::new(text);
     if text.len() > BYTES_MAX {
-        book.fault(0, "too-long", Words::new("策略包过大", "the pack is too long"));
+        let most = BYTES_MAX / 1024;
+        let words = Words::new(
+            format!("策略包过大，最多 {most} KiB"),
+            format!("the pack is too long, {most} KiB at most"),
+        );
+        book.fault(0, "too-long", words);
         return Err(book.into_faults());
     }
     let (table, errors) = DeTable::parse_recoverable(text);
@@ -51,7 +56,7 @@ pub(super) fn parse(text: &str) -> Result<Pack, Vec<PackFault>> {
             format!("TOML 写法有误：{}", error.message()),
             format!("TOML: {}", error.message()),
         );
-        book.fault(at, "toml-syntax", words);
+        book.fault_of_line(at, "toml-syntax", words);
     }
     if !errors.is_empty() {
         return Err(book.into_faults());

@@ -35,6 +35,17 @@ impl<'t> Book<'t> {
         self.faults.borrow_mut().push(PackFault { line, column, code, words });
     }
 
+    /// The same, unless something is wrong with that line already.
+    pub(super) fn fault_of_line(&self, at: usize, code: &'static str, words: Words) {
+        let n = self.faults.borrow().len();
+        self.fault(at, code, words);
+        let mut faults = self.faults.borrow_mut();
+        let line = faults.get(n).map(|fault| fault.line);
+        if faults[..n].iter().any(|earlier| Some(earlier.line) == line) {
+            faults.truncate(n);
+        }
+    }
+
     /// All faults in the order of their lines.
     pub(super) fn into_faults(self) -> Vec<PackFault> {
         let mut faults = self.faults.into_inner();

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::assess::PLAUSIBLE;
 use super::describe::{conditions, describe};
+use super::parse::BYTES_MAX;
 use super::read::printable;
 use super::words::{cited, confirmed};
 use super::{Assessment, DueState, Pack, PackFault, PackSet, Repeat, Words};
@@ -157,7 +158,9 @@ pub fn check(text: &str) -> CheckReport {
 /// The same for a file's bytes: one that was saved in another encoding is a fault with its line as well.
 pub fn check_bytes(bytes: &[u8]) -> CheckReport {
     let text = String::from_utf8_lossy(bytes);
-    let Err(error) = std::str::from_utf8(bytes) else {
+    // A file that was cut off because of its length may end in the middle of a character.
+    let is_too_long = bytes.len() > BYTES_MAX;
+    let Some(error) = std::str::from_utf8(bytes).err().filter(|_| !is_too_long) else {
         return check(&text);
     };
     let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
@@ -180,14 +183,14 @@ pub fn unreadable(why: Words) -> CheckReport {
 /// A fault as it may be printed: what a file holds does not steer the screen.
 fn checked(text: &str, fault: &PackFault) -> CheckedFault {
     let line = fault.line.checked_sub(1).and_then(|line| text.lines().nth(line));
-    let source: String = line.unwrap_or_default().trim_end().chars().take(SOURCE_CHARS).collect();
+    let source = printable(line.unwrap_or_default().trim_end());
     CheckedFault {
         line: fault.line,
         column: fault.column,
         code: fault.code,
         zh: printable(&fault.words.zh),
         en: printable(&fault.words.en),
-        source: printable(&source),
+        source: source.chars().take(SOURCE_CHARS).collect(),
     }
 }
 

@@ -131,6 +131,10 @@ fn nothing_in_a_file_steers_the_screen() {
         let raw = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
         assert!(!report.ok && !report.text.contains(raw) && !fields.contains(raw), "{fields:?}");
     }
+    let long = check_bytes("# 长\n".repeat(60_000).as_bytes());
+    assert_eq!((long.faults.len(), long.faults[0].code), (1, "too-long"));
+    let broken = check("\u{1b}[31mx\n");
+    assert_eq!((broken.faults.len(), broken.faults[0].code), (1, "toml-syntax"));
     let report = check_bytes(b"pack = \"\xff\x1b[2J\"\n");
     assert!(!report.text.contains('\u{1b}'), "{:?}", report.text);
 }
