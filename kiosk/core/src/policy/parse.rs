@@ -11,7 +11,7 @@ use super::{
     MethodRule, Model, Notify, Pack, PreApproval, ReasonRule, Repeat, Scope, SignInLimits, Site,
     Sms, Step, Words, example, words,
 };
-use crate::benefit::{Group, Insurance, Method};
+use crate::benefit::{Insurance, Method};
 use crate::calendar::{Anchor, Calendar, Kind, MonthDay, Override, Schedule, Window};
 
 /// What is wrong with a pack, for the person who wrote it.
@@ -398,7 +398,8 @@ fn year(s: &Section<'_, '_>, schedule: &Schedule) -> Option<Override> {
     let note = s.text("note");
     let note_en = s.text_or_none("note_en");
     // What it rests on besides the rules of the schedule; often the same.
-    (s.numbers("rules"), s.ours());
+    s.numbers("rules");
+    s.ours();
     let windows = if matches!(schedule, Schedule::Deadline(_)) {
         until(s).into_iter().collect()
     } else {

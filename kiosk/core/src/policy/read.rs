@@ -383,7 +383,8 @@ impl<'b, 't> Section<'b, 't> {
         match self.value(key).map(Spanned::get_ref) {
             None => Vec::new(),
             Some(DeValue::Array(items)) => {
-                let texts = items.iter().filter_map(|item| self.as_text(key, item)).collect();
+                let texts: Vec<String> =
+                    items.iter().filter_map(|item| self.as_text(key, item)).collect();
                 self.each_once(key, &texts);
                 texts
             }
@@ -394,7 +395,7 @@ impl<'b, 't> Section<'b, 't> {
         }
     }
 
-    fn each_once(&self, key: &str, texts: &Vec<String>) {
+    fn each_once(&self, key: &str, texts: &[String]) {
         for (n, text) in texts.iter().enumerate() {
             if texts[..n].contains(text) {
                 self.twice(key, text);
