@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::fault::Fault;
-use crate::program::simulator_in;
+use crate::program::{PROGRAMS, simulator_in};
 use crate::stage::{RECORD, Record, TREE};
 use crate::tree::{Item, Kind, digest, walk};
 
@@ -75,7 +75,9 @@ fn differences(record: &Record, items: &[Item]) -> Vec<String> {
 
 fn missing(items: &[Item]) -> Vec<String> {
     let is_there = |path: &&&str| items.iter().any(|item| item.path == **path && item.bytes > 0);
-    MUST.iter().filter(|path| !is_there(path)).map(|path| format!("{path} is missing")).collect()
+    let programs = PROGRAMS.iter().map(|program| program.path);
+    let must: Vec<&str> = MUST.iter().copied().chain(programs).collect();
+    must.iter().filter(|path| !is_there(path)).map(|path| format!("{path} is missing")).collect()
 }
 
 fn simulators(tree: &Path, items: &[Item]) -> Result<Vec<String>, Fault> {
@@ -87,7 +89,7 @@ fn simulators(tree: &Path, items: &[Item]) -> Result<Vec<String>, Fault> {
         }
         let bytes = bytes(&tree.join(&item.path))?;
         if bytes.starts_with(b"\x7fELF") {
-            if item.path != "usr/bin/kiosk" {
+            if !PROGRAMS.iter().any(|program| program.path == item.path) {
                 faults.push(format!("{} is a program that is not ours", item.path));
             }
             faults.extend(
@@ -128,7 +130,7 @@ fn strangers(items: &[Item]) -> Vec<String> {
 fn modes(items: &[Item]) -> Vec<String> {
     let wanted = |item: &Item| match item.kind {
         Kind::Folder => 0o755,
-        Kind::File if item.path.starts_with("usr/bin/") => 0o755,
+        Kind::File if PROGRAMS.iter().any(|program| program.path == item.path) => 0o755,
         Kind::File | Kind::Strange => 0o644,
     };
     let wrong = items.iter().filter(|item| item.kind != Kind::Strange && item.mode != wanted(item));
@@ -149,7 +151,10 @@ fn units(tree: &Path, report: &mut Report) -> Result<(), Fault> {
         Command::new("systemd-analyze")
             .env("SYSTEMD_UNIT_PATH", format!("{}:", own.display()))
             .args(["verify", "--man=no", "--recursive-errors=no"])
-            .args([own.join("kiosk.service"), own.join("var-lib-kiosk.mount")]),
+            .args(
+                ["kiosk.service", "kiosk-first.target", "kiosk-power-off.path"]
+                    .map(|u| own.join(u)),
+            ),
     )?;
     // The program is in the tree, not on this machine.
     let lines =
@@ -191,8 +196,7 @@ fn bytes(file: &Path) -> Result<Vec<u8>, Fault> {
 }
 
 /// Files without which a terminal does not serve or its maker does not keep the law.
-const MUST: [&str; 9] = [
-    "usr/bin/kiosk",
+const MUST: [&str; 8] = [
     "etc/kiosk/kiosk.toml",
     "usr/lib/systemd/system/kiosk.service",
     "usr/lib/systemd/system/kiosk.service.d/devices.conf",
@@ -203,10 +207,12 @@ const MUST: [&str; 9] = [
     "usr/share/doc/kiosk/LICENCES.txt",
 ];
 /// Services of our own; each is on the list because somebody thought about it.
-const OURS: [&str; 5] = [
+const OURS: [&str; 7] = [
     "/kiosk.service",
     "/kiosk-data.service",
     "/kiosk-good.service",
+    "/kiosk-power-off.service",
+    "/kiosk-screen.service",
     "/kiosk-stick@.service",
     "/kiosk-update.service",
 ];

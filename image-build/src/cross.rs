@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::fault::Fault;
+use crate::program::PROGRAMS;
 use crate::variant::Variant;
 use crate::workshop::{Workshop, host, run, run_aloud};
 
-/// Builds the program; returns the folder with it.
+/// Builds the programs; returns the folder with it.
 pub fn kiosk(shop: &Workshop, root: &Path, variant: &Variant) -> Result<PathBuf, Fault> {
     let version = compiler_version()?;
     let sysroot = sysroot(shop, variant, &version)?;
@@ -18,7 +19,10 @@ pub fn kiosk(shop: &Workshop, root: &Path, variant: &Variant) -> Result<PathBuf,
     let target = shop.path("target");
     let mut cargo = host("cargo");
     cargo.current_dir(root).arg("build").args(["--release", "--jobs", "2"]);
-    cargo.args(["--package", "kiosk", "--no-default-features"]);
+    // Packages together, so that what they share is built once.
+    cargo.args(["--package", "kiosk", "--package", "drivers", "--package", "models"]);
+    cargo.args(PROGRAMS.iter().flat_map(|program| ["--bin", program.name]));
+    cargo.arg("--no-default-features");
     cargo.args(["--target", TRIPLE, "-Zbuild-std=std,panic_unwind"]);
     surroundings(&mut cargo, &sysroot, &toolchain, &target);
     run_aloud(&mut cargo)?;

@@ -36,6 +36,7 @@ pub struct Machine {
     console: PathBuf,
     started: Instant,
     n_pictures: u32,
+    n_sticks: u32,
     folder: PathBuf,
     seen: String,
 }
@@ -56,7 +57,7 @@ impl Machine {
         qemu.args(["-M", "virt,gic-version=3", "-cpu", "cortex-a72", "-m", "1024"]);
         qemu.args(["-display", "none", "-no-user-config"]);
         qemu.args(match ports.is_counted {
-            true => ["-accel", "tcg", "-smp", "1", "-icount", "shift=1,sleep=off"].as_slice(),
+            true => ["-accel", "tcg", "-smp", "1", "-icount", "shift=1"].as_slice(),
             false => ["-accel", "tcg,thread=multi", "-smp", "2"].as_slice(),
         });
         qemu.arg("-serial").arg(format!("file:{}", shop.seen(&console)));
@@ -96,7 +97,8 @@ impl Machine {
     ) -> Result<Self, Fault> {
         let qmp = BufReader::new(qmp);
         let (folder, seen) = (folder.to_owned(), String::new());
-        let mut machine = Self { child, qmp, console, started, n_pictures: 0, folder, seen };
+        let mut machine =
+            Self { child, qmp, console, started, n_pictures: 0, n_sticks: 0, folder, seen };
         machine.read_line()?;
         machine.ask("qmp_capabilities", json!({}))?;
         Ok(machine)
@@ -161,7 +163,7 @@ impl Machine {
         for _ in 0..LOOKS_MAX {
             self.ask("screendump", words.clone())?;
             let now = fs::read(&file).map_err(|e| Fault::read(&file, e))?;
-            if now == before {
+            if now == before && now.len() > BLANK_MAX {
                 break;
             }
             before = now;
@@ -190,10 +192,11 @@ impl Machine {
 
     /// Plugs in a USB stick with this content.
     pub fn plug(&mut self, shop: &Workshop, stick: &Path) -> Result<(), Fault> {
+        self.n_sticks += 1;
+        let (node, id) = (format!("stick{}", self.n_sticks), format!("plugged{}", self.n_sticks));
         let file = json!({"driver": "file", "filename": shop.seen(stick)});
-        self.ask("blockdev-add", json!({"driver": "raw", "node-name": "stick", "file": file}))?;
-        let device =
-            json!({"driver": "usb-storage", "id": "plugged", "drive": "stick", "bus": "usb.0"});
+        self.ask("blockdev-add", json!({"driver": "raw", "node-name": node, "file": file}))?;
+        let device = json!({"driver": "usb-storage", "id": id, "drive": node, "bus": "usb.0"});
         self.ask("device_add", device).map(drop)
     }
 
@@ -292,7 +295,9 @@ const U_BOOT: &str = "/usr/lib/u-boot/qemu_arm64/u-boot.bin";
 /// QEMU's absolute axes end here.
 const ABS_MAX: u32 = 0x7fff;
 const POLL: Duration = Duration::from_millis(500);
-const LOOKS_MAX: u32 = 8;
+const LOOKS_MAX: u32 = 20;
+/// A PNG of one colour is smaller, one with letters larger.
+const BLANK_MAX: usize = 4096;
 const LOOK_AGAIN: Duration = Duration::from_secs(3);
 const TOUCH: Duration = Duration::from_millis(120);
 const SOCKET_PATIENCE: Duration = Duration::from_secs(20);

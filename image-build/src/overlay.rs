@@ -21,9 +21,11 @@ impl Overlay {
     pub fn gather(source: &Source) -> Result<Self, Fault> {
         let Source { root, variant, bin, models, parts } = source;
         let mut overlay = Self::default();
-        let kiosk = program::read(&bin.join("kiosk"), variant.architecture)?;
-        within("kiosk", kiosk.len() as u64, variant.limits.kiosk_mib)?;
-        overlay.add("usr/bin/kiosk".into(), kiosk, 0o755)?;
+        for one in &program::PROGRAMS {
+            let bytes = program::read(one, &bin.join(one.name), variant.architecture)?;
+            within(one.name, bytes.len() as u64, variant.limits.kiosk_mib)?;
+            overlay.add(one.path.into(), bytes, 0o755)?;
+        }
         let manifest = Manifest::read(root)?;
         overlay.add_weights(&manifest, models, variant)?;
         overlay.add_folder(&root.join("image-build/files"), "")?;
@@ -98,12 +100,13 @@ impl Overlay {
 }
 
 /// The files that are made from a variant, with their paths.
-pub fn written(variant: &Variant) -> [(String, String); 4] {
+pub fn written(variant: &Variant) -> [(String, String); 5] {
     [
         ("etc/kiosk/kiosk.toml".into(), settings(variant)),
         ("usr/lib/udev/rules.d/70-kiosk.rules".into(), rules(variant)),
         ("usr/lib/systemd/system/kiosk.service.d/devices.conf".into(), allowed(variant)),
         ("usr/share/kiosk/variant".into(), format!("{}\n", variant.name)),
+        ("usr/share/kiosk/screen-modules".into(), variant.screen_modules.join(" ") + "\n"),
     ]
 }
 
@@ -132,6 +135,13 @@ every_s = 300
 [setup]
 file = "/run/kiosk-setup/setup.kiosk"
 site = "/var/lib/kiosk/site"
+
+[data]
+mounted = ["/data", "/var/lib/kiosk"]
+fault = "/run/kiosk-data/fault"
+
+[power]
+shut_down = ["/usr/bin/touch", "/run/kiosk-power/off"]
 
 [id_card]
 port = "/dev/kiosk/id-card"

@@ -1,4 +1,5 @@
 //! What a program must be before it may go into a terminal: ours, for the right processor, and without a simulator.
+//! The three beside the kiosk confine what others wrote: an agency's engine, its photo decoder, a scanner's library.
 
 use std::fs;
 use std::path::Path;
@@ -6,8 +7,34 @@ use std::path::Path;
 use crate::fault::Fault;
 use crate::variant::Architecture;
 
-/// Refuses everything but the shipped kiosk; returns its bytes.
-pub fn read(file: &Path, wanted: Architecture) -> Result<Vec<u8>, Fault> {
+/// A program of a terminal.
+pub struct Program {
+    /// As cargo names it.
+    pub name: &'static str,
+    /// Where it is in a terminal.
+    pub path: &'static str,
+    /// What only this program says: by it another one of the same name is known.
+    sign: &'static str,
+}
+
+/// All that may be in a terminal.
+pub const PROGRAMS: [Program; 4] = [
+    Program { name: "kiosk", path: "usr/bin/kiosk", sign: SETTINGS },
+    Program { name: "engine-cage", path: "usr/bin/engine-cage", sign: "memory-mb" },
+    Program {
+        name: "photo-decoder",
+        path: "usr/libexec/kiosk/photo-decoder",
+        sign: "photo decoder cannot read or write",
+    },
+    Program {
+        name: "livescan-plugin",
+        path: "usr/libexec/kiosk/livescan-plugin",
+        sign: "LIVESCAN_BeginCapture",
+    },
+];
+
+/// Refuses everything but this shipped program; returns its bytes.
+pub fn read(program: &Program, file: &Path, wanted: Architecture) -> Result<Vec<u8>, Fault> {
     if !file.is_file() {
         return Err(Fault::NoProgram(file.into()));
     }
@@ -24,7 +51,7 @@ pub fn read(file: &Path, wanted: Architecture) -> Result<Vec<u8>, Fault> {
         let found = format!("ELF machine {machine}");
         return Err(Fault::WrongProcessor(file.into(), found, name.into()));
     }
-    if !contains(&bytes, SETTINGS.as_bytes()) {
+    if !contains(&bytes, program.sign.as_bytes()) {
         return Err(Fault::NotTheKiosk(file.into()));
     }
     Ok(bytes)

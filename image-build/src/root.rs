@@ -58,9 +58,11 @@ pub fn root(shop: &Workshop, of: &Ingredients<'_>, product: &Path) -> Result<Roo
         of.kernel.digest.clone(),
         of.staged_digest.to_owned(),
         of.variant.modules.join(" "),
+        of.variant.screen_modules.join(" "),
         sum_file(of.update_certificate)?,
         format!("{} {}", of.release.version, of.release.is_spoilt),
         TRIMMED.join(" "),
+        PACKING.join(" "),
     ];
     shop.step("root", &inputs, product, |fresh| {
         let tree = fresh.join("tree");
@@ -83,7 +85,8 @@ fn assemble(shop: &Workshop, of: &Ingredients<'_>, tree: &Path) -> Result<(), Fa
     for path in TRIMMED {
         run(host("sh").args(["-c", "cd \"$0\" && rm -rf -- $1"]).arg(tree).arg(path))?;
     }
-    modules(shop, of.kernel, &of.variant.modules, tree)?;
+    let wanted = [of.variant.screen_modules.clone(), of.variant.modules.clone()].concat();
+    modules(shop, of.kernel, &wanted, tree)?;
     let overlay = of.staged.join(TREE);
     run(host("cp")
         .args(["-aT", "--no-preserve=ownership", "--remove-destination"])
@@ -145,6 +148,7 @@ fn own_files(of: &Ingredients<'_>, tree: &Path) -> Result<(), Fault> {
         &tree.join("etc/systemd/system/default.target"),
     )?;
     link("/proc/self/mounts", &tree.join("etc/mtab"))?;
+    link("/var/lib/kiosk/site/settings", &tree.join("etc/kiosk/kiosk.d"))?;
     remove(&tree.join("etc/resolv.conf"))?;
     link("/run/kiosk-net/resolv.conf", &tree.join("etc/resolv.conf"))?;
     if *is_spoilt {
@@ -196,7 +200,7 @@ fn pack(shop: &Workshop, tree: &Path, product: &Path) -> Result<(), Fault> {
     let time = TIME_S.to_string();
     let mut squash = shop.tool("mksquashfs");
     squash.args([shop.seen(tree), shop.seen(&image)]);
-    squash.args(["-noappend", "-comp", "zstd", "-Xcompression-level", "9", "-b", "256K"]);
+    squash.args(PACKING);
     squash.args(["-quiet", "-no-progress", "-processors", "2", "-no-xattrs"]);
     squash.args(["-mkfs-time", &time, "-all-time", &time]);
     squash.args(["-wildcards", "-e", "proc/*", "sys/*", "dev/*", "run/*", "tmp/*"]);
@@ -252,9 +256,11 @@ fn link(to: &str, at: &Path) -> Result<(), Fault> {
 }
 
 const BLOCK_SIZE: u64 = 4096;
+/// A start reads a little of many files: lz4 in small blocks takes a second less of it than zstd in large ones.
+const PACKING: [&str; 6] = ["-noappend", "-comp", "lz4", "-Xhc", "-b", "64K"];
 /// What packages bring and a terminal never needs: package management, Perl, tables of hardware that is not in it,
 /// fonts beyond the two that are drawn with. Patterns of the shell.
-const TRIMMED: [&str; 14] = [
+const TRIMMED: [&str; 18] = [
     "var/lib/apt var/cache/apt var/lib/dpkg/info var/log/*",
     "usr/bin/perl* usr/lib/aarch64-linux-gnu/perl* usr/share/perl*",
     "usr/lib/udev/hwdb.bin usr/lib/udev/hwdb.d usr/share/libwacom",
@@ -268,5 +274,14 @@ const TRIMMED: [&str; 14] = [
     "usr/lib/systemd/system/sysinit.target.wants/systemd-journal-catalog-update.service",
     "usr/lib/systemd/catalog usr/lib/aarch64-linux-gnu/gconv",
     "var/cache/fontconfig etc/ld.so.cache.bak usr/lib/aarch64-linux-gnu/dri",
+    // Units are written by nobody at the start; `systemd.wants=` of the trial needs the one that stays.
+    "usr/lib/systemd/system-generators/systemd-[!d]*",
+    // Rules for devices that a terminal does not have, and for people who sit at it.
+    "usr/lib/udev/rules.d/60-autosuspend* usr/lib/udev/rules.d/60-cdrom* usr/lib/udev/rules.d/60-dmi* \
+     usr/lib/udev/rules.d/60-fido* usr/lib/udev/rules.d/60-infiniband* usr/lib/udev/rules.d/60-sensor* \
+     usr/lib/udev/rules.d/60-persistent-storage-mtd* usr/lib/udev/rules.d/60-persistent-storage-tape*",
+    "usr/lib/udev/rules.d/64-* usr/lib/udev/rules.d/65-* usr/lib/udev/rules.d/7[05]-[!k]* \
+     usr/lib/udev/rules.d/71-seat* usr/lib/udev/rules.d/73-seat* usr/lib/udev/rules.d/78-*",
+    "usr/lib/udev/rules.d/80-debian* usr/lib/udev/rules.d/90-iocost* usr/lib/udev/rules.d/96-*",
     "dev/* run/* tmp/*",
 ];

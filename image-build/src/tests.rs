@@ -10,7 +10,7 @@ use crate::check::check;
 use crate::fault::Fault;
 use crate::overlay::written;
 use crate::plan::plan;
-use crate::program;
+use crate::program::{self, PROGRAMS};
 use crate::sbom::{self, Parts};
 use crate::stage::{Record, Source, stage};
 use crate::tree::{sum_of, walk};
@@ -45,7 +45,12 @@ fn a_change_moves_the_inputs_of_its_own_step_and_of_all_after_it() {
 
 #[test]
 fn settings_have_every_key_that_the_kiosk_wants_and_none_that_it_refuses() {
-    let source = include_str!("../../kiosk/src/config.rs");
+    let source = [
+        include_str!("../../kiosk/src/config.rs"),
+        include_str!("../../kiosk/src/config/devices.rs"),
+    ]
+    .concat();
+    let source = source.as_str();
     for name in VARIANTS {
         let [(path, text), ..] = written(&Variant::read(&repository(), name).unwrap());
         assert_eq!(path, "etc/kiosk/kiosk.toml");
@@ -150,7 +155,7 @@ fn the_desk_build_that_lies_here_is_refused() {
         eprintln!("skipped: no desk build of the kiosk beside the tests");
         return;
     }
-    let refused = program::read(&beside, Architecture::Arm64).unwrap_err();
+    let refused = program::read(&PROGRAMS[0], &beside, Architecture::Arm64).unwrap_err();
     assert_eq!(refused.code(), "err-simulator-inside");
 }
 
@@ -166,6 +171,9 @@ fn what_is_not_the_right_program_is_refused() {
         house.write("bin/kiosk", &bytes);
         assert_eq!(house.stage("out").unwrap_err().code(), code);
     }
+    house.write("bin/kiosk", &kiosk(EM_AARCH64));
+    house.write("bin/engine-cage", &kiosk(EM_AARCH64));
+    assert_eq!(house.stage("out").unwrap_err().code(), "err-not-the-kiosk", "another program");
     fs::remove_file(house.root.join("bin/kiosk")).unwrap();
     assert_eq!(house.stage("out").unwrap_err().code(), "err-no-program");
 }
@@ -321,6 +329,13 @@ impl House {
         let manifest = MANIFEST.replace("SUM", &sum_of(b"weights"));
         house.write("models/manifest.toml", manifest.as_bytes());
         house.write("bin/kiosk", &kiosk(EM_AARCH64));
+        for (name, sign) in [
+            ("engine-cage", "memory-mb"),
+            ("photo-decoder", "photo decoder cannot read or write"),
+            ("livescan-plugin", "LIVESCAN_BeginCapture"),
+        ] {
+            house.write(&format!("bin/{name}"), &elf(EM_AARCH64, sign));
+        }
         house
     }
 
@@ -391,12 +406,14 @@ fn wanted(source: &str, name: &str) -> Wanted {
     let start =
         source.find(&format!("pub struct {name} {{")).unwrap_or_else(|| panic!("no {name}"));
     let body = &source[start..start + source[start..].find("\n}").unwrap()];
+    let head = source[..start].rsplit("\n\n").next().unwrap_or_default();
+    let has_defaults = head.contains("deny_unknown_fields, default");
     let (mut wanted, mut has_default) = (Wanted { known: Vec::new(), needed: Vec::new() }, false);
     for line in body.lines().skip(1).map(str::trim) {
         has_default |= line.starts_with("#[serde(default");
         if let Some((field, of)) = line.strip_prefix("pub ").and_then(|l| l.split_once(": ")) {
             wanted.known.push(field.into());
-            if !has_default && !of.starts_with("Option<") {
+            if !has_default && !has_defaults && !of.starts_with("Option<") {
                 wanted.needed.push(field.into());
             }
             has_default = false;
@@ -411,11 +428,16 @@ fn camel(snake: &str) -> String {
 
 /// The shortest thing that passes for a kiosk of a processor.
 fn kiosk(machine: u16) -> Vec<u8> {
+    elf(machine, "/etc/kiosk/kiosk.toml")
+}
+
+/// The same for any program that is known by these words.
+fn elf(machine: u16, sign: &str) -> Vec<u8> {
     let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
     bytes.resize(18, 0);
     bytes.extend(machine.to_le_bytes());
     bytes.resize(64, 0);
-    bytes.extend(b"/etc/kiosk/kiosk.toml");
+    bytes.extend(sign.as_bytes());
     bytes
 }
 

@@ -2,6 +2,7 @@
 //! the glass, a card, a finger on the module. Each screen is kept as a picture.
 
 mod boot;
+mod data;
 mod update;
 mod visit;
 
@@ -29,6 +30,8 @@ pub enum Part {
     Boot,
     /// First start, set-up from a stick, a visit from card to receipt.
     Visit,
+    /// A data partition that does not open. Breaks copies of the disk of `visit`.
+    Data,
     /// Updates, roll-back, a power cut, a damaged slot. Goes on with the disk of `visit`.
     Update,
 }
@@ -50,6 +53,7 @@ pub fn trial(order: &Order, programs: &Path, parts: &[Part]) -> Result<(), Fault
             Part::Screen => trial.screen()?,
             Part::Boot => trial.boot()?,
             Part::Visit => trial.visit()?,
+            Part::Data => trial.data()?,
             Part::Update => trial.update()?,
         }
     }

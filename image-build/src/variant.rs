@@ -30,6 +30,8 @@ pub struct Variant {
     pub board: Board,
     /// Kernel modules of the root file system; what they need comes with them.
     pub modules: Vec<String>,
+    /// Those that draw and are touched; loaded before all others.
+    pub screen_modules: Vec<String>,
     /// Those of the initial file system, to reach the disk.
     pub initrd_modules: Vec<String>,
     /// Width and height in pixels.
@@ -191,6 +193,7 @@ impl Variant {
             kernel_arguments: gather(&parts, |l| &l.kernel_arguments),
             board: find(&parts, |l| l.board).ok_or_else(|| missing("board"))?,
             modules: gather(&parts, |l| &l.modules),
+            screen_modules: gather(&parts, |l| &l.screen_modules),
             initrd_modules: gather(&parts, |l| &l.initrd_modules),
             screen: find(&parts, |l| l.screen).ok_or_else(|| missing("screen"))?,
             devices: parts.iter().flat_map(|p| p.lines.device.clone()).collect(),
@@ -293,6 +296,8 @@ struct Lines {
     #[serde(default)]
     modules: Vec<Spanned<String>>,
     #[serde(default)]
+    screen_modules: Vec<Spanned<String>>,
+    #[serde(default)]
     initrd_modules: Vec<Spanned<String>>,
     screen: Option<(u32, u32)>,
     #[serde(default)]
@@ -336,7 +341,8 @@ impl Part {
         for argument in &self.lines.kernel_arguments {
             self.check_argument(argument)?;
         }
-        for module in self.lines.modules.iter().chain(&self.lines.initrd_modules) {
+        let early = self.lines.screen_modules.iter().chain(&self.lines.initrd_modules);
+        for module in self.lines.modules.iter().chain(early) {
             let is_name =
                 |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c);
             if module.get_ref().is_empty() || !module.get_ref().chars().all(is_name) {
@@ -414,6 +420,7 @@ fn check_together(parts: &[Part]) -> Result<(), Fault> {
             ("unit", &lines.units.mask),
             ("module", &lines.modules),
             ("early module", &lines.initrd_modules),
+            ("screen module", &lines.screen_modules),
         ];
         for (kind, word) in
             words.iter().flat_map(|(kind, list)| list.iter().map(move |w| (*kind, w)))

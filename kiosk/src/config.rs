@@ -48,6 +48,18 @@ pub struct Config {
     pub operator: Vec<OperatorConfig>,
     /// How a new terminal is told where it stands.
     pub setup: Option<SetupConfig>,
+    /// The partition that everything is kept on; none: folders like any other.
+    pub data: Option<DataConfig>,
+}
+
+/// See [`Config::data`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// Folders that must be mount points; else the terminal does not serve.
+    pub mounted: Vec<PathBuf>,
+    /// Where whoever opens the partition leaves the code of what went wrong.
+    pub fault: PathBuf,
 }
 
 /// See [`Config::setup`].

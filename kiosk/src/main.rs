@@ -1,5 +1,6 @@
 //! The terminal's program: `kiosk run` on the appliance, `kiosk demo` on a desk, and the small commands beside them.
 
+mod blocked;
 mod clock;
 mod config;
 #[cfg(feature = "desk")]

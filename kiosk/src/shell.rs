@@ -26,7 +26,7 @@ use kiosk_core::record::RecordId;
 use kiosk_core::terminal::Terminal;
 use kiosk_core::view::{Delivery, Header, OutboxLine, Page, SlipState, Trouble, View};
 use kiosk_core::visit::Place;
-use kiosk_store::{AuditLine, RecordState, Seq};
+use kiosk_store::{AuditLine, RecordState, Seq, StoreError};
 use kiosk_sync::{Https, Identity, Sealer};
 use sha2::{Digest, Sha256};
 use tracing::{debug, error, info, warn};
@@ -555,7 +555,11 @@ impl Shell {
     /// A disk that runs full is told before the next person sits down, not at the end of their visit.
     fn check_reserve(&mut self) {
         let checked = self.vault.store().check_reserve();
-        self.note_device(Id::DeviceStore, checked.err().map(|_| Id::ErrStoreFull));
+        let told = |problem: StoreError| match problem {
+            StoreError::ReadOnly => Id::ErrStoreReadOnly,
+            _ => Id::ErrStoreFull,
+        };
+        self.note_device(Id::DeviceStore, checked.err().map(told));
     }
 
     fn status(&mut self) {

@@ -6,9 +6,12 @@ use std::thread;
 
 use image::RgbImage;
 use kiosk_core::event::Event;
+use kiosk_core::message::Id;
 use kiosk_core::view::View;
+use tracing::error;
 use ui::{Proxy, Screen};
 
+use crate::blocked;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::happening::Happening;
@@ -21,6 +24,11 @@ use crate::watchdog::Watchdog;
 /// Serves people until the window is closed; a terminal that was not set up asks for that first.
 pub fn run(file: &Path) -> Result<(), Box<dyn Error>> {
     let config = Config::read_incomplete(file)?;
+    if let Some(data) = config.data.clone()
+        && let Some(what) = blocked::trouble(&data)
+    {
+        return blocked::show(what, true, move || blocked::trouble(&data).is_none());
+    }
     if config.setup.is_some() && !config.is_set_up() {
         return setup::run(file);
     }
@@ -34,7 +42,15 @@ pub fn run(file: &Path) -> Result<(), Box<dyn Error>> {
         open_document_camera: documents
             .map(|camera| Box::new(move || real_camera(Some(&camera))) as OpenCamera),
     };
-    let mut shell = Shell::start(config, outside)?;
+    let is_appliance = config.data.is_some();
+    let mut shell = match Shell::start(config, outside) {
+        // Nobody reads a terminal's journal when it stands in a hall.
+        Err(problem) if is_appliance => {
+            error!("{}", crate::chain(&problem));
+            return blocked::show(Id::ErrStartFault, false, || false);
+        }
+        started => started?,
+    };
     let screen = Screen::window()?;
     let teller = shell.teller();
     screen.on_tap(move |tap| teller.event(Event::Tapped(tap)));

@@ -14,7 +14,9 @@ impl Trial {
         self.switch_on("screen", &disk, &Ports::default())?.first_screen()
     }
 
-    /// The second start of a terminal (the data partition is made at the first) against an init that ends at once.
+    /// The second start of a terminal (the data partition is made at the first) against an init that ends at once: the
+    /// same machine, kernel, initial file system and checked root. Time stands still for the machine while this one is
+    /// busy, and goes on as here while it waits for its disk.
     pub(super) fn boot(&self) -> Result<(), Fault> {
         let disk = copy_of(&self.built.disk, &self.shop.path("trial/boot"))?;
         let mut first = self.switch_on("boot", &disk, &Ports::default())?;
@@ -53,7 +55,8 @@ impl Counter<'_> {
         self.picture("first")
     }
 
-    fn when(&mut self, text: &str) -> Result<f64, Fault> {
+    /// The machine's own time of the next line with this text, in seconds.
+    pub(super) fn when(&mut self, text: &str) -> Result<f64, Fault> {
         self.wait_for(text)?;
         let stamp = self.machine.stamp();
         stamp.ok_or_else(|| Fault::Tool(format!("no time in the line with {text:?}")))

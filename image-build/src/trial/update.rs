@@ -1,12 +1,11 @@
-//! Updates on a terminal that was set up: a good one, a damaged slot, power cuts in the middle, one that does not work.
+//! Updates on a terminal that was set up: a good one whose installation loses its power ten times, a damaged slot, and
+//! an edition that does not work.
 
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::Duration;
 
-use super::{Counter, Trial};
+use super::{Counter, PATIENCE, Trial};
 use crate::disk::start_of;
 use crate::fault::Fault;
 use crate::image::{Image, image};
@@ -25,62 +24,69 @@ impl Trial {
             return Err(Fault::Tool("no terminal that was set up; try `visit` first".into()));
         }
         let disk = copy_of(&set_up, &self.shop.path("trial/update"))?;
-        self.good(&disk, &self.stick("two", &two)?)?;
-        self.damaged(&disk)?;
-        self.cut_and_broken(&disk, &self.stick("three", &three)?)
+        let runs = self.good(&disk, &self.stick("two", &two)?)?;
+        let runs = self.damaged(&disk, runs)?;
+        self.broken(&disk, runs, &self.stick("three", &three)?)
     }
 
-    /// From slot A to slot B, with its store and its site.
-    fn good(&self, disk: &Path, stick: &Path) -> Result<(), Fault> {
+    /// From slot A to slot B, with its store and its site; returns the slot that runs at last. The bundle stays on the
+    /// data partition until it is installed, so each start goes on with the installation, and the power goes again.
+    fn good(&self, disk: &Path, stick: &Path) -> Result<Slot, Fault> {
         let mut counter = self.on(disk)?;
-        counter.serves("a")?;
-        counter.wait_for("marked slot rootfs.0 as good")?;
+        let mut runs = counter.serves()?;
+        counter.wait_for(runs.found_good())?;
         counter.machine.plug(&self.shop, stick)?;
         counter.wait_for("update.raucb was taken")?;
+        for (i, moment) in CUTS.iter().enumerate() {
+            counter.wait_for(INSTALLING)?;
+            counter.wait_for(moment)?;
+            counter.machine.cut();
+            say(&format!("power cut {} at {moment:?}", i + 1));
+            counter = self.on(disk)?;
+            // The last one may come after RAUC's last word: then the new edition runs, and is installed once more.
+            runs = counter.serves()?;
+        }
         counter.wait_for("the update is installed")?;
         say("the good update is installed");
-        counter.serves("b")?;
+        counter.serves_in(runs.other())?;
         counter.picture("second-edition")?;
-        counter.wait_for("marked slot rootfs.1 as good")?;
+        counter.wait_for(runs.other().found_good())?;
         say("the second edition runs and was found good");
-        Ok(())
+        Ok(runs.other())
     }
 
     /// One block of the running slot is another: the checked root refuses, and the other slot starts.
-    fn damaged(&self, disk: &Path) -> Result<(), Fault> {
-        let start = start_of(&self.shop, disk, "root-b")?;
+    fn damaged(&self, disk: &Path, runs: Slot) -> Result<Slot, Fault> {
+        let start = start_of(&self.shop, disk, &format!("root-{}", runs.0))?;
         let file = fs::OpenOptions::new().write(true).open(disk);
         file.and_then(|file| file.write_all_at(&[0xa5; 4096], start))
             .map_err(|e| Fault::write(disk, e))?;
         let mut counter = self.on(disk)?;
-        for left in ["B=2", "B=1", "B=0"] {
-            counter.wait_for(&format!("kiosk-boot: slot b A=3 {left}"))?;
+        for left in [2, 1, 0] {
+            counter.wait_for(&runs.starts())?;
+            say(&format!("the damaged slot starts, {left} tries left"));
         }
-        counter.serves("a")?;
+        counter.serves_in(runs.other())?;
+        counter.picture("other-slot")?;
         say("after a damaged block the other slot serves");
-        counter.wait_for("marked slot rootfs.0 as good")
+        counter.wait_for(runs.other().found_good())?;
+        Ok(runs.other())
     }
 
-    /// The bundle stays on the data partition, so each start goes on with the installation until it is cut again.
-    fn cut_and_broken(&self, disk: &Path, stick: &Path) -> Result<(), Fault> {
+    /// It starts, and cannot do what it is for.
+    fn broken(&self, disk: &Path, runs: Slot, stick: &Path) -> Result<(), Fault> {
         let mut counter = self.on(disk)?;
-        counter.serves("a")?;
+        counter.serves_in(runs)?;
+        counter.wait_for(runs.found_good())?;
         counter.machine.plug(&self.shop, stick)?;
         counter.wait_for("update.raucb was taken")?;
-        for after_s in CUTS_S {
-            counter.wait_for(INSTALLING)?;
-            thread::sleep(Duration::from_secs(after_s));
-            counter.machine.cut();
-            say(&format!("power cut {after_s} s into an installation"));
-            counter = self.on(disk)?;
-            counter.serves("a")?;
-        }
         counter.wait_for("the update is installed")?;
-        for left in ["B=2", "B=1", "B=0"] {
-            counter.wait_for(&format!("kiosk-boot: slot b A=3 {left}"))?;
+        for left in [2, 1, 0] {
+            counter.wait_for(&runs.other().starts())?;
+            say(&format!("the broken edition starts, {left} tries left"));
             counter.wait_for("does not work; the other slot has 3 tries")?;
         }
-        counter.serves("a")?;
+        counter.serves_in(runs)?;
         counter.picture("rolled-back")?;
         say("an edition that does not work was tried three times; the one before serves again");
         Ok(())
@@ -114,16 +120,57 @@ impl Trial {
 }
 
 impl Counter<'_> {
-    /// This slot starts and the kiosk serves in it: set up, so somebody may sign in.
-    fn serves(&mut self, slot: &str) -> Result<(), Fault> {
-        self.wait_for(&format!("kiosk-boot: slot {slot} "))?;
+    /// A slot starts and the kiosk serves in it: set up, so somebody may sign in.
+    fn serves(&mut self) -> Result<Slot, Fault> {
+        let slots = [Slot('a'), Slot('b')];
+        let starts = slots.map(|slot| slot.starts());
+        let which = self.machine.wait_for(&[&starts[0], &starts[1]], PATIENCE)?;
         self.wait_for("screen page=\"sign-in\"")?;
-        say(&format!("slot {slot} serves after {} s", self.machine.elapsed().as_secs()));
-        Ok(())
+        let (slot, after) = (slots[which], self.machine.elapsed().as_secs());
+        say(&format!("slot {} serves after {after} s", slot.0));
+        Ok(slot)
+    }
+
+    fn serves_in(&mut self, slot: Slot) -> Result<(), Fault> {
+        match self.serves()? {
+            found if found == slot => Ok(()),
+            found => Err(Fault::Tool(format!("slot {} serves, not {}", found.0, slot.0))),
+        }
+    }
+}
+
+/// `a` or `b`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Slot(char);
+
+impl Slot {
+    fn other(self) -> Self {
+        Self(if self.0 == 'a' { 'b' } else { 'a' })
+    }
+
+    /// What the boot loader says.
+    fn starts(self) -> String {
+        format!("kiosk-boot: slot {} ", self.0)
+    }
+
+    /// What RAUC says.
+    fn found_good(self) -> &'static str {
+        if self.0 == 'a' { "marked slot rootfs.0 as good" } else { "marked slot rootfs.1 as good" }
     }
 }
 
 const INSTALLING: &str = "installing /data/updates/update.raucb";
-/// Seconds into an installation.
-const CUTS_S: [u64; 2] = [4, 15];
+/// When the power goes: what RAUC says of an installation, from its first look at the bundle to the last of the copy.
+const CUTS: [&str; 10] = [
+    "Installing",
+    "Verifying signature",
+    "Determining target install group",
+    "Copying image to rootfs",
+    "50% Copying image to rootfs",
+    "62% Copying image to rootfs",
+    "Copying image to boot",
+    "85% Copying image to boot",
+    "97% Copying image to boot",
+    "Updating slots done",
+];
 const STICK_MIB: u64 = 256;

@@ -105,6 +105,7 @@ impl KeepError {
         match self {
             Self::Seal(_) | Self::Picture(_) => Id::ErrSealFault,
             Self::Store(error) if error.code() == "store-disk-full" => Id::ErrStoreFull,
+            Self::Store(StoreError::ReadOnly) => Id::ErrStoreReadOnly,
             Self::Store(_) => Id::ErrStoreFault,
         }
     }

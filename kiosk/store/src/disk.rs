@@ -40,4 +40,10 @@ pub(crate) fn free_bytes(path: &Path) -> Result<u64, StoreError> {
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
+/// Whether the file system of `path` takes nothing any more, as after a fault of the card (`errors=remount-ro`).
+pub(crate) fn is_read_only(path: &Path) -> Result<bool, StoreError> {
+    let stat = rustix::fs::statvfs(path).map_err(std::io::Error::from)?;
+    Ok(stat.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY))
+}
+
 const FOLDER_MODE: u32 = 0o700;

@@ -14,6 +14,9 @@ pub enum StoreError {
     /// No room on the disk.
     #[error("the disk is full")]
     DiskFull,
+    /// The file system takes nothing any more: a worn card, or a fault after which it was made so.
+    #[error("the disk can only be read")]
+    ReadOnly,
     /// Pages, chains or files are not as they were written.
     #[error("the store is damaged: {0}")]
     Damaged(&'static str),
@@ -66,6 +69,7 @@ impl StoreError {
             Self::InUse => "store-in-use",
             Self::WrongKey => "store-wrong-key",
             Self::DiskFull => "store-disk-full",
+            Self::ReadOnly => "store-read-only",
             Self::Damaged(_) => "store-damaged",
             Self::BehindJournal { .. } => "store-behind-journal",
             Self::TooNew { .. } => "store-too-new",
@@ -85,6 +89,7 @@ impl From<io::Error> for StoreError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull,
+            io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly,
             _ => Self::Io(error),
         }
     }
@@ -95,6 +100,7 @@ impl From<rusqlite::Error> for StoreError {
         use rusqlite::ErrorCode;
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::DiskFull,
+            Some(ErrorCode::ReadOnly) => Self::ReadOnly,
             Some(ErrorCode::DatabaseCorrupt) => Self::Damaged("database page"),
             Some(ErrorCode::NotADatabase) => Self::WrongKey,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::InUse,

@@ -99,8 +99,12 @@ impl Store {
         disk::free_bytes(&self.folder)
     }
 
-    /// Whether a new visit may begin: below the reserve it may not, so that one under way can always be finished.
+    /// Whether a new visit may begin: below the reserve it may not, so that one under way can always be finished; nor on
+    /// a worn card that its file system can only read any more.
     pub fn check_reserve(&self) -> Result<(), StoreError> {
+        if disk::is_read_only(&self.folder)? {
+            return Err(StoreError::ReadOnly);
+        }
         if self.free_bytes()? < RESERVE_BYTES { Err(StoreError::DiskFull) } else { Ok(()) }
     }
 
