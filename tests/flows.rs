@@ -107,6 +107,7 @@ stories! {
     fn suspended_and_paid_again();
     fn the_phone_s_message_done_already();
     fn the_phone_s_message_name_differs();
+    fn the_phone_s_message_not_of_age();
     fn three_failed_pictures_are_reviewed();
     fn three_tries_then_other_ways();
     fn undone_before_sealing();

@@ -8,7 +8,7 @@ use super::*;
 use crate::benefit::Method;
 use crate::decoder::{self, Decoded, Here, OnRoster};
 use crate::message::Arg;
-use crate::policy::Condition;
+use crate::policy::{Condition, Words};
 use crate::view::{Button, Choice, Pick, Way};
 
 /// Which list is on the screen.
@@ -310,7 +310,10 @@ fn message_lines(case: &Case, now: Moment, place: &Place) -> Vec<Pick> {
 
 /// What was found, and what can be done about it here.
 fn decoded_page(decoded: &Decoded, case: &Case, place: &Place) -> Choice {
-    let found = |id: Id, cause: &decoder::Cause| id.with([Arg::Words(cause.evidence.clone())]);
+    let found = |id: Id, cause: &decoder::Cause| {
+        let zh = super::pages::without_citations(&cause.evidence.zh);
+        id.with([Arg::Words(Words::new(zh, &cause.evidence.en))])
+    };
     let mut lines = vec![found(Id::DecodedCause, &decoded.likely)];
     let others = decoded.others.iter().take(OTHER_CAUSES_MAX);
     lines.extend(others.map(|cause| found(Id::DecodedOther, cause)));

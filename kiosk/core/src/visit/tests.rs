@@ -1381,6 +1381,10 @@ fn the_screen_says_why_without_the_numbers_of_rules() {
     let told = pages::without_citations;
     assert_eq!(told("每年一次（R24）；已过期（R26、C24）。"), "每年一次；已过期。");
     assert_eq!(told("一次（含补认证）（R1）（R"), "一次（含补认证）（R");
+    assert_eq!(
+        told("未到年龄（R8）；自60周岁起（暂定，待经办机构确认）。"),
+        "未到年龄；自60周岁起。"
+    );
 }
 
 #[test]
