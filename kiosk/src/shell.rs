@@ -554,12 +554,16 @@ impl Shell {
 
     /// A disk that runs full is told before the next person sits down, not at the end of their visit.
     fn check_reserve(&mut self) {
-        let checked = self.vault.store().check_reserve();
         let told = |problem: StoreError| match problem {
             StoreError::ReadOnly => Id::ErrStoreReadOnly,
             _ => Id::ErrStoreFull,
         };
-        self.note_device(Id::DeviceStore, checked.err().map(told));
+        let hindrance = self.vault.store().check_reserve().err().map(told);
+        let recovered = self.vault.recovery.as_ref().map(|recovery| match recovery.missing[..] {
+            [] if recovery.damaged_bytes == 0 => Id::ErrStoreRecovered,
+            _ => Id::ErrStoreIncomplete,
+        });
+        self.note_device(Id::DeviceStore, hindrance.or(recovered));
     }
 
     fn status(&mut self) {

@@ -6,8 +6,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use kiosk_store::{Store, StoreError, StoreKey};
+use kiosk_store::{Recovery, Store, StoreError, StoreKey};
 use kiosk_sync::{AuthorityKeys, ContentType, FileKey, KeyError, OpenError, open_signed};
+use tracing::{error, warn};
 use zeroize::Zeroizing;
 
 /// The one store of this terminal.
@@ -16,6 +17,8 @@ pub struct Vault {
     store: Arc<Mutex<Store>>,
     /// Key of the store; it names people in its index.
     pub key: Arc<StoreKey>,
+    /// What came back from the journal, if the database was lost and built anew at this start.
+    pub recovery: Option<Arc<Recovery>>,
 }
 
 /// Why the terminal cannot start.
@@ -47,7 +50,8 @@ pub enum VaultError {
 }
 
 impl Vault {
-    /// Opens the store under `state`; makes its key at the first start, and never beside a store that has one.
+    /// Opens the store under `state`; makes its key at the first start, and never beside a store that has one. A
+    /// database that is damaged is put aside, and built anew from the journal.
     pub fn open(state: &Path) -> Result<Self, VaultError> {
         fs::create_dir_all(state).map_err(|e| VaultError::Write(state.into(), e))?;
         let (key_file, folder) = (state.join("store.key"), state.join("store"));
@@ -55,8 +59,16 @@ impl Vault {
             return Err(VaultError::KeyMissing(key_file));
         }
         let key = store_key(&key_file)?;
-        let store = Store::open(&folder, &key)?;
-        Ok(Self { store: Arc::new(Mutex::new(store)), key: Arc::new(key) })
+        let (store, recovery) = match Store::open(&folder, &key) {
+            Err(problem) if is_lost(&problem) => {
+                error!(code = problem.code(), %problem, "the database is built anew from the journal");
+                let (store, recovery) = Store::recover(&folder, &key)?;
+                warn!(records = recovery.records, missing = recovery.missing.len(), "recovered");
+                (store, Some(Arc::new(recovery)))
+            }
+            opened => (opened?, None),
+        };
+        Ok(Self { store: Arc::new(Mutex::new(store)), key: Arc::new(key), recovery })
     }
 
     /// The store, for a moment.
@@ -109,6 +121,15 @@ impl Provisioned {
     }
 }
 
+/// Whether the database is no good and the journal is what is left. What cannot be read under the key is no database:
+/// its first page is damaged, or the key is; the old file stays either way.
+fn is_lost(problem: &StoreError) -> bool {
+    matches!(
+        problem,
+        StoreError::Damaged(_) | StoreError::WrongKey | StoreError::BehindJournal { .. }
+    )
+}
+
 fn read_text(file: &Path) -> Result<String, VaultError> {
     fs::read_to_string(file).map_err(|e| VaultError::Read(file.into(), e))
 }
@@ -151,5 +172,24 @@ mod tests {
         let told = Vault::open(folder.path()).map(drop);
         assert!(matches!(told, Err(VaultError::KeyMissing(_))), "{told:?}");
         assert!(!key.exists(), "no new key hides the loss");
+    }
+
+    #[test]
+    fn a_damaged_database_is_built_anew_and_kept_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        let opened = Vault::open(folder.path()).unwrap();
+        assert!(opened.recovery.is_none());
+        drop(opened);
+        let database = folder.path().join("store/store.db");
+        let mut bytes = fs::read(&database).unwrap();
+        bytes[..4096].fill(0xa5);
+        fs::write(&database, &bytes).unwrap();
+        let opened = Vault::open(folder.path()).unwrap();
+        let recovery = opened.recovery.as_deref().expect("it was recovered");
+        assert!(recovery.missing.is_empty());
+        assert_eq!(opened.outbox_counts(), Some((0, 0)));
+        assert_eq!(fs::read(folder.path().join("store/store.db.damaged-1")).unwrap(), bytes);
+        drop(opened);
+        assert!(Vault::open(folder.path()).unwrap().recovery.is_none(), "once is enough");
     }
 }
