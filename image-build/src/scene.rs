@@ -27,8 +27,8 @@ pub struct Scene {
     pub code: String,
     /// A FAT file system with the file that sets the terminal up.
     pub stick: PathBuf,
-    /// A stick of somebody else's, which nothing of ours is on.
-    pub foreign_stick: PathBuf,
+    /// Sticks of somebody else's.
+    pub foreign_sticks: [PathBuf; 2],
     children: Vec<Child>,
     devices: BufReader<UnixStream>,
 }
@@ -64,8 +64,10 @@ impl Scene {
         let code = setup(&given, &settings, &onto.join("setup.kiosk"))?;
         let stick = folder.join("stick.img");
         fat(shop, &onto, &stick, STICK_MIB, "CHANGQING")?;
-        let foreign_stick = folder.join("foreign.img");
-        fat(shop, &onto, &foreign_stick, STICK_MIB, "OTHER")?;
+        let foreign_sticks = ["one.img", "two.img"].map(|name| folder.join(name));
+        for stick in &foreign_sticks {
+            fat(shop, &onto, stick, STICK_MIB, "OTHER")?;
+        }
 
         let listen = format!("127.0.0.1:{authority_port}");
         let mut serve = Command::new(&authority);
@@ -91,7 +93,7 @@ impl Scene {
             authority_port,
             code,
             stick,
-            foreign_stick,
+            foreign_sticks,
             children,
             devices,
         })

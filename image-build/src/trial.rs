@@ -32,8 +32,10 @@ pub enum Part {
     Visit,
     /// A data partition that does not open. Breaks copies of the disk of `visit`.
     Data,
-    /// Updates, roll-back, a power cut, a damaged slot. Goes on with the disk of `visit`.
+    /// An update whose installation loses its power ten times, then a damaged slot. On a copy of the disk of `visit`.
     Update,
+    /// An update that does not work. On another copy.
+    Rollback,
 }
 
 /// Builds what is not there, then tries the parts in this order.
@@ -55,6 +57,7 @@ pub fn trial(order: &Order, programs: &Path, parts: &[Part]) -> Result<(), Fault
             Part::Visit => trial.visit()?,
             Part::Data => trial.data()?,
             Part::Update => trial.update()?,
+            Part::Rollback => trial.rollback()?,
         }
     }
     Ok(())

@@ -13,10 +13,7 @@ impl Trial {
     /// On a terminal that was set up and has served: a header that no key opens, and a file system that is beyond
     /// repair. Neither is made anew.
     pub(super) fn data(&self) -> Result<(), Fault> {
-        let set_up = self.shop.path("trial/visit/disk.img");
-        if !set_up.exists() {
-            return Err(Fault::Tool("no terminal that was set up; try `visit` first".into()));
-        }
+        let set_up = self.set_up()?;
         for (what, first, code) in
             [("header", 0, "err-data-key"), ("file system", FILES_AT, "err-data-files")]
         {

@@ -21,7 +21,8 @@ impl Trial {
         counter.first_start()?;
         counter.set_up(&scene)?;
         counter.serve(&mut scene)?;
-        counter.look()
+        counter.look()?;
+        counter.empty_battery(&scene)
     }
 }
 
@@ -100,8 +101,7 @@ impl Counter<'_> {
     /// The program dies in the middle of a visit: it is there again at once, and whoever signs in goes on with it.
     fn killed(&mut self, scene: &mut Scene) -> Result<(), Fault> {
         scene.order("CARD OFF")?;
-        let foreign = scene.foreign_stick.clone();
-        self.machine.plug(self.shop, &foreign)?;
+        self.machine.plug(self.shop, &scene.foreign_sticks[0])?;
         let died = self.when("kiosk.service: Main process exited")?;
         let again = self.when("Starting kiosk.service")?;
         let shown = self.when("screen page=\"sign-in\"")?;
@@ -147,6 +147,14 @@ impl Counter<'_> {
         }
     }
 
+    /// The word that the program leaves when its battery is empty switches the machine off.
+    fn empty_battery(&mut self, scene: &Scene) -> Result<(), Fault> {
+        self.machine.plug(self.shop, &scene.foreign_sticks[1])?;
+        self.wait_for("Power down")?;
+        say("the kiosk's word of an empty battery switched the machine off");
+        Ok(())
+    }
+
     fn digits(&mut self, digits: &str) -> Result<(), Fault> {
         for digit in digits.bytes() {
             let key = match digit - b'0' {
@@ -162,7 +170,9 @@ impl Counter<'_> {
 /// A unit that looks from inside and is no part of the image.
 fn look() -> Vec<(String, String)> {
     // systemd takes single quotes, backslashes, `%` and single `$` for itself.
-    let look = "( until [ -b /dev/sdb ]; do sleep 1; done; systemctl kill -s KILL kiosk.service ) & \
+    let look = "( until [ -b /dev/sdb ]; do sleep 1; done; systemctl kill -s KILL kiosk.service; \
+        until [ -b /dev/sdc ]; do sleep 1; done; \
+        setpriv --reuid=kiosk --regid=kiosk --clear-groups touch /run/kiosk-power/off ) & \
         while sleep 30; do \
         echo \"look: memory $$(systemctl show -P MemoryCurrent kiosk.service) \
         $$(systemctl show -P MemoryPeak kiosk.service)\"; \
