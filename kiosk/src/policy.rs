@@ -193,7 +193,11 @@ fn find(name: &str) -> Result<Pack, Box<dyn Error>> {
     }
     let known: Vec<String> = built_in().into_iter().map(|pack| pack.id).collect();
     let name = policy::printable(name);
-    Err(format!("no pack {name}, and no file of that name; known are {}", known.join(", ")).into())
+    let known = known.join(", ");
+    Err(format!(
+        "没有叫“{name}”的策略包，也没有这个文件；已有：{known} / no pack {name}, and no file of that name"
+    )
+    .into())
 }
 
 fn parsed(file: &Path) -> Result<Pack, Box<dyn Error>> {

@@ -252,18 +252,23 @@ impl Calendar {
     }
 }
 
-/// Validity that runs from the last success. Without one, from the first day of the entitlement.
+/// Validity that runs from the last success. Without one, from the first day of the entitlement, on which the first
+/// certification may be taken.
 fn rolling(months: i32, open_days_before: i32, dates: &Dates, today: Date) -> Standing {
     let Some(start) = dates.last.or(dates.since) else {
         return Standing::Unrecorded;
     };
     let due = start.saturating_add(months.months());
-    let opens = due.saturating_sub(open_days_before.days()).max(start);
+    let opens = match dates.last {
+        Some(_) => due.saturating_sub(open_days_before.days()).max(start),
+        None => start,
+    };
     let period = Period { opens, due };
     match (today <= due, today < opens, dates.last) {
         (false, _, _) => Standing::Late(period),
         (true, true, Some(_)) => Standing::Filled(period),
-        (true, true, None) | (true, false, _) => Standing::Open(period),
+        (true, true, None) => Standing::NotOpen(period),
+        (true, false, _) => Standing::Open(period),
     }
 }
 

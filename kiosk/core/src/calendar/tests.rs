@@ -194,10 +194,10 @@ fn somebody_without_any_success_is_counted_from_the_first_day() {
         "-",
         "2010-06-01 2011-01-01 2011-01-02",
         &expect![[r#"
-        2010-06-01 open 2010-12-02 to 2011-01-01
-        2011-01-01 open 2010-12-02 to 2011-01-01
-        2011-01-02 late 2010-12-02 to 2011-01-01
-    "#]],
+            2010-06-01 open 2010-01-01 to 2011-01-01
+            2011-01-01 open 2010-01-01 to 2011-01-01
+            2011-01-02 late 2010-01-01 to 2011-01-01
+        "#]],
     );
     check(
         Schedule::CalendarYear { count: 1 },

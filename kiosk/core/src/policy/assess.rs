@@ -357,7 +357,12 @@ impl Pack {
         if let (Some(last), false) = (case.idle, matches!(state, DueState::NotRequired(_))) {
             words = words.then(&self.idle_words(last, &mut rules));
         }
-        if case.is_doubted() {
+        if case.clock_is_behind && case.doubt == Doubt::None {
+            words = words.then(&Words::new(
+                "；上次认证的日期在今天之后，请核对登记日期和终端日期",
+                "; the last success is dated after today: check what is registered, and the terminal's date",
+            ));
+        } else if case.is_doubted() {
             words = words
                 .then(&Words::new("；终端日期存疑，请核对", "; the terminal's date is in doubt"));
         }

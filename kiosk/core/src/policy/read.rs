@@ -439,11 +439,13 @@ impl<'b, 't> Section<'b, 't> {
         Some((self.as_month_day(key, opens)?, self.as_month_day(key, closes)?))
     }
 
-    /// The rules that a table rests on. What the notice does not say is named in `ours`; a table without either hides
-    /// where it comes from.
+    /// The rules that a table rests on. What the notice does not say is named in `ours`; a table with a key that rests
+    /// on neither hides where it comes from.
     pub(super) fn rules(&self) -> Vec<String> {
         let (rules, ours) = (self.numbers("rules"), self.ours());
-        match rules.is_empty() && ours.is_empty() {
+        let is_said = |key: &str| ["rules", "ours"].contains(&key) || ours.iter().any(|o| o == key);
+        let rests_on_nothing = self.table.keys().any(|key| !is_said(key.get_ref().as_ref()));
+        match rules.is_empty() && rests_on_nothing {
             true if self.has("rules") => self.empty("rules"),
             true => self.missing.borrow_mut().push("rules"),
             false => {}
@@ -552,9 +554,13 @@ impl Drop for Section<'_, '_> {
         let asked = self.asked.borrow();
         let mut missing = self.missing.take();
         let unknown = self.table.keys().filter(|key| !asked.contains(key.get_ref().as_ref()));
-        for key in unknown.filter(|_| !self.excused.get()) {
+        for key in unknown {
             let name = key.get_ref();
             let hint = nearest(name, asked.iter().copied());
+            let is_slip = missing.iter().any(|missing| Some(*missing) == hint);
+            if self.excused.get() && !is_slip {
+                continue;
+            }
             missing.retain(|missing| Some(*missing) != hint);
             let name = printable(name);
             self.book.fault(

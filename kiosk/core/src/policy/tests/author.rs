@@ -94,6 +94,7 @@ fn one_wrong_letter_is_one_fault() {
         ("[liveness]", "[livness]"),
         ("agency = ", "agnecy = "),
         ("valid_from = ", "vaild_from = "),
+        ("deadline = ", "deadlin = "),
     ] {
         let report = check(&changed(&[(from, to)]));
         assert_eq!(report.faults.len(), 1, "{to}: {}", report.text);
@@ -112,6 +113,15 @@ fn one_wrong_letter_is_one_fault() {
     assert_eq!(told("[device]\nport = 1\n"), "1 这不是策略包\n");
     assert!(check(&"a=1\n".repeat(60_000)).faults.len() <= 10);
     assert!(check(&format!("pack = 1\n{}", "[[sites]]\n".repeat(9_000))).faults.len() <= 100);
+}
+
+#[test]
+fn a_table_rests_on_rules_or_says_of_each_key_that_it_is_ours() {
+    let (before, after) = NEI_MENGGU.split_once("[schedule]").unwrap();
+    let without = after.replacen("rules = [\"R24\"]", "", 1);
+    let report = check(&format!("{before}[schedule]{without}"));
+    let told: Vec<&str> = report.faults.iter().map(|fault| fault.code).collect();
+    assert_eq!(told, ["missing-key"], "{}", report.text);
 }
 
 #[test]

@@ -51,6 +51,17 @@ fn what_cannot_be_true_is_refused() {
 }
 
 #[test]
+fn who_is_not_paid_yet_owes_nothing_and_who_has_just_begun_may_certify() {
+    let told = |since: &str| {
+        let question = Question { retired_on: day(since), ..Question::default() };
+        let found = explain(all().get(SHANXI).unwrap(), &question, Date::constant(2026, 11, 22));
+        format!("{} {} {}", found.state, found.opens.unwrap(), found.due.unwrap())
+    };
+    assert_eq!(told("2026-12-01"), "not_open 2026-12-01 2027-12-01");
+    assert_eq!(told("2026-10-01"), "due 2026-10-01 2027-10-01");
+}
+
+#[test]
 fn a_success_is_explained_with_its_rule() {
     let asked = |pack: &str, question: Question, by: Method, today: &str| {
         let question = Question { by: Some(by), ..question };
