@@ -9,12 +9,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use kiosk_core::message::{Arg, Id, Say};
-use kiosk_core::view::{Choice, Header, Page, View};
+use kiosk_core::view::{Header, View};
 use tracing::error;
 use ui::Screen;
 
 use crate::config::DataConfig;
 use crate::watchdog::Watchdog;
+use crate::window::words;
 
 /// What is wrong with the data partition, if it may not be used.
 pub fn trouble(data: &DataConfig) -> Option<Id> {
@@ -67,12 +68,7 @@ fn view(what: Id) -> View {
     let remedy = what.name().replacen("err-", "rec-", 1);
     let code = Id::BlockedCode.with([Arg::Text(what.name().into())]);
     let lines = [Some(what.into()), Id::named(&remedy).map(Say::from), Some(code)];
-    let page = Page::Choice(Choice {
-        title: Id::BlockedTitle,
-        lines: lines.into_iter().flatten().collect(),
-        options: Vec::new(),
-        buttons: Vec::new(),
-    });
+    let page = words(Id::BlockedTitle, lines.into_iter().flatten());
     View { header: Header::default(), page }
 }
 
@@ -83,6 +79,7 @@ const SHOWN_FOR: Duration = Duration::from_secs(150);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kiosk_core::view::Page;
 
     #[test]
     fn a_folder_that_is_no_mount_is_told_with_the_code_that_was_left() {

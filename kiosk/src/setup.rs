@@ -10,13 +10,14 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use kiosk_core::message::Id;
-use kiosk_core::view::{Choice, Header, Page, SignIn, Tap, View};
+use kiosk_core::view::{Header, Page, SignIn, Tap, View};
 use tracing::{info, warn};
 use ui::{Proxy, Screen};
 use zeroize::Zeroizing;
 
 use crate::config::{Config, SetupConfig};
 use crate::watchdog::Watchdog;
+use crate::window::words;
 
 /// Shows what to do until the terminal is set up; whoever started the program starts it again then.
 pub fn run(file: &Path) -> Result<(), Box<dyn Error>> {
@@ -128,9 +129,9 @@ impl Desk {
 
     fn view(&self) -> View {
         let page = match (self.is_opening || self.is_done, self.found) {
-            (true, _) => words(Id::SetupTitle, &[Id::SetupOpening]),
+            (true, _) => words(Id::SetupTitle, [Id::SetupOpening]),
             (false, None) => {
-                words(Id::SetupTitle, &[Id::SetupStick, Id::SetupCodeApart, Id::SetupHelp])
+                words(Id::SetupTitle, [Id::SetupStick, Id::SetupCodeApart, Id::SetupHelp])
             }
             (false, Some(_)) => self.pad(),
         };
@@ -147,11 +148,6 @@ impl Desk {
             ..SignIn::default()
         })
     }
-}
-
-fn words(title: Id, lines: &[Id]) -> Page {
-    let lines = lines.iter().map(|id| (*id).into()).collect();
-    Page::Choice(Choice { title, lines, options: Vec::new(), buttons: Vec::new() })
 }
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -6,8 +6,8 @@ use std::thread;
 
 use image::RgbImage;
 use kiosk_core::event::Event;
-use kiosk_core::message::Id;
-use kiosk_core::view::View;
+use kiosk_core::message::{Id, Say};
+use kiosk_core::view::{Choice, Page, View};
 use tracing::error;
 use ui::{Proxy, Screen};
 
@@ -20,6 +20,12 @@ use crate::rooms::face::OpenCamera;
 use crate::setup;
 use crate::shell::{Display, Outside, Shell, real_camera};
 use crate::watchdog::Watchdog;
+
+/// A page of words for a terminal that serves nobody yet, or not any more: there is nothing to press.
+pub fn words(title: Id, lines: impl IntoIterator<Item = impl Into<Say>>) -> Page {
+    let lines = lines.into_iter().map(Into::into).collect();
+    Page::Choice(Choice { title, lines, options: Vec::new(), buttons: Vec::new() })
+}
 
 /// Serves people until the window is closed; a terminal that was not set up asks for that first.
 pub fn run(file: &Path) -> Result<(), Box<dyn Error>> {
