@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use encoding_rs::GB18030;
 use image::RgbImage;
 use kiosk_tests::demo::{Demo, assert_the_authority_has_four, files, summary_of_four};
-use kiosk_tests::is_set_up;
+use kiosk_tests::{is_set_up, program};
 use people::Person;
 
 /// One run is looked at from all sides, because it takes its time.
@@ -35,6 +36,17 @@ fn four_people_are_served_and_nothing_of_them_is_left_lying_about() {
     assert!(disk.len() > 5, "a store, its key and its pictures");
     disk.iter().for_each(|file| secrets.assert_not_in(file));
     assert_slips(&state.join("devices/printer.out"), &secrets);
+    assert_it_is_well(&state.join("kiosk.toml"));
+}
+
+/// What an update is asked before it may stay: packs that are in force here, and a visit of nobody sealed with this
+/// terminal's own keys. Where its own packs and edition lie is known on an appliance only.
+fn assert_it_is_well(settings: &Path) {
+    let said = Command::new(program("kiosk")).arg("health").arg("--config").arg(settings).output();
+    let said = String::from_utf8(said.expect("kiosk starts").stdout).expect("it speaks UTF-8");
+    for what in ["networks", "policies of the site", "visit"] {
+        assert!(said.contains(&format!("ok    {what}: ")), "{what}: {said}");
+    }
 }
 
 fn assert_each_page_has_a_picture(screens: &Path) {

@@ -1,5 +1,9 @@
 //! `kiosk health`: whether this edition of the program works on this terminal. After an update it decides whether the
-//! new edition stays, so it asks nothing of devices: a pulled plug is not the edition's fault.
+//! new edition stays, so it asks what an edition can spoil: networks, packs, sealing and keeping, and devices that the
+//! edition before could drive. It is asked beside the running program, which has shown its screen.
+
+pub mod devices;
+mod visit;
 
 use std::error::Error;
 use std::fs;
@@ -12,6 +16,8 @@ use models::Manifest;
 use models::face::FaceEngine;
 
 use crate::config::{Config, ConfigError};
+use crate::policy::in_force::Shelf;
+use crate::vault::Provisioned;
 
 type Answer = Result<String, Box<dyn Error>>;
 
@@ -23,20 +29,32 @@ pub fn run(config: &Path) -> Result<ExitCode, Box<dyn Error>> {
         Err(problem) => return Err(problem.into()),
     };
     let models = settings.as_ref().map_or(MODELS.into(), |s| s.terminal.models.clone());
-    let questions = [
-        ("networks", networks(&models)),
-        ("store", store()),
-        ("policies", policies(POLICIES.as_ref())),
-    ];
-    let mut is_well = true;
-    for (what, answer) in questions {
-        is_well &= answer.is_ok();
-        match answer {
-            Ok(said) => println!("ok    {what}: {said}"),
-            Err(problem) => println!("fault {what}: {}", crate::chain(&*problem)),
+    let mut is_well = say("networks", networks(&models));
+    is_well &= say("policies", policies(POLICIES.as_ref()));
+    match &settings {
+        None => is_well &= say("store", store()),
+        Some(settings) => {
+            is_well &= say("policies of the site", policies_in_force(settings));
+            is_well &= say("visit", synthetic_visit(settings));
         }
     }
+    // Last, and only of an edition that is well: what works under it is remembered.
+    if let Some(settings) = settings.filter(|_| is_well) {
+        is_well &= say("devices", drives(&settings));
+    }
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Prints a line; whether it is a good one.
+fn say(what: &str, answer: Answer) -> bool {
+    match answer {
+        Ok(said) => println!("ok    {what}: {said}"),
+        Err(problem) => {
+            println!("fault {what}: {}", crate::chain(&*problem));
+            return false;
+        }
+    }
+    true
 }
 
 /// Every file is the measured one, and the networks for faces can be loaded.
@@ -53,7 +71,7 @@ fn networks(folder: &Path) -> Answer {
 
 /// A store of its own is made, closed, opened again and thrown away; the terminal's is in use.
 fn store() -> Answer {
-    let scratch = Scratch::new()?;
+    let scratch = Scratch::new("store")?;
     let key = StoreKey::generate().map_err(std::io::Error::other)?;
     let folder = scratch.0.join("store");
     Store::open(&folder, &key)?.close()?;
@@ -76,12 +94,42 @@ fn policies(folder: &Path) -> Answer {
     Ok(format!("{n_packs} packs and their examples hold"))
 }
 
+/// Every pack that is in force here suits this edition too, so nobody loses a benefit by an update.
+fn policies_in_force(settings: &Config) -> Answer {
+    let provisioned = Provisioned::read(&settings.terminal.provisioned)?;
+    let scratch = Scratch::new("policy")?;
+    let in_force = settings.terminal.state.join("policy");
+    let is_any = fs::read_dir(&in_force).is_ok_and(|mut files| files.next().is_some());
+    if !is_any {
+        return Ok("none was in force yet".into());
+    }
+    let found = Shelf::new(in_force, scratch.0.clone(), provisioned.keys.policy.clone()).load();
+    match found.trouble {
+        None => Ok(format!("{} in force suit this edition", found.packs.iter().count())),
+        Some(trouble) => Err(trouble.name().into()),
+    }
+}
+
+fn synthetic_visit(settings: &Config) -> Answer {
+    let provisioned = Provisioned::read(&settings.terminal.provisioned)?;
+    visit::visit(&provisioned, &Scratch::new("visit")?.0)
+}
+
+fn drives(settings: &Config) -> Answer {
+    let edition = match fs::read_to_string(EDITION) {
+        Ok(edition) => edition.trim().to_owned(),
+        Err(_) => return Ok("not asked: this is no appliance".into()),
+    };
+    devices::devices(settings, &edition, &Path::new(RUNTIME).join(devices::TOLD))
+}
+
 /// A folder that goes when this does.
 struct Scratch(PathBuf);
 
 impl Scratch {
-    fn new() -> std::io::Result<Self> {
-        let folder = std::env::temp_dir().join(format!("kiosk-health-{}", std::process::id()));
+    fn new(name: &str) -> std::io::Result<Self> {
+        let folder = format!("kiosk-health-{}-{name}", std::process::id());
+        let folder = std::env::temp_dir().join(folder);
         fs::create_dir(&folder)?;
         Ok(Self(folder))
     }
@@ -97,3 +145,7 @@ impl Drop for Scratch {
 /// Where an appliance has them before its site's settings are there.
 const MODELS: &str = "/usr/share/kiosk/models";
 const POLICIES: &str = "/usr/share/kiosk/policy";
+/// Which edition runs, where it is an appliance.
+const EDITION: &str = "/usr/share/kiosk/version";
+/// The runtime directory of `kiosk.service`.
+const RUNTIME: &str = "/run/kiosk";

@@ -36,6 +36,7 @@ use crate::config::{CameraConfig, Config, OperatorConfig};
 use crate::devices::check;
 use crate::drafts;
 use crate::happening::{Happening, Teller};
+use crate::health::devices::tell as devices_told;
 use crate::ids::Ids;
 use crate::operators;
 use crate::policy::in_force::{InForce, Shelf};
@@ -203,6 +204,7 @@ impl Shell {
             checking: Arc::default(),
             shut_down: None,
         };
+        devices_told(&shell.troubles);
         shell.note_device(Id::DevicePolicy, trouble);
         shell.outbox = shell.vault.outbox_counts().unwrap_or_default();
         shell.status();
@@ -549,6 +551,7 @@ impl Shell {
                 self.troubles.remove(what.name());
             }
         }
+        devices_told(&self.troubles);
         self.status();
     }
 
