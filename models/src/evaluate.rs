@@ -5,6 +5,7 @@
 mod det;
 mod list;
 mod ocr;
+mod print;
 mod rates;
 
 use std::{
@@ -29,7 +30,7 @@ pub use rates::{Rates, wilson};
 use crate::{
     EngineFault, Manifest, ModelError, ModelId,
     face::{FaceEngine, FaceTemplate},
-    finger::{FingerEngine, FingerTemplate, GreyImage, LEADER, canvas_for},
+    finger::{FingerEngine, FingerTemplate, LEADER},
     manifest::Modality,
     matcher, picture,
     threshold::ThresholdSet,
@@ -47,6 +48,8 @@ pub struct Setting<'m> {
     /// Resolution of fingerprint files, in pixels per inch. Unknown is 500, unless the
     /// distance of the ridges says that it cannot be.
     pub ppi: Option<u32>,
+    /// Where the score of each pair goes, as a list like the one it is read from.
+    pub scores: Option<&'m Path>,
 }
 
 /// Compares faces. `pairs` has the columns `path_a,path_b,genuine`.
@@ -54,10 +57,10 @@ pub fn face(setting: &Setting<'_>, pairs: &Path, out: &Path) -> Result<Value, Mo
     let pairs = Pairs::read(pairs)?;
     let engine = FaceEngine::load(setting.dir, setting.manifest)?;
     let made = each(setting, &pairs.paths, |path| face_template(&engine, path));
-    let mut report = compared(setting, &pairs, &made, out, |a, b| engine.compare(a, b))?;
+    let id = engine.model_id();
+    let mut report = compared(setting, &pairs, &made, (out, id), |a, b| engine.compare(a, b))?;
     report["modality"] = json!("face");
-    report["model"] = json!(engine.model_id().to_string());
-    note_thresholds(&mut report, setting.manifest, engine.model_id());
+    report["model"] = json!(id.to_string());
     finish(report, setting, out)
 }
 
@@ -69,20 +72,20 @@ pub fn finger(setting: &Setting<'_>, pairs: &Path, out: &Path) -> Result<Value, 
         // A vendor's engine takes every size, and compares what it made.
         Some(_) => {
             let engine = FingerEngine::load(setting.dir, setting.manifest, 0, 0)?;
-            made = each(setting, &pairs.paths, |path| finger_template(&engine, path, setting.ppi));
-            report = compared(setting, &pairs, &made, out, |a, b| engine.compare(a, b));
+            made = each(setting, &pairs.paths, |path| print::template(&engine, path, setting.ppi));
             id = engine.model_id().clone();
+            report = compared(setting, &pairs, &made, (out, &id), |a, b| engine.compare(a, b));
         }
         None => {
             made = finger_templates(setting, &pairs.paths)?;
-            report = compared(setting, &pairs, &made, out, |a, b| Ok(matcher::compare(a, b)));
             id = setting.manifest.model(LEADER)?.model_id();
+            let compare = |a: &FingerTemplate, b: &FingerTemplate| Ok(matcher::compare(a, b));
+            report = compared(setting, &pairs, &made, (out, &id), compare);
         }
     }
     let mut report = report?;
     report["modality"] = json!("finger");
     report["model"] = json!(id.to_string());
-    note_thresholds(&mut report, setting.manifest, &id);
     finish(report, setting, out)
 }
 
@@ -142,8 +145,8 @@ pub fn calibrate(
 enum Made<T> {
     /// A template or score, and how long it took.
     Good(T, f32),
-    /// Readable, but nothing to compare was found.
-    NotAcquired,
+    /// Readable, but nothing to compare was found, and why.
+    NotAcquired(&'static str),
     /// Not readable as a picture.
     Bad(String),
 }
@@ -259,12 +262,18 @@ fn pad_score(engine: &FaceEngine, path: &Path) -> Made<f32> {
 }
 
 fn timed<T>(made: Result<Option<T>, ModelError>, started: Instant) -> Made<T> {
+    timed_or(made.map(|face| face.ok_or(NO_FACE)), started)
+}
+
+fn timed_or<T>(made: Result<Result<T, &'static str>, ModelError>, started: Instant) -> Made<T> {
     let millis = started.elapsed().as_secs_f32() * 1e3;
     match made {
-        Ok(Some(value)) => Made::Good(value, millis),
-        Ok(None) => Made::NotAcquired,
+        Ok(Ok(value)) => Made::Good(value, millis),
+        Ok(Err(reason)) => Made::NotAcquired(reason),
         // A vendor's engine that takes no such picture answers; it does not fail.
-        Err(ModelError::Engine { fault: EngineFault::Refused(_), .. }) => Made::NotAcquired,
+        Err(ModelError::Engine { fault: EngineFault::Refused(_), .. }) => {
+            Made::NotAcquired(REFUSED)
+        }
         Err(error) => Made::Bad(error.to_string()),
     }
 }
@@ -275,14 +284,17 @@ fn finger_templates(
     paths: &[PathBuf],
 ) -> Result<Vec<Made<FingerTemplate>>, ModelError> {
     let mut by_canvas: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
-    let mut made: Vec<_> = paths.iter().map(|_| Made::NotAcquired).collect();
+    let mut made: Vec<_> = paths.iter().map(|_| Made::NotAcquired("")).collect();
     let canvases = in_turn(setting.n_threads, paths.len(), "files looked at", |index| {
-        guarded(|| finger_canvas(&paths[index], setting.ppi)).unwrap_or_else(Err)
+        guarded(|| print::canvas(&paths[index], setting.ppi))
+            .unwrap_or_else(|reason| Err(Made::Bad(reason)))
     });
     for (index, canvas) in canvases.into_iter().enumerate() {
         match canvas {
             Ok(canvas) => by_canvas.entry(canvas).or_default().push(index),
-            Err(reason) => made[index] = Made::Bad(reason),
+            Err(Made::Bad(reason)) => made[index] = Made::Bad(reason),
+            Err(Made::NotAcquired(reason)) => made[index] = Made::NotAcquired(reason),
+            Err(Made::Good(..)) => {}
         }
     }
     for ((width, height), indices) in by_canvas {
@@ -290,7 +302,7 @@ fn finger_templates(
             FingerEngine::load(setting.dir, setting.manifest, width as u32, height as u32)?;
         let group: Vec<_> = indices.iter().map(|index| paths[*index].clone()).collect();
         eprintln!("{} prints of up to {width} x {height}", group.len());
-        let results = each(setting, &group, |path| finger_template(&engine, path, setting.ppi));
+        let results = each(setting, &group, |path| print::template(&engine, path, setting.ppi));
         for (index, result) in indices.into_iter().zip(results) {
             made[index] = result;
         }
@@ -298,41 +310,11 @@ fn finger_templates(
     Ok(made)
 }
 
-/// The extractor's input for a file.
-fn finger_canvas(path: &Path, ppi: Option<u32>) -> Result<(usize, usize), String> {
-    let (width, height) = print(path, ppi)?.size_at_500_ppi();
-    match width.max(height) <= PRINT_SIDE_MAX {
-        true => Ok(canvas_for(width, height)),
-        false => Err(format!("{width} by {height} pixels at 500 ppi are more than one finger")),
-    }
-}
-
-/// A print of unknown origin: dark ridges on a light ground, at the resolution they speak for.
-fn print(path: &Path, ppi: Option<u32>) -> Result<GreyImage, String> {
-    let mut print = GreyImage::from_luma(&readable(path)?.to_luma8(), ppi.unwrap_or(500));
-    if ppi.is_none()
-        && let Some(ppi) = print.ppi_by_ridges()
-    {
-        print.ppi = ppi;
-    }
-    Ok(if print.is_negative() { print.negative() } else { print })
-}
-
-fn finger_template(engine: &FingerEngine, path: &Path, ppi: Option<u32>) -> Made<FingerTemplate> {
-    let picture = match print(path, ppi) {
-        Ok(picture) => picture,
-        Err(reason) => return Made::Bad(reason),
-    };
-    let started = Instant::now();
-    let template = engine.extract(&picture);
-    timed(template.map(|t| (t.minutiae.len() >= FINGER_MINUTIAE_MIN).then_some(t)), started)
-}
-
 fn compared<T: Sync>(
     setting: &Setting<'_>,
     pairs: &Pairs,
     made: &[Made<T>],
-    out: &Path,
+    (out, id): (&Path, &ModelId),
     compare: impl Fn(&T, &T) -> Result<f32, ModelError> + Sync,
 ) -> Result<Value, ModelError> {
     let mut scores = rates::Scores::default();
@@ -349,11 +331,16 @@ fn compared<T: Sync>(
     let blocks: Vec<&[Pair]> = pairs.pairs.chunks(COMPARED_TOGETHER).collect();
     let work = |index: usize| blocks[index].iter().map(compare).collect::<Vec<_>>();
     let scored = in_turn(setting.n_threads, blocks.len(), "blocks of pairs", work);
-    for (pair, scored) in pairs.pairs.iter().zip(scored.into_iter().flatten()) {
+    let scored: Vec<Option<(f32, f32)>> = scored.into_iter().flatten().collect();
+    for (pair, scored) in pairs.pairs.iter().zip(&scored) {
         if let Some((score, millis)) = scored {
-            comparisons.push(millis);
-            scores.add(score, pair.genuine, (subjects[pair.a], subjects[pair.b]));
+            comparisons.push(*millis);
+            scores.add(*score, pair.genuine, (subjects[pair.a], subjects[pair.b]));
         }
+    }
+    if let Some(file) = setting.scores {
+        let scores: Vec<_> = scored.iter().map(|scored| scored.map(|(score, _)| score)).collect();
+        fs::write(file, pairs.with_scores(&scores)).map_err(ModelError::io(file))?;
     }
     let rates = Rates::of(&scores);
     let curve = out.with_extension("png");
@@ -368,6 +355,7 @@ fn compared<T: Sync>(
     report["fnmr_at_fmr"] = at_rates(&REPORTED, |fmr| rates.fnmr_at(fmr));
     report["threshold_at_fmr"] =
         at_rates(&CALIBRATED, |fmr| rates.threshold_at(fmr).map(f64::from));
+    report["at_accept"] = at_accept(&rates, setting.manifest, id);
     report["comparison_ms"] = percentiles(comparisons);
     report["det_curve"] = json!(curve.file_name().map(|name| name.to_string_lossy()));
     Ok(report)
@@ -416,23 +404,29 @@ fn judged(
 fn acquisition<T>(paths: &[PathBuf], made: &[Made<T>]) -> Value {
     let mut bad = Vec::new();
     let mut latencies = Vec::new();
-    let mut n_failed = 0usize;
+    let mut failed = Vec::new();
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
     for (path, one) in paths.iter().zip(made) {
         match one {
             Made::Good(_, millis) => latencies.push(*millis),
-            Made::NotAcquired => n_failed += 1,
+            Made::NotAcquired(reason) => {
+                failed.push(json!({ "path": path, "reason": reason }));
+                *reasons.entry(reason).or_default() += 1;
+            }
             Made::Bad(reason) => {
                 tracing::warn!(path = %path.display(), reason, "not usable");
                 bad.push(json!({ "path": path, "reason": reason }));
             }
         }
     }
-    let n_readable = paths.len() - bad.len();
+    let (n_readable, n_failed) = (paths.len() - bad.len(), failed.len());
     json!({
         "n_files": paths.len(),
         "n_bad_files": bad.len(),
         "bad_files": bad,
         "n_not_acquired": n_failed,
+        "not_acquired": failed,
+        "not_acquired_reasons": reasons,
         "failure_to_acquire": if n_readable > 0 { n_failed as f64 / n_readable as f64 } else { 0.0 },
         "failure_to_acquire_interval": wilson(n_failed, n_readable),
         "latency_ms": percentiles(latencies),
@@ -453,10 +447,21 @@ fn percentiles(mut values: Vec<f32>) -> Value {
     json!({ "n": values.len(), "p50": at(0.5), "p90": at(0.9), "p95": at(0.95), "p99": at(0.99), "max": at(1.0) })
 }
 
-/// The threshold sets that the terminal would read these scores with.
-fn note_thresholds(report: &mut Value, manifest: &Manifest, id: &ModelId) {
+/// What the threshold sets that the terminal reads these scores with would have made of
+/// them; which of the sets fits depends on what the list's references are.
+fn at_accept(rates: &Rates, manifest: &Manifest, id: &ModelId) -> Value {
     let sets = manifest.threshold_sets().iter().filter(|set| set.probe == id.name);
-    report["threshold_sets"] = sets.map(|set| json!(set.id)).collect();
+    let rate = |rate: f64, n: usize| {
+        let interval = wilson((rate * n as f64).round() as usize, n);
+        interval.map(|interval| json!({ "rate": rate, "n": n, "interval": interval }))
+    };
+    let row = |set: &ThresholdSet| {
+        let (fnmr, fmr) = (rates.fnmr(set.accept), rates.fmr(set.accept));
+        let fnmr = rate(fnmr, rates.n_genuine());
+        let fmr = rate(fmr, rates.n_impostor());
+        (set.id.clone(), json!({ "accept": set.accept, "fnmr": fnmr, "fmr": fmr }))
+    };
+    Value::Object(sets.map(row).collect())
 }
 
 fn pad_threshold(manifest: &Manifest, id: &ModelId) -> f32 {
@@ -471,8 +476,8 @@ fn finish(mut report: Value, setting: &Setting<'_>, out: &Path) -> Result<Value,
     Ok(report)
 }
 
-/// With fewer minutiae nothing can be compared.
-const FINGER_MINUTIAE_MIN: usize = 4;
+const NO_FACE: &str = "no face in it";
+const REFUSED: &str = "the engine does not take it";
 /// False match rates of a report.
 const REPORTED: [(&str, f64); 3] = [("0.01", 1e-2), ("0.001", 1e-3), ("0.0001", 1e-4)];
 /// Those that thresholds are read off at: one more, for the width of the doubt.
@@ -480,7 +485,5 @@ const CALIBRATED: [(&str, f64); 4] =
     [("0.1", 1e-1), ("0.01", 1e-2), ("0.001", 1e-3), ("0.0001", 1e-4)];
 /// A face of a photograph that is made this small still has more pixels than the networks take.
 const PHOTO_SIDE_MAX: u32 = 2048;
-/// Four fingers laid down at once are narrower.
-const PRINT_SIDE_MAX: u32 = 1600;
 const COMPARED_TOGETHER: usize = 512;
 const TELL_EVERY: Duration = Duration::from_secs(3);

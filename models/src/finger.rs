@@ -10,6 +10,7 @@ use std::{fmt, path::Path, sync::OnceLock};
 use image::GrayImage;
 
 pub use quality::{FingerCoaching, FingerQuality};
+pub use ridges::Polarity;
 
 use crate::{
     EngineFault, Manifest, ModelError, ModelId, iso19794,
@@ -126,6 +127,21 @@ impl FingerEngine {
         let minutiae = place.minutiae(&output, picture.width, picture.height);
         let extractor = network.id().to_string();
         Ok(FingerTemplate::new(picture.width, picture.height, minutiae, extractor))
+    }
+
+    /// Finds the minutiae of a print that may be a negative: its ground tells, or where that
+    /// does not the extractor, which is surer of a print that is the right way round.
+    pub fn extract_unturned(&self, picture: &GreyImage) -> Result<FingerTemplate, ModelError> {
+        let needed = match picture.polarity() {
+            _ if matches!(self.extractor, Extractor::Vendor(_)) => return self.extract(picture),
+            Polarity::Positive => return self.extract(picture),
+            Polarity::Negative => 1.0 / SURER,
+            Polarity::Untold => SURER,
+        };
+        let sure = |t: &FingerTemplate| t.minutiae.iter().map(|m| m.quality).sum::<f32>();
+        let plain = self.extract(picture)?;
+        let turned = self.extract(&picture.clone().negative())?;
+        Ok(if sure(&turned) > needed * sure(&plain) { turned } else { plain })
     }
 
     /// How much two templates are alike, the probe first: by [`crate::matcher`], or by the
@@ -326,6 +342,9 @@ impl fmt::Debug for FingerTemplate {
 
 /// The extractor's name in the manifest.
 pub const LEADER: &str = "finger-leader";
+/// How much surer the extractor must be of the other polarity before it is believed against
+/// what is likelier. Set by hand.
+const SURER: f32 = 1.1;
 /// The extractor halves its picture five times.
 const SIZE_MULTIPLE: usize = 32;
 /// The extractor's published operating point.

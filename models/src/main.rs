@@ -59,10 +59,15 @@ enum Command {
         /// Files worked on at the same time [default: all cores].
         #[arg(long)]
         threads: Option<usize>,
-        /// Resolution of fingerprint files, in pixels per inch [default: 500, unless the
-        /// distance of the ridges says that it cannot be].
+        /// Resolution of fingerprint files, in pixels per inch [default: what the file
+        /// states from 200 on, else 500, unless the distance of the ridges says that it cannot
+        /// be].
         #[arg(long, value_parser = clap::value_parser!(u32).range(100..=2000))]
         ppi: Option<u32>,
+        /// Where the score of each pair goes, for faces and fingers: the list once more, with
+        /// a column `score`.
+        #[arg(long)]
+        scores: Option<PathBuf>,
     },
     /// Time every network and the matcher on one thread; prints JSON.
     Bench {
@@ -137,10 +142,11 @@ fn run(cli: Cli) -> Result<ExitCode, ModelError> {
         Command::Fetch { dir } => run_fetch(&manifest, dir.unwrap_or_else(default_dir)),
         Command::Check { dir } => Ok(run_check(&manifest, dir.unwrap_or_else(default_dir))),
         Command::List => Ok(run_list(&manifest)),
-        Command::Evaluate { what, pairs, out, dir, threads, ppi } => {
+        Command::Evaluate { what, pairs, out, dir, threads, ppi, scores } => {
             let n_threads = threads.unwrap_or_else(all_cores);
             let dir = dir.unwrap_or_else(default_dir);
-            let setting = Setting { dir: &dir, manifest: &manifest, n_threads, ppi };
+            let scores = scores.as_deref();
+            let setting = Setting { dir: &dir, manifest: &manifest, n_threads, ppi, scores };
             run_evaluate(&setting, what, &pairs, &out)
         }
         Command::Bench { dir, runs } => {
@@ -261,8 +267,8 @@ fn complain(error: &ModelError) {
 
 /// Keys of a report that are printed, where it has them.
 #[rustfmt::skip]
-const SHOWN: [&str; 14] = [
+const SHOWN: [&str; 15] = [
     "n_genuine", "n_impostor", "eer", "eer_interval", "fnmr_at_fmr", "apcer", "bpcer",
     "n_characters", "character_error_rate", "field_accuracy", "wrong_without_doubt",
-    "failure_to_acquire", "n_bad_files", "latency_ms",
+    "failure_to_acquire", "not_acquired_reasons", "n_bad_files", "latency_ms",
 ];

@@ -2,6 +2,8 @@
 //! grey and colour maps, told apart by their bytes and not by their names. What lies
 //! under transparency is white paper; a camera's note on orientation is heeded.
 
+mod ppi;
+
 use std::{
     fs,
     io::{Cursor, Read},
@@ -43,18 +45,23 @@ pub enum PictureError {
 
 /// Reads a picture file.
 pub fn open(path: &Path) -> Result<DynamicImage, PictureError> {
+    open_with_ppi(path).map(|(picture, _)| picture)
+}
+
+/// Reads a picture file, and the pixels per inch that it states, if it does.
+pub fn open_with_ppi(path: &Path) -> Result<(DynamicImage, Option<u32>), PictureError> {
     let size = fs::metadata(path)?.len();
     if size > FILE_MAX {
         return Err(PictureError::Length(size));
     }
     let mut bytes = Vec::new();
     fs::File::open(path)?.take(FILE_MAX).read_to_end(&mut bytes)?;
-    let picture = match bytes.as_slice() {
+    let (picture, ppi) = match bytes.as_slice() {
         [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => of_tiff(&bytes)?,
-        [b'P', b'2' | b'3' | b'5' | b'6', ..] => of_map(&bytes)?,
-        _ => of_other(&bytes)?,
+        [b'P', b'2' | b'3' | b'5' | b'6', ..] => (of_map(&bytes)?, None),
+        _ => (of_other(&bytes)?, ppi::stated(&bytes)),
     };
-    Ok(on_paper(picture))
+    Ok((on_paper(picture), ppi))
 }
 
 fn of_other(bytes: &[u8]) -> Result<DynamicImage, PictureError> {
@@ -73,7 +80,7 @@ fn of_other(bytes: &[u8]) -> Result<DynamicImage, PictureError> {
     Ok(picture)
 }
 
-fn of_tiff(bytes: &[u8]) -> Result<DynamicImage, PictureError> {
+fn of_tiff(bytes: &[u8]) -> Result<(DynamicImage, Option<u32>), PictureError> {
     let mut decoder = Decoder::new(Cursor::new(bytes))?;
     let (width, height) = decoder.dimensions()?;
     bounded(width, height)?;
@@ -100,7 +107,8 @@ fn of_tiff(bytes: &[u8]) -> Result<DynamicImage, PictureError> {
         }
         _ => None,
     };
-    picture.ok_or_else(|| PictureError::Kind(format!("{kind:?}")))
+    let picture = picture.ok_or_else(|| PictureError::Kind(format!("{kind:?}")))?;
+    Ok((picture, ppi::stated_by_tiff(&mut decoder)))
 }
 
 /// The map holds all reds, then all greens, then all blues.
@@ -232,6 +240,11 @@ mod tests {
         assert_eq!(picture.to_luma8().into_raw(), plain());
     }
 
+    fn stated(bytes: &[u8]) -> Option<u32> {
+        let (_dir, path) = kept(bytes);
+        open_with_ppi(&path).unwrap().1
+    }
+
     fn encoded(picture: &DynamicImage, format: image::ImageFormat) -> Vec<u8> {
         let mut bytes = Vec::new();
         picture.write_to(&mut Cursor::new(&mut bytes), format).unwrap();
@@ -278,6 +291,56 @@ mod tests {
     }
 
     #[test]
+    fn a_stated_resolution_is_read_from_every_kind_that_has_one() {
+        let grey: DynamicImage = grey(SIZE.0, SIZE.1, plain()).unwrap();
+        let png = encoded(&grey, image::ImageFormat::Png);
+        assert_eq!(stated(&png), None, "nothing is said");
+        // After signature and IHDR; the check of a chunk that the decoder needs not is its own.
+        let with = |across: u32, down: u32, unit: u8| {
+            let data = [&b"pHYs"[..], &across.to_be_bytes(), &down.to_be_bytes(), &[unit]].concat();
+            let check = crc(&data).to_be_bytes();
+            [&png[..33], &9u32.to_be_bytes(), &data, &check, &png[33..]].concat()
+        };
+        assert_eq!(stated(&with(19_685, 19_685, 1)), Some(500));
+        assert_eq!(stated(&with(39_370, 39_370, 1)), Some(1000));
+        assert_eq!(stated(&with(39_370, 19_685, 1)), None, "no sensor's pixels");
+        assert_eq!(stated(&with(1, 1, 0)), None, "only their shape");
+        let mut jpeg = encoded(&grey.to_rgb8().into(), image::ImageFormat::Jpeg);
+        let jfif = jpeg.windows(5).position(|w| w == b"JFIF\0").unwrap();
+        jpeg[jfif + 7..jfif + 12].copy_from_slice(&[1, 2, 88, 2, 88]);
+        assert_eq!(stated(&jpeg), Some(600));
+        jpeg[jfif + 7..jfif + 12].copy_from_slice(&[2, 0, 197, 0, 197]);
+        assert_eq!(stated(&jpeg), Some(500), "197 to the centimetre");
+        let mut bmp = encoded(&grey.to_rgb8().into(), image::ImageFormat::Bmp);
+        bmp[38..46].copy_from_slice(&[19_685u32.to_le_bytes(); 2].concat());
+        assert_eq!(stated(&bmp), Some(500));
+        bmp[38..46].fill(0);
+        assert_eq!(stated(&bmp), None);
+        assert_eq!(stated(b"P5 1 1 255\n1"), None);
+        let tiff = |unit| {
+            let mut bytes = Vec::new();
+            let mut encoder = TiffEncoder::new(Cursor::new(&mut bytes)).unwrap();
+            let mut one = encoder.new_image::<colortype::Gray8>(SIZE.0, SIZE.1).unwrap();
+            one.resolution(unit, tiff::encoder::Rational { n: 1000, d: 2 });
+            one.write_data(&plain()).unwrap();
+            bytes
+        };
+        use tiff::tags::ResolutionUnit as Unit;
+        assert_eq!(stated(&tiff(Unit::Inch)), Some(500));
+        assert_eq!(stated(&tiff(Unit::Centimeter)), Some(1270));
+        assert_eq!(stated(&tiff(Unit::None)), None);
+    }
+
+    /// The check of a PNG chunk.
+    fn crc(bytes: &[u8]) -> u32 {
+        !bytes.iter().fold(!0u32, |crc, byte| {
+            (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+                (crc >> 1) ^ if crc & 1 == 1 { 0xedb8_8320 } else { 0 }
+            })
+        })
+    }
+
+    #[test]
     fn under_transparency_lies_white_paper() {
         let clear = image::RgbaImage::from_pixel(2, 1, Rgba([0, 0, 0, 0]));
         let picture = read(&encoded(&clear.into(), image::ImageFormat::Png)).unwrap();
@@ -307,8 +370,8 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn no_bytes_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..300), kind in 0usize..5) {
-            let heads: [&[u8]; 5] = [b"", b"II*\0\x08\0\0\0", b"P5 9 9 255\n", b"P2 3 3 9 ", b"\x89PNG\r\n\x1a\n"];
+        fn no_bytes_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..300), kind in 0usize..7) {
+            let heads: [&[u8]; 7] = [b"", b"BM", b"\xff\xd8\xff\xe0\0\x10JFIF\0", b"II*\0\x08\0\0\0", b"P5 9 9 255\n", b"P2 3 3 9 ", b"\x89PNG\r\n\x1a\n"];
             bytes.splice(0..0, heads[kind].iter().copied());
             let _ = read(&bytes);
         }

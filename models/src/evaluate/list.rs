@@ -50,6 +50,17 @@ impl Pairs {
         Ok(Self { paths, pairs })
     }
 
+    /// The list once more, each pair with its score; nothing where it has none.
+    pub(super) fn with_scores(&self, scores: &[Option<f32>]) -> String {
+        let name = |index: usize| quoted(&self.paths[index].to_string_lossy());
+        let row = |(pair, score): (&Pair, &Option<f32>)| {
+            let score = score.map_or(String::new(), |score| score.to_string());
+            format!("{},{},{},{score}\n", name(pair.a), name(pair.b), u8::from(pair.genuine))
+        };
+        let rows: String = self.pairs.iter().zip(scores).map(row).collect();
+        format!("path_a,path_b,genuine,score\n{rows}")
+    }
+
     /// Files that genuine pairs connect belong to one subject; a number for each file.
     pub(super) fn subjects(&self) -> Vec<usize> {
         let mut parent: Vec<usize> = (0..self.paths.len()).collect();
@@ -70,6 +81,13 @@ impl Singles {
             paths.push(resolve(list, &row[0]));
         }
         Ok(Self { paths, live })
+    }
+}
+
+fn quoted(field: &str) -> String {
+    match field.contains([',', '"', '\n']) {
+        true => format!("\"{}\"", field.replace('"', "\"\"")),
+        false => field.to_owned(),
     }
 }
 
@@ -174,6 +192,8 @@ mod tests {
         let pairs = Pairs::read(&path).unwrap();
         assert_eq!(pairs.paths, ["a.png", "b.png", "c,1.png"].map(PathBuf::from));
         assert_eq!(pairs.pairs.iter().map(|p| p.genuine).collect::<Vec<_>>(), [true, false]);
+        let scored = "path_a,path_b,genuine,score\na.png,b.png,1,2.5\na.png,\"c,1.png\",0,\n";
+        assert_eq!(pairs.with_scores(&[Some(2.5), None]), scored);
         let subjects = pairs.subjects();
         assert!(subjects[0] == subjects[1] && subjects[0] != subjects[2]);
     }

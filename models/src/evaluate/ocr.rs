@@ -155,7 +155,7 @@ impl Tally {
         for (card, made) in cards.iter().zip(made) {
             match made {
                 Made::Good(read, _) => tally.add(card, Some(read)),
-                Made::NotAcquired => tally.add(card, None),
+                Made::NotAcquired(_) => tally.add(card, None),
                 Made::Bad(_) => {}
             }
         }
@@ -260,8 +260,12 @@ mod tests {
         let read = |name: &str, is_doubted| {
             Made::Good(Read { fields: BTreeMap::from([("name", name.into())]), is_doubted }, 1.0)
         };
-        let made =
-            [read("王建国", false), read("王健国", true), read("王健国", false), Made::NotAcquired];
+        let made = [
+            read("王建国", false),
+            read("王健国", true),
+            read("王健国", false),
+            Made::NotAcquired(""),
+        ];
         let tally = Tally::of(&[card(), card(), card(), card()], &made);
         let mut report = json!({});
         tally.tell(&mut report);

@@ -3,13 +3,25 @@
 
 use super::GreyImage;
 
+/// Which way light and dark are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Polarity {
+    /// Dark ridges on a light ground.
+    Positive,
+    /// Light ridges on a dark ground.
+    Negative,
+    /// There is too little ground to tell.
+    Untold,
+}
+
 impl GreyImage {
-    /// The resolution that the distance of the ridges speaks for, where 500 pixels per inch
-    /// cannot be: ridges of a grown person lie 0.4 to 0.6 mm apart. Nothing where 500 may
+    /// The resolution that the distance of the ridges speaks for, where the one that is said
+    /// cannot be: ridges of a grown person lie 0.4 to 0.6 mm apart. Nothing where that may
     /// well be, or where there are too few ridges to tell.
     pub fn ppi_by_ridges(&self) -> Option<u32> {
         let period = self.ridge_period()?;
-        let is_usual = (PERIOD_LEAST..=PERIOD_MOST).contains(&period);
+        let as_said = period * 500.0 / self.ppi as f32;
+        let is_usual = (PERIOD_LEAST..=PERIOD_MOST).contains(&as_said);
         let ppi = 500.0 * period / PERIOD;
         let nearest = |a: &&u32, b: &&u32| {
             let off = |usual: &u32| (ppi / *usual as f32).ln().abs();
@@ -19,8 +31,9 @@ impl GreyImage {
         USUAL_PPI.iter().min_by(nearest).copied().filter(|_| !is_usual)
     }
 
-    /// Whether the ground is dark and the print on it lighter: a negative.
-    pub fn is_negative(&self) -> bool {
+    /// What the ground speaks for: a print on a light one is as it should be, one on a dark
+    /// one a negative. A print that fills its picture has no ground.
+    pub fn polarity(&self) -> Polarity {
         let (mut ground, mut print) = (Vec::new(), Vec::new());
         for (left, top) in self.windows(GROUND_WINDOW, GROUND_WINDOW) {
             let (mean, deviation) = self.grey_of(left, top, GROUND_WINDOW);
@@ -32,9 +45,33 @@ impl GreyImage {
         }
         let enough = 20 * ground.len() >= print.len() && print.len() >= WINDOWS_MIN;
         match (median(ground), median(print)) {
-            (Some(ground), Some(print)) => enough && ground < DARK && print > ground + FLAT,
-            _ => false,
+            (Some(ground), Some(print)) if enough && ground < DARK && print > ground + FLAT => {
+                Polarity::Negative
+            }
+            (Some(ground), Some(print)) if enough && ground > print + FLAT => Polarity::Positive,
+            _ => Polarity::Untold,
         }
+    }
+
+    /// The part that holds ridges, with a little around them; nothing where there are none.
+    pub fn cropped_to_ridges(&self) -> Option<Self> {
+        let ridged: Vec<(u32, u32)> = self
+            .windows(WINDOW, WINDOW / 2)
+            .filter(|&(left, top)| self.period_in(left, top).is_some())
+            .collect();
+        let edges = |of: fn(&(u32, u32)) -> u32, size: u32| {
+            let least = ridged.iter().map(of).min()?.saturating_sub(WINDOW / 2);
+            let most = ridged.iter().map(of).max()? + WINDOW + WINDOW / 2;
+            Some((least, most.min(size)))
+        };
+        let (left, right) = edges(|at| at.0, self.width)?;
+        let (top, bottom) = edges(|at| at.1, self.height)?;
+        let row = |y: u32| {
+            let start = (y * self.width) as usize;
+            &self.pixels[start + left as usize..start + right as usize]
+        };
+        let pixels = (top..bottom).flat_map(|y| row(y).iter().copied()).collect();
+        Some(Self { width: right - left, height: bottom - top, ppi: self.ppi, pixels })
     }
 
     /// The picture with light and dark changed.
@@ -152,7 +189,7 @@ fn median(mut values: Vec<f32>) -> Option<f32> {
 const PERIOD: f32 = 9.0;
 const PERIOD_LEAST: f32 = 5.8;
 const PERIOD_MOST: f32 = 13.5;
-const USUAL_PPI: [u32; 4] = [250, 300, 800, 1000];
+const USUAL_PPI: [u32; 5] = [250, 300, 500, 800, 1000];
 const WINDOW: u32 = 64;
 const LAG_MAX: usize = 40;
 /// Rows averaged to both sides; ridges bend, so few.
@@ -203,15 +240,43 @@ mod tests {
         let ppi = |period| print(400, 400, period, 0.7).ppi_by_ridges();
         assert_eq!([7.0, 9.0, 12.0].map(ppi), [None; 3]);
         assert_eq!((ppi(18.0), ppi(4.6)), (Some(1000), Some(250)));
+        let said = |ppi, period| {
+            let print = print(400, 400, period, 0.7);
+            GreyImage { ppi, ..print }.ppi_by_ridges()
+        };
+        assert_eq!((said(1000, 18.0), said(1000, 9.0)), (None, Some(500)));
+        assert_eq!((said(300, 5.4), said(300, 9.0)), (None, Some(500)));
         assert_eq!(GreyImage::new(300, 300, 500, vec![230; 90_000]).unwrap().ppi_by_ridges(), None);
     }
 
     #[test]
     fn a_negative_is_known_by_its_ground() {
         let print = print(400, 400, 9.0, 0.7);
-        assert!(!print.is_negative() && print.clone().negative().is_negative());
+        assert_eq!(print.polarity(), Polarity::Positive);
+        assert_eq!(print.clone().negative().polarity(), Polarity::Negative);
         assert_eq!(print.clone().negative().negative(), print);
         let blank = GreyImage::new(300, 300, 500, vec![10; 90_000]).unwrap();
-        assert!(!blank.is_negative(), "there is nothing on it");
+        assert_eq!(blank.polarity(), Polarity::Untold, "there is nothing on it");
+        let full = super::tests::print(160, 160, 9.0, 0.7);
+        let pixels = (0..100).flat_map(|y| full.pixels[(y + 30) * 160 + 30..][..100].to_vec());
+        let full = GreyImage::new(100, 100, 500, pixels.collect()).unwrap();
+        assert_eq!(full.polarity(), Polarity::Untold, "there is no ground");
+    }
+
+    #[test]
+    fn a_print_on_a_large_sheet_is_found() {
+        let small = print(300, 300, 9.0, 0.7);
+        let mut sheet = GreyImage::new(2400, 1800, 500, vec![235; 2400 * 1800]).unwrap();
+        for y in 0..300 {
+            let at = (900 + y) * 2400 + 1500;
+            sheet.pixels[at..at + 300].copy_from_slice(&small.pixels[y * 300..][..300]);
+        }
+        let found = sheet.cropped_to_ridges().unwrap();
+        assert!(found.width.max(found.height) <= 400, "{found:?}");
+        let middle = found.pixels.iter().filter(|grey| **grey < 200).count();
+        let all = small.pixels.iter().filter(|grey| **grey < 200).count();
+        assert_eq!(middle, all, "all of it");
+        let blank = GreyImage::new(300, 300, 500, vec![10; 90_000]).unwrap();
+        assert_eq!(blank.cropped_to_ridges(), None);
     }
 }

@@ -236,7 +236,7 @@ fn an_agency_measures_and_calibrates_its_engine_with_the_same_tool() {
         0-1.png,1-1.png,0\n0-2.png,1-2.png,0\n";
     fs::write(dir.join("pairs.csv"), list).unwrap();
     let manifest = Manifest::of(dir).unwrap();
-    let setting = Setting { dir, manifest: &manifest, n_threads: 2, ppi: None };
+    let setting = Setting { dir, manifest: &manifest, n_threads: 2, ppi: None, scores: None };
     let report =
         evaluate::face(&setting, &dir.join("pairs.csv"), &dir.join("report.json")).unwrap();
     assert_eq!((&report["n_genuine"], &report["n_impostor"]), (&2.into(), &2.into()));

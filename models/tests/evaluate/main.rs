@@ -3,7 +3,11 @@
 
 use std::{fs, path::Path};
 
-use image::{DynamicImage, GrayImage, Luma, Rgb, RgbImage};
+use image::{
+    DynamicImage, GrayAlphaImage, GrayImage, Luma, LumaA, Rgb, RgbImage,
+    codecs::jpeg::{JpegEncoder, PixelDensity},
+    imageops::{self, FilterType},
+};
 use models::{
     Manifest, ModelError,
     evaluate::{self, Setting},
@@ -16,10 +20,17 @@ type Evaluation = fn(&Setting<'_>, &Path, &Path) -> Result<Value, ModelError>;
 
 /// Runs an evaluation on a list; nothing where the weights are not there.
 fn run(evaluation: Evaluation, dir: &Path, list: &str) -> Option<Value> {
-    let (pairs, out) = (dir.join("pairs.csv"), dir.join("report.json"));
+    let (pairs, out, scores) =
+        (dir.join("pairs.csv"), dir.join("report.json"), dir.join("scores.csv"));
     fs::write(&pairs, list).unwrap();
     let (models, manifest) = (default_dir(), Manifest::built_in().unwrap());
-    let setting = Setting { dir: &models, manifest: &manifest, n_threads: 2, ppi: None };
+    let setting = Setting {
+        dir: &models,
+        manifest: &manifest,
+        n_threads: 2,
+        ppi: None,
+        scores: Some(&*scores),
+    };
     match evaluation(&setting, &pairs, &out) {
         Err(ModelError::Missing { id, .. }) => {
             eprintln!("skipped: {id} is not there, run `models fetch`");
@@ -94,9 +105,84 @@ fn prints_that_are_too_small_too_large_or_empty_are_told_apart() {
     GrayImage::from_pixel(96, 96, Luma([255])).save(dir.join("blank.png")).unwrap();
     let list = "path_a,path_b,genuine\ndot.png,blank.png,0\nline.png,blank.png,0\n";
     let Some(report) = run(evaluate::finger, dir, list) else { return };
-    assert_eq!((&report["n_bad_files"], &report["n_not_acquired"]), (&1.into(), &2.into()));
+    assert_eq!((&report["n_bad_files"], &report["n_not_acquired"]), (&0.into(), &3.into()));
+    assert_eq!(report["not_acquired_reasons"]["no ridges in it"], 3);
     assert_eq!(report["failure_to_acquire"], 1.0);
 }
+
+/// Each copy of a print is compared with another placement of its finger and of another's.
+#[test]
+fn prints_as_they_come_still_match_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let print = |person, impression| {
+        let pixels = Person::generate(5, person).finger_image(1, impression, SIZE.0, SIZE.1);
+        GrayImage::from_raw(SIZE.0, SIZE.1, pixels).unwrap()
+    };
+    let (own, other, probe) = (print(0, 0), print(1, 0), print(0, 1));
+    own.save(dir.join("own.png")).unwrap();
+    other.save(dir.join("other.png")).unwrap();
+    copies(&probe, dir);
+    let mut list = "path_a,path_b,genuine\n".to_owned();
+    for name in COPIES {
+        list += &format!("{name},own.png,1\n{name},other.png,0\n");
+    }
+    let Some(report) = run(evaluate::finger, dir, &list) else { return };
+    assert_eq!((&report["n_bad_files"], &report["n_not_acquired"]), (&0.into(), &0.into()));
+    let at_accept = &report["at_accept"]["finger-leader-1"];
+    let scores = fs::read_to_string(dir.join("scores.csv")).unwrap();
+    assert_eq!(
+        (&at_accept["fnmr"]["rate"], &at_accept["fmr"]["rate"]),
+        (&0.0.into(), &0.0.into()),
+        "{scores}"
+    );
+    assert_eq!(scores.lines().count(), list.lines().count());
+}
+
+fn copies(probe: &GrayImage, dir: &Path) {
+    let save = |picture: DynamicImage, name: &str| picture.save(dir.join(name)).unwrap();
+    let negative = |picture: &GrayImage| {
+        let mut turned = picture.clone();
+        imageops::invert(&mut turned);
+        turned
+    };
+    let middle = |size| {
+        let (left, top) = ((SIZE.0 - size) / 2, (SIZE.1 - size) / 2);
+        imageops::crop_imm(probe, left, top, size, size).to_image()
+    };
+    save(negative(probe).into(), "negative.png");
+    save(middle(160).into(), "small.png");
+    save(negative(&middle(192)).into(), "small-negative.png");
+    let four_bits = GrayImage::from_fn(SIZE.0, SIZE.1, |x, y| Luma([probe[(x, y)][0] / 16]));
+    save(four_bits.into(), "four-bits.png");
+    let ink = |x, y| LumaA([0, 255 - probe[(x, y)][0]]);
+    save(GrayAlphaImage::from_fn(SIZE.0, SIZE.1, ink).into(), "alpha.png");
+    let mut jpeg = Vec::new();
+    JpegEncoder::new_with_quality(&mut jpeg, 30).encode_image(probe).unwrap();
+    fs::write(dir.join("quality-30.jpg"), jpeg).unwrap();
+    // 400 pixels per inch may well be 500 by their ridges, so only the file can say it.
+    let at_400 = imageops::resize(probe, SIZE.0 * 4 / 5, SIZE.1 * 4 / 5, FilterType::Triangle);
+    let mut jpeg = Vec::new();
+    let mut encoder = JpegEncoder::new_with_quality(&mut jpeg, 90);
+    encoder.set_pixel_density(PixelDensity::dpi(400));
+    encoder.encode_image(&at_400).unwrap();
+    fs::write(dir.join("at-400-said.jpg"), jpeg).unwrap();
+    let mut sheet = GrayImage::from_pixel(1900, 1700, Luma([250]));
+    imageops::replace(&mut sheet, probe, 1200, 900);
+    save(sheet.into(), "sheet.png");
+}
+
+const SIZE: (u32, u32) = (256, 288);
+const COPIES: [&str; 8] = [
+    "negative.png",
+    "small.png",
+    "small-negative.png",
+    "four-bits.png",
+    "alpha.png",
+    "quality-30.jpg",
+    "at-400-said.jpg",
+    "sheet.png",
+];
 
 #[test]
 fn a_list_of_nothing_or_of_one_kind_gives_a_report_without_rates() {
