@@ -26,10 +26,15 @@ pub struct Tray {
     pub finger: Option<GreyImage>,
     /// Face references on file, their views dated.
     pub faces: Vec<FaceGallery>,
+    /// Views on file that joined by themselves after a certification.
+    pub later_faces: Vec<FaceGallery>,
     /// Finger references on file: how they are called, ISO position, template.
     pub fingers: Vec<(String, u8, FingerTemplate)>,
     /// A face reference built in this visit, with its quality 0 to 100.
     pub new_face: Option<(FaceGallery, u8)>,
+    /// The live face of the last sitting where it is like the enrolled ones by a margin, with its quality 0 to 100. Kept
+    /// only if the visit turns out plain.
+    pub later_view: Option<(FaceGallery, u8)>,
     /// Placements of a finger reference built in this visit: position, quality 0 to 100, template.
     pub new_fingers: Vec<(u8, u8, FingerTemplate)>,
 }

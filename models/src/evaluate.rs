@@ -134,6 +134,8 @@ pub fn calibrate(
         review: review as f32,
         quality_min: if modality == "face" { 40.0 } else { 20.0 },
         pad_min: if modality == "face" { pad_min as f32 } else { 0.0 },
+        view_margin: None,
+        view_quality_min: 0.0,
         measured: format!(
             "FMR {fmr} on {} impostor and {} genuine pairs, {model}{measured_on}",
             report["n_impostor"], report["n_genuine"]

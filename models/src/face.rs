@@ -7,6 +7,7 @@ mod cover;
 mod detect;
 mod gallery;
 mod landmarks;
+mod later;
 mod measure;
 mod template;
 

@@ -25,6 +25,13 @@ pub struct ThresholdSet {
     /// Liveness, 0..1, below which the capture is suspected. Zero: not judged.
     #[serde(default)]
     pub pad_min: f32,
+    /// How far above `accept` a verified face has to score to become a view on file by
+    /// itself; nothing: none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view_margin: Option<f32>,
+    /// Quality, 0..100, that such a view has at least.
+    #[serde(default)]
+    pub view_quality_min: f32,
     /// On what these numbers were measured.
     pub measured: String,
 }
@@ -54,6 +61,12 @@ pub enum Doubt {
 }
 
 impl ThresholdSet {
+    /// Whether this score against an enrolled view is high enough for the probe to become a
+    /// view on file by itself.
+    pub fn welcomes(&self, score: f32) -> bool {
+        self.view_margin.is_some_and(|margin| score >= self.accept + margin)
+    }
+
     /// Reads a score with the quality (0..100) and liveness (0..1) of its probe.
     pub fn answer(&self, score: f32, quality: f32, pad: Option<f32>) -> Answer {
         if self.pad_min > 0.0 {
@@ -114,8 +127,13 @@ mod tests {
             review: 0.3,
             quality_min: 40.0,
             pad_min: 0.5,
+            view_margin: None,
+            view_quality_min: 0.0,
             measured: String::new(),
         };
+        assert!(!set.welcomes(1.0), "only a set that says so keeps views by itself");
+        let set = ThresholdSet { view_margin: Some(0.125), ..set };
+        assert!(set.welcomes(0.53) && !set.welcomes(0.52) && !set.welcomes(f32::NAN));
         assert_eq!(set.answer(0.5, 80.0, Some(0.9)), Answer::Same);
         assert_eq!(set.answer(0.35, 80.0, Some(0.9)), Answer::Unsure(Doubt::Score));
         assert_eq!(set.answer(0.1, 80.0, Some(0.9)), Answer::Different);

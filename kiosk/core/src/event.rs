@@ -373,6 +373,8 @@ pub struct SealOrder {
     pub pictures: Vec<Picture>,
     /// New references that go with it and are kept here.
     pub templates: Vec<Modality>,
+    /// The live face may join the views on file by itself, if it is like them by a margin.
+    pub later_view: bool,
     /// What this visit achieved, so that the terminal knows it at once: pack and success.
     pub successes: Vec<(String, Success)>,
     /// Kept with the record: printed again whenever somebody asks, after a power cut too.

@@ -196,7 +196,7 @@ impl FaceRoom {
                     Doing::Nothing
                 }
                 Some((engine, manifest)) => {
-                    let references = session::References::of(engine, &self.tray, purpose);
+                    let references = session::References::of(engine, manifest, &self.tray, purpose);
                     let session = Session::new(purpose, liveness, references, manifest, engine);
                     Doing::Watching(sitting, Box::new(session))
                 }
@@ -300,6 +300,7 @@ impl FaceRoom {
             Ok(Step::Done(taken)) => {
                 if let Some(mut tray) = self.tray.open_for(sitting.visit) {
                     tray.keep(Picture::LiveFace, &taken.best);
+                    tray.later_view = taken.later_view;
                     if taken.reference.is_some() {
                         tray.new_face = taken.reference;
                     }

@@ -8,7 +8,7 @@ use kiosk_core::decision::Modality;
 use kiosk_core::event::{Event, Picture, SealOrder};
 use kiosk_core::message::Id;
 use kiosk_core::record::TemplateRecord;
-use kiosk_store::{AuditLine, Commit, NewReference, StoreError, Success};
+use kiosk_store::{AUTOMATIC, AuditLine, Commit, NewReference, StoreError, Success};
 use kiosk_sync::{SealError, Sealer};
 use models::iso19794::{self, FingerPosition, FingerRecord, FingerView};
 use tracing::{error, info};
@@ -69,14 +69,16 @@ impl KeepRoom {
     }
 
     fn seal_and_commit(&self, order: SealOrder) -> Result<(), KeepError> {
-        let SealOrder { mut record, pictures, templates, successes, slip } = order;
+        let SealOrder { mut record, pictures, templates, later_view, successes, slip } = order;
         let supersedes = record.supersedes;
         let tray = self.tray.open();
         record.templates = template_records(&tray, &templates, record.captured.date());
+        let later = later_view.then(|| later_reference(&tray, record.captured.date())).flatten();
         let pictures = encode_pictures(&tray, &pictures)?;
         drop(tray);
         let sealed = self.sealer.seal(&mut record, pictures)?;
-        let references: Vec<NewReference> = record.templates.iter().map(reference).collect();
+        let joined = if later.is_some() { " face-view-joined" } else { "" };
+        let references = record.templates.iter().map(reference).chain(later).collect();
         let successes = successes.into_iter().map(|(pack, success)| Success {
             pack,
             method: success.method.id().into(),
@@ -86,7 +88,7 @@ impl KeepRoom {
             at: record.captured,
             actor: record.operators.join("+"),
             event: "visit-sealed".into(),
-            detail: format!("{} {}", record.id, record.outcome.code()),
+            detail: format!("{} {}{joined}", record.id, record.outcome.code()),
         };
         let subject = self.vault.key.subject(&record.subject.number);
         let successes = successes.collect();
@@ -142,6 +144,20 @@ fn face_record(tray: &Tray, today: Date) -> Option<TemplateRecord> {
         extractor,
         template: views.clone().dated(roster::day_number(today)).to_bytes(),
         quality: *quality,
+    })
+}
+
+/// A live view that joins those on file. It stays on this terminal: to the centre the enrolment is the reference.
+fn later_reference(tray: &Tray, today: Date) -> Option<NewReference> {
+    let (view, quality) = tray.later_view.as_ref()?;
+    let extractor = view.views().first()?.template.model().to_owned();
+    Some(NewReference {
+        modality: Modality::Face.name().into(),
+        format: view.format().into(),
+        extractor,
+        bytes: view.clone().dated(roster::day_number(today)).to_bytes(),
+        quality: *quality,
+        origin: AUTOMATIC.into(),
     })
 }
 

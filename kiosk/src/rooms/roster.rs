@@ -231,6 +231,10 @@ fn look_up(vault: &Vault, tray: &SharedTray, number: &IdNumber) -> Result<Lookup
     let mut tray = tray.open();
     for reference in store.references(&subject)? {
         let created = Some(reference.created.date());
+        if reference.is_automatic() {
+            put_later(&mut tray, &reference);
+            continue;
+        }
         put(&mut tray, &reference.format, &reference.extractor, &reference.bytes, created);
     }
     for reference in beneficiary.iter().flat_map(|known| &known.references) {
@@ -276,6 +280,14 @@ fn put(tray: &mut Tray, format: &str, extractor: &str, bytes: &[u8], created: Op
             Err(error) => warn!(%error, "finger reference"),
         },
         _ => warn!(format, "a reference of a format that is not known here"),
+    }
+}
+
+/// A view that joined by itself stands apart: it proves nothing alone.
+fn put_later(tray: &mut Tray, reference: &kiosk_store::Reference) {
+    match FaceGallery::from_bytes(&reference.bytes) {
+        Ok(view) => tray.later_faces.push(view.dated(day_number(reference.created.date()))),
+        Err(error) => warn!(%error, "a later face view"),
     }
 }
 

@@ -28,7 +28,7 @@ pub struct Commit {
     pub supersedes: Option<RecordId>,
     /// The line in the audit trail.
     pub audit: AuditLine,
-    /// References built in this visit. They replace those of the same modality.
+    /// References built in this visit. They replace those of the same modality, but for one that joined by itself.
     pub references: Vec<NewReference>,
     /// Certifications achieved in this visit.
     pub successes: Vec<Success>,
@@ -98,7 +98,8 @@ impl Store {
             success::withdraw(&transaction, &commit.subject, corrected)?;
             reference::withdraw(&transaction, &commit.subject, corrected)?;
         }
-        reference::replace(&transaction, &commit.subject, &commit.references, &frame.captured)?;
+        let from = (&frame.record, &frame.captured);
+        reference::put(&transaction, &commit.subject, &commit.references, from)?;
         success::put(&transaction, &commit.subject, &commit.successes, frame.seq)?;
         transaction
             .prepare_cached("INSERT INTO slip (seq, bytes) VALUES (?1, ?2)")?

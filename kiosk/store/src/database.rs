@@ -117,6 +117,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/0001_first.sql"),
     include_str!("schema/0002_success_by_record.sql"),
     include_str!("schema/0003_slip.sql"),
+    include_str!("schema/0004_reference_record.sql"),
 ];
 
 const SETTINGS: &str = "

@@ -31,7 +31,7 @@ pub use draft::Draft;
 pub use error::StoreError;
 pub use key::{StoreKey, SubjectRef};
 pub use outbox::{Delivery, OutboxEntry, OutboxSummary, PictureLine, RecordLine, RecordState, Seq};
-pub use reference::{NewReference, Reference};
+pub use reference::{AUTOMATIC, NewReference, Reference};
 pub use roster::{RosterEntry, RosterImport, RosterList, RosterRow, RosterVillage, Stale};
 pub use store::{Recovery, Scrub, Store};
 pub use success::Success;

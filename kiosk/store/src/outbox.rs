@@ -9,6 +9,7 @@ use crate::audit::{self, AuditLine};
 use crate::commit;
 use crate::error::StoreError;
 use crate::key::SubjectRef;
+use crate::reference;
 use crate::rows;
 use crate::store::Store;
 
@@ -178,6 +179,7 @@ impl Store {
             .execute(params![seq.0.cast_signed(), code])?;
         if changed == 1 {
             audit::append(&transaction, &self.keys, &held_line(record, code))?;
+            reference::withdraw_automatic(&transaction, record)?;
         }
         Ok(transaction.commit()?)
     }

@@ -25,9 +25,13 @@ pub struct NewReference {
     pub bytes: Vec<u8>,
     /// Quality at enrolment, 0 to 100.
     pub quality: u8,
-    /// Where it comes from: `visit`, `chip-photo`, `centre`.
+    /// Where it comes from: `this-terminal`, or [`AUTOMATIC`].
     pub origin: String,
 }
+
+/// Origin of a view that joined the references by itself after a certification. It never replaces one that was enrolled;
+/// few are kept, and it goes when its record is corrected or the centre does not take it.
+pub const AUTOMATIC: &str = "automatic";
 
 /// A reference as it is kept.
 #[derive(Clone, PartialEq, Eq)]
@@ -46,6 +50,15 @@ pub struct Reference {
     pub quality: u8,
     /// Where it comes from.
     pub origin: String,
+    /// The record it came with, where that is known.
+    pub record: Option<RecordId>,
+}
+
+impl Reference {
+    /// Whether nobody enrolled it.
+    pub fn is_automatic(&self) -> bool {
+        self.origin == AUTOMATIC
+    }
 }
 
 impl fmt::Debug for NewReference {
@@ -64,7 +77,7 @@ impl Store {
     /// A person's references, oldest first.
     pub fn references(&self, subject: &SubjectRef) -> Result<Vec<Reference>, StoreError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT modality, format, extractor, wall_ms, boot_id, mono_ms, doubt, bytes, quality, origin
+            "SELECT modality, format, extractor, wall_ms, boot_id, mono_ms, doubt, bytes, quality, origin, record
              FROM reference WHERE subject = ?1 ORDER BY id",
         )?;
         let found = statement.query_map([subject.0], |row| {
@@ -76,6 +89,7 @@ impl Store {
                 bytes: row.get(7)?,
                 quality: row.get(8)?,
                 origin: row.get(9)?,
+                record: row.get::<_, Option<[u8; 16]>>(10)?.map(RecordId),
             })
         })?;
         Ok(found.collect::<Result<_, _>>()?)
@@ -102,19 +116,41 @@ pub(crate) fn withdraw(
     Ok(())
 }
 
-/// A re-enrolment replaces what was there for the same modality; other modalities stay.
-pub(crate) fn replace(
+/// What joined by itself with a record that the centre does not take.
+pub(crate) fn withdraw_automatic(
+    connection: &Connection,
+    record: RecordId,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("DELETE FROM reference WHERE origin = ?1 AND record = ?2")?
+        .execute(params![AUTOMATIC, record.0])?;
+    Ok(())
+}
+
+/// A re-enrolment replaces what was there for the same modality; other modalities stay. A view that joins by itself
+/// takes the place of one of the same season, or of the oldest of its kind.
+pub(crate) fn put(
     connection: &Connection,
     subject: &SubjectRef,
     references: &[NewReference],
-    created: &Moment,
+    (record, created): (&[u8; 16], &Moment),
 ) -> Result<(), StoreError> {
-    for reference in references {
+    let (automatic, enrolled): (Vec<_>, Vec<_>) =
+        references.iter().partition(|reference| reference.origin == AUTOMATIC);
+    for reference in &enrolled {
         connection
             .prepare_cached("DELETE FROM reference WHERE subject = ?1 AND modality = ?2")?
             .execute(params![subject.0, reference.modality])?;
     }
-    for reference in references {
+    for reference in &automatic {
+        connection.prepare_cached(DELETE_SEASON)?.execute(params![
+            subject.0,
+            reference.modality,
+            AUTOMATIC,
+            created.wall_ms - SEASON_MS,
+        ])?;
+    }
+    for reference in enrolled.iter().chain(&automatic) {
         connection.prepare_cached(INSERT)?.execute(params![
             subject.0,
             reference.modality,
@@ -127,6 +163,15 @@ pub(crate) fn replace(
             reference.bytes,
             reference.quality,
             reference.origin,
+            record,
+        ])?;
+    }
+    for reference in &automatic {
+        connection.prepare_cached(DELETE_OLDEST)?.execute(params![
+            subject.0,
+            reference.modality,
+            AUTOMATIC,
+            AUTOMATIC_MAX,
         ])?;
     }
     Ok(())
@@ -134,5 +179,15 @@ pub(crate) fn replace(
 
 const INSERT: &str = "
     INSERT INTO reference
-    (subject, modality, format, extractor, wall_ms, boot_id, mono_ms, doubt, bytes, quality, origin)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    (subject, modality, format, extractor, wall_ms, boot_id, mono_ms, doubt, bytes, quality, origin, record)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+const DELETE_SEASON: &str = "
+    DELETE FROM reference WHERE subject = ?1 AND modality = ?2 AND origin = ?3 AND wall_ms > ?4";
+const DELETE_OLDEST: &str = "
+    DELETE FROM reference WHERE id IN
+    (SELECT id FROM reference WHERE subject = ?1 AND modality = ?2 AND origin = ?3
+     ORDER BY id DESC LIMIT -1 OFFSET ?4)";
+/// Views of one person that joined by themselves. With the five of an enrolment they are as many as a gallery holds.
+const AUTOMATIC_MAX: u32 = 3;
+/// Faces of the same few months tell nothing about age.
+const SEASON_MS: i64 = 90 * 24 * 3600 * 1000;

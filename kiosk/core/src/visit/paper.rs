@@ -4,13 +4,14 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 
 use crate::benefit::Method;
+use crate::decision::{Modality, Verdict};
 use crate::decoder::Decoded;
 use crate::event::{SealOrder, Slip};
 use crate::message::{Arg, Id, Say};
 use crate::moment::{Doubt, Moment};
 use crate::outcome::Outcome;
 use crate::policy::{Advice, Assessment, DueState, RecordKind, Settled, Site, Sms, Words, date};
-use crate::record::{BenefitResult, Record};
+use crate::record::{BenefitResult, Evidence, Record};
 
 use super::Place;
 use super::case::{Case, state_id};
@@ -44,6 +45,7 @@ pub(super) fn seal_order(case: &Case, outcome: &Outcome, now: Moment, place: &Pl
         record,
         pictures: if agreed { case.pictures.clone() } else { Vec::new() },
         templates: if agreed { case.templates.clone() } else { Vec::new() },
+        later_view: agreed && now.doubt == Doubt::None && is_plain(case, outcome),
         successes: successes.collect(),
         slip: slip(case, outcome, now, place),
     }
@@ -348,6 +350,19 @@ pub(super) fn slip(case: &Case, outcome: &Outcome, now: Moment, place: &Place) -
 
 pub(super) fn sentence(words: Words) -> Say {
     Id::Plain.with([Arg::Words(words)])
+}
+
+/// A certification by the face at the first look, that nobody had to help, excuse or correct: only from such a visit a
+/// view is kept that nobody asked for.
+fn is_plain(case: &Case, outcome: &Outcome) -> bool {
+    let by_face = matches!(case.method, Some(Method::FaceModel | Method::FaceIdPhoto));
+    let alone = case.exempt.is_none() && case.witness.is_none() && case.proxy.is_none();
+    let first = case.supersedes.is_none() && case.appeal.is_none() && case.templates.is_empty();
+    let says_same = |found: &Evidence| {
+        found.modality == Modality::Face.name() && found.verdict == Verdict::Same.name()
+    };
+    let clean = !case.evidence.is_empty() && case.evidence.iter().all(says_same);
+    *outcome == Outcome::Certified && by_face && alone && first && clean
 }
 
 fn proves_life(outcome: &Outcome) -> bool {

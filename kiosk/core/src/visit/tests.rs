@@ -292,7 +292,8 @@ fn effect_name(effect: &Effect) -> Option<String> {
 fn seal_name(order: &SealOrder) -> String {
     let counted = order.successes.len();
     let (code, n) = (order.record.outcome.code(), order.record.evidence.len());
-    format!("Seal {code} evidence={n} pictures={} counted={counted}", order.pictures.len())
+    let view = if order.later_view { " view-may-join" } else { "" };
+    format!("Seal {code} evidence={n} pictures={} counted={counted}{view}", order.pictures.len())
 }
 
 #[track_caller]
@@ -424,7 +425,7 @@ fn a_face_that_is_the_card_s_certifies_and_only_a_receipt_says_the_centre_has_it
         overdue      -> Person overdue-still-open, []
         by-face      -> Consent, []
         agree        -> Face, [WatchFace Verify]
-        face-same    -> Saving, [StopSensors, Seal CERTIFIED evidence=1 pictures=2 counted=1]
+        face-same    -> Saving, [StopSensors, Seal CERTIFIED evidence=1 pictures=2 counted=1 view-may-join]
         sealed       -> Result outcome-certified SavedHere, [Print, Send]
         printed      -> Result outcome-certified SavedHere, []
         receipt-of-another -> Result outcome-certified SavedHere, []
@@ -856,10 +857,10 @@ fn a_full_disk_keeps_the_visit_and_sealing_is_tried_again() {
         overdue      -> Person overdue-still-open, []
         by-face      -> Consent, []
         agree        -> Face, [WatchFace Verify]
-        face-same    -> Saving, [StopSensors, Seal CERTIFIED evidence=1 pictures=2 counted=1]
+        face-same    -> Saving, [StopSensors, Seal CERTIFIED evidence=1 pictures=2 counted=1 view-may-join]
         disk-full    -> Judge err-store-full, []
         done         -> Judge err-store-full, []
-        again        -> Saving, [StopSensors, Seal CERTIFIED evidence=1 pictures=2 counted=1]
+        again        -> Saving, [StopSensors, Seal CERTIFIED evidence=1 pictures=2 counted=1 view-may-join]
         sealed       -> Result outcome-certified SavedHere, [Print, Send]
     "#]],
     );
@@ -1100,6 +1101,44 @@ fn today_s_record_is_corrected_by_one_that_supersedes_it() {
             sealed       -> Result outcome-certified SavedHere, [Print, Send]
         "#]],
     );
+}
+
+/// A view that nobody asked for is kept from a plain certification only.
+#[test]
+fn only_a_plain_certification_by_the_face_keeps_a_view() {
+    let keeps = |story: &str, now: Moment| {
+        let (mut visit, _) = Visit::start("op".into());
+        let mut sealed = None;
+        for word in story.split_whitespace() {
+            for effect in visit.handle(happening(word, visit.case.sitting), now, &place()) {
+                if let Effect::Seal(order) = effect {
+                    sealed = Some((order.record.outcome.code(), order.later_view));
+                }
+            }
+        }
+        sealed.unwrap_or_else(|| panic!("nothing was sealed in {story}"))
+    };
+    let plain = "card overdue by-face agree face-same";
+    assert_eq!(keeps(plain, now()), ("CERTIFIED", true));
+    let doubtful = Moment { doubt: crate::moment::Doubt::Doubtful, ..now() };
+    assert!(!keeps(plain, doubtful).1, "the day is not known");
+    for story in [
+        "card overdue by-face decline by-face new-face ways home",
+        "card overdue by-face agree face-unsure again face-same",
+        "card overdue by-face agree face-different again face-same",
+        "card overdue by-face agree face-fake done",
+        "card overdue by-face agree face-different appeal aged pick-op pick-sv 1 1 1 1 enter pin-right",
+        "card overdue ways exempt deaf by-face agree face-same",
+        "card overdue ways exempt deaf by-face agree face-fake pick-op2 1 1 1 1 enter pin-right-op2",
+        "card overdue ways special no-method pick-op2 pick-sv 1 1 1 1 enter pin-right",
+        "card overdue-with-finger ways at-home agree shoot pictured face-same pick-op pick-op2 1 1 1 1 enter pin-right-op2",
+        "card overdue-with-finger by-finger agree finger-same",
+        "card overdue new-face agree shoot pictured cannot shoot pictured face-same face-same",
+        "card certified-here-today ways correct wrong-choice by-face agree face-same",
+    ] {
+        let (outcome, keeps) = keeps(story, now());
+        assert!(!keeps, "{outcome} by {story}");
+    }
 }
 
 #[test]

@@ -21,7 +21,9 @@ use crate::tray::{SharedTray, Tray};
 
 /// Everything that a face can be compared with.
 pub struct References {
-    /// The views on file and the photo of the chip, each kind with thresholds of its own.
+    /// The enrolled views and the photo of the chip, each kind with thresholds of its own.
+    enrolled: FaceGallery,
+    /// Those, and the views that joined by themselves and still agree with them.
     on_file: FaceGallery,
     /// What was built in this visit.
     fresh: FaceGallery,
@@ -47,6 +49,8 @@ pub struct Taken {
     pub best: RgbImage,
     /// When enrolling: the views of the new reference and its quality, 0 to 100.
     pub reference: Option<(FaceGallery, u8)>,
+    /// When verifying: the live face, where it is like what was enrolled by a margin, and its quality.
+    pub later_view: Option<(FaceGallery, u8)>,
 }
 
 /// See the module's head.
@@ -204,12 +208,36 @@ impl Session {
         let quality = best.quality.clamp(0.0, 100.0) as u8;
         let frame = best.frame.clone();
         let mut comparisons = self.compared(engine, &probe, quality, liveness)?;
+        let shown = matches!(liveness, Liveness::Passive(_) | Liveness::Action(_));
+        let later_view = if shown { self.later_view(engine, &probe, best.quality)? } else { None };
         let mut reference = None;
         if self.purpose == FacePurpose::Enrol {
             comparisons.extend(self.papers(engine, &probe, best.quality, liveness)?);
             reference = Some((self.views(engine)?, quality));
         }
-        Ok(Step::Done(Box::new(Taken { comparisons, best: frame, reference })))
+        Ok(Step::Done(Box::new(Taken { comparisons, best: frame, reference, later_view })))
+    }
+
+    /// The live face as a view that may join those of an enrolment, where there was one.
+    fn later_view(
+        &self,
+        engine: &FaceEngine,
+        probe: &FaceTemplate,
+        quality: f32,
+    ) -> Result<Option<(FaceGallery, u8)>, ModelError> {
+        let enrolled = &self.references.enrolled;
+        let has_live = enrolled.views().iter().any(|view| view.kind == ViewKind::Live);
+        if self.purpose != FacePurpose::Verify
+            || !has_live
+            || !engine.may_join(&self.manifest, enrolled, probe, quality)?
+        {
+            return Ok(None);
+        }
+        let quality = quality.clamp(0.0, 100.0) as u8;
+        let mut view = FaceGallery::default();
+        let template = probe.clone();
+        add(&mut view, FaceView { template, kind: ViewKind::Live, day: None, quality });
+        Ok(Some((view, quality)))
     }
 
     /// One comparison for each kind of view on file, and one with what was built in this visit.
@@ -221,7 +249,8 @@ impl Session {
         liveness: Liveness,
     ) -> Result<Vec<Comparison>, ModelError> {
         let on_file = engine.scores(probe, &self.references.on_file)?;
-        let on_file = on_file.iter().map(|found| (name_on_file(found), found.kind, found.score));
+        let on_file =
+            on_file.iter().map(|found| (self.name_on_file(found), found.kind, found.score));
         let fresh = engine.scores(probe, &self.references.fresh)?.into_iter();
         let fresh = fresh.filter(|found| found.kind == ViewKind::Live);
         let fresh = fresh.map(|found| ("enrolled in this visit".into(), found.kind, found.score));
@@ -291,11 +320,28 @@ impl Session {
                 add(&mut views, FaceView { template, kind: ViewKind::Live, day: None, quality });
             }
         }
-        let chip = self.references.on_file.views().iter().find(|view| view.kind == ViewKind::Chip);
+        let chip = self.references.enrolled.views().iter().find(|view| view.kind == ViewKind::Chip);
         if let Some(chip) = chip {
             add(&mut views, chip.clone());
         }
         Ok(views)
+    }
+
+    /// Live views are called by the day of their enrolment, and the last later one by its own.
+    fn name_on_file(&self, found: &KindScore) -> String {
+        let live = self.references.enrolled.views().iter();
+        let live = live.filter(|view| view.kind == ViewKind::Live);
+        let enrolled = live.filter_map(|view| view.day).max();
+        let date = |day: Option<u32>| day.and_then(roster::day_of);
+        match found.kind {
+            ViewKind::Live if found.newest_day == enrolled => roster::enrolled(date(enrolled)),
+            ViewKind::Live => {
+                let seen = date(found.newest_day).map(|day| format!(", seen {day}"));
+                roster::enrolled(date(enrolled)) + &seen.unwrap_or_default()
+            }
+            ViewKind::Chip => papers::name(Part::ChipPhoto).into(),
+            ViewKind::Printed => papers::name(Part::PrintedPhoto).into(),
+        }
     }
 
     /// Without a calibrated set nothing is ever accepted by the machine alone.
@@ -329,7 +375,12 @@ impl Session {
 
 impl References {
     /// Everything on the tray that this face can be compared with.
-    pub fn of(engine: &FaceEngine, tray: &SharedTray, purpose: FacePurpose) -> Self {
+    pub fn of(
+        engine: &FaceEngine,
+        manifest: &Manifest,
+        tray: &SharedTray,
+        purpose: FacePurpose,
+    ) -> Self {
         // A copy: the loop must not wait for the tray while networks look at it.
         let tray = tray.open().clone();
         let fresh = tray.new_face.as_ref().map(|(views, _)| views.clone()).unwrap_or_default();
@@ -340,12 +391,18 @@ impl References {
                 Vec::new()
             }),
         };
-        Self { on_file: on_file(engine, &tray), fresh, papers }
+        let enrolled = enrolled(engine, &tray);
+        let later = tray.later_faces.iter().flat_map(FaceGallery::views).cloned();
+        let on_file = engine.with_later(manifest, &enrolled, later).unwrap_or_else(|error| {
+            warn!(%error, "later face views");
+            enrolled.clone()
+        });
+        Self { enrolled, on_file, fresh, papers }
     }
 }
 
 /// The dated views of all enrolments, and the chip's photo: today's if it could be read, else the one kept with them.
-fn on_file(engine: &FaceEngine, tray: &Tray) -> FaceGallery {
+fn enrolled(engine: &FaceEngine, tray: &Tray) -> FaceGallery {
     let mut gallery = FaceGallery::default();
     let today = tray.chip_photo.as_ref().and_then(|photo| chip_view(engine, photo));
     // What other weights or another engine made can be compared with nothing that is seen now.
@@ -367,14 +424,6 @@ fn chip_view(engine: &FaceEngine, photo: &RgbImage) -> Option<FaceView> {
 fn add(gallery: &mut FaceGallery, view: FaceView) {
     if let Err(error) = gallery.add(view) {
         warn!(%error, "face view");
-    }
-}
-
-fn name_on_file(found: &KindScore) -> String {
-    match found.kind {
-        ViewKind::Live => roster::enrolled(found.newest_day.and_then(roster::day_of)),
-        ViewKind::Chip => papers::name(Part::ChipPhoto).into(),
-        ViewKind::Printed => papers::name(Part::PrintedPhoto).into(),
     }
 }
 

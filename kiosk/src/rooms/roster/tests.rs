@@ -4,7 +4,7 @@ use expect_test::{Expect, expect};
 use jiff::civil::date;
 use kiosk_core::moment::{Doubt, Moment};
 use kiosk_core::policy::Pack;
-use kiosk_store::{AuditLine, Commit, Success as Kept};
+use kiosk_store::{AUTOMATIC, AuditLine, Commit, NewReference, Success as Kept};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -156,12 +156,12 @@ fn those_come_first_who_are_about_to_lose_their_payment() {
 fn whoever_was_certified_here_leaves_the_list_at_once() {
     let office = county();
     let number = IdNumber::parse("430104194803120014").unwrap();
-    certify(&office.vault, &number);
+    certify(&office.vault, &number, Vec::new());
     let left = office.lists().list(&Kind::Due, 0).unwrap();
     assert!(left.iter().all(|line| line.number != number) && left.len() == 1);
 }
 
-fn certify(vault: &Vault, number: &IdNumber) {
+fn certify(vault: &Vault, number: &IdNumber, references: Vec<NewReference>) {
     let envelope = b"sealed".to_vec();
     let record = kiosk_core::record::SealedRecord {
         id: kiosk_core::record::RecordId([1; 16]),
@@ -184,11 +184,40 @@ fn certify(vault: &Vault, number: &IdNumber) {
         subject: vault.key.subject(number),
         visit: [1; 16],
         audit: line,
-        references: Vec::new(),
+        references,
         successes: vec![Kept { pack: PACK.into(), method: "window".into(), captured: NOW }],
         slip: Vec::new(),
     };
     vault.store().commit(commit).unwrap();
+}
+
+/// One live view in the form of `CQF2`.
+fn one_view() -> Vec<u8> {
+    let head = [b"CQF2".as_slice(), &[7; 8], &2u16.to_le_bytes(), &[1]].concat();
+    let view = [&[0, 80][..], &[0xff; 4], &3.5f32.to_le_bytes()].concat();
+    [head, view, 1f32.to_le_bytes().to_vec(), 0f32.to_le_bytes().to_vec()].concat()
+}
+
+#[test]
+fn a_view_that_joined_by_itself_is_no_reference_and_lies_apart() {
+    let office = county();
+    let number = IdNumber::parse("430104194803120014").unwrap();
+    let view = |origin: &str| NewReference {
+        modality: "face".into(),
+        format: FACE_FORMAT.into(),
+        extractor: "m".into(),
+        bytes: one_view(),
+        quality: 80,
+        origin: origin.into(),
+    };
+    certify(&office.vault, &number, vec![view(AUTOMATIC)]);
+    let tray = SharedTray::default();
+    let lookup = find(&office.vault, &tray, &number);
+    assert_eq!(lookup.references, [], "there is no enrolment it could belong to");
+    let tray = tray.open();
+    assert_eq!((tray.faces.len(), tray.later_faces.len()), (0, 1));
+    let day = tray.later_faces[0].views()[0].day;
+    assert_eq!(day, Some(day_number(NOW.date())), "dated by its record");
 }
 
 #[test]

@@ -5,9 +5,9 @@ use std::fs;
 use tempfile::TempDir;
 
 use kiosk_core::record::RecordId;
-use kiosk_store::{Seq, Store, StoreError};
+use kiosk_store::{AUTOMATIC, Commit, NewReference, Reference, Seq, Store, StoreError};
 
-use crate::made::{commit, key, lane, receipt};
+use crate::made::{commit, key, lane, number, receipt, reference};
 
 #[test]
 fn two_processes_cannot_have_it_open() {
@@ -109,4 +109,53 @@ fn there_is_room_to_begin_a_visit_or_it_is_said() {
     let free = store.free_bytes().unwrap();
     assert!(free > 0);
     assert_eq!(store.check_reserve().is_ok(), free >= 500 << 20);
+}
+
+/// A visit about the person of `made::number(1)` in this month, with one face reference of this origin.
+fn face_visit(n: u8, month: i64, origin: &str) -> Commit {
+    let mut visit = commit(n);
+    visit.subject = key().subject(&number(1));
+    visit.record.captured.wall_ms = month * 30 * 24 * 3600 * 1000;
+    visit.references =
+        vec![NewReference { modality: "face".into(), origin: origin.into(), ..reference(n) }];
+    visit
+}
+
+/// Which visits the person's references come from; those that joined by themselves with an `a`.
+fn kept(store: &Store) -> String {
+    let references = store.references(&key().subject(&number(1))).unwrap();
+    let name = |one: &Reference| {
+        let n = one.record.unwrap().0[0];
+        assert_eq!(one.bytes, reference(n).bytes);
+        format!("{n}{}", if one.is_automatic() { "a" } else { "" })
+    };
+    references.iter().map(name).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_view_that_joins_by_itself_is_one_of_few_and_goes_with_its_record() {
+    let folder = TempDir::new().unwrap();
+    let mut store = Store::open(folder.path(), &key()).unwrap();
+    let mut visit = |n, month, origin| {
+        store.commit(face_visit(n, month, origin)).unwrap();
+        kept(&store)
+    };
+    assert_eq!(visit(1, 0, "this-terminal"), "1");
+    assert_eq!(visit(2, 12, AUTOMATIC), "1 2a");
+    assert_eq!(visit(3, 13, AUTOMATIC), "1 3a", "one a season");
+    assert_eq!(visit(4, 24, AUTOMATIC), "1 3a 4a");
+    assert_eq!(visit(5, 36, AUTOMATIC), "1 3a 4a 5a");
+    assert_eq!(visit(6, 48, AUTOMATIC), "1 4a 5a 6a", "the oldest goes, the enrolment stays");
+    let mut correction = face_visit(7, 49, "this-terminal");
+    correction.references.clear();
+    correction.supersedes = Some(RecordId([5; 16]));
+    store.commit(correction).unwrap();
+    assert_eq!(kept(&store), "1 4a 6a", "what a corrected visit kept may be somebody else's");
+    store.hold(RecordId([6; 16]), "record-conflict").unwrap();
+    assert_eq!(kept(&store), "1 4a", "the centre does not take its record");
+    store.hold(RecordId([1; 16]), "record-conflict").unwrap();
+    store.commit(face_visit(8, 60, AUTOMATIC)).unwrap();
+    assert_eq!(kept(&store), "1 4a 8a", "an enrolment stays until somebody decides");
+    store.commit(face_visit(9, 61, "this-terminal")).unwrap();
+    assert_eq!(kept(&store), "9", "a new enrolment begins anew");
 }
