@@ -11,6 +11,7 @@ pub mod receipt;
 pub mod run;
 pub mod seal;
 pub mod transport;
+pub mod update;
 
 pub use backoff::Backoff;
 pub use batch::{Manifest, Offer, OfferedPicture};

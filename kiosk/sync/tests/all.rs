@@ -12,5 +12,7 @@ mod sealing;
 mod storm;
 #[path = "all/terminal.rs"]
 mod terminal;
+#[path = "all/update.rs"]
+mod update;
 #[path = "all/vectors.rs"]
 mod vectors;

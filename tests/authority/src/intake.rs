@@ -53,8 +53,8 @@ pub enum IntakeError {
     /// The database.
     #[error("the store fails")]
     Store(#[from] StoreError),
-    /// A picture's file.
-    #[error("a picture file fails")]
+    /// A file of a picture or of an update.
+    #[error("a file fails")]
     Picture(#[from] io::Error),
     /// A key is missing or damaged.
     #[error("a key fails")]

@@ -20,5 +20,6 @@ pub mod refusal;
 pub mod report;
 pub mod server;
 pub mod store;
+pub mod updates;
 
 pub use door::DoorError;

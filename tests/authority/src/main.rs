@@ -21,6 +21,7 @@ use authority::{
     report::{EventLine, RecordLine, Status},
     server::{Authority, Config},
     store::Store,
+    updates::Updates,
 };
 use clap::{Parser, Subcommand, ValueEnum};
 use serde::Serialize;
@@ -140,6 +141,36 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Offer an edition to the terminals of a kind, or to one of them; they fetch it and install it at night.
+    Offer {
+        /// The authority's data.
+        #[arg(long)]
+        data: PathBuf,
+        /// The kind of terminal, as its image was built: counter, station, handheld, qemu.
+        #[arg(long)]
+        variant: String,
+        /// The edition's name.
+        #[arg(long)]
+        edition: String,
+        /// The signed bundle, as `image-build image` makes it.
+        #[arg(long)]
+        bundle: PathBuf,
+        /// Only to the terminal of this id.
+        #[arg(long)]
+        device: Option<String>,
+    },
+    /// Offer nothing any more; what was fetched and not installed yet is removed by the terminals.
+    Withdraw {
+        /// The authority's data.
+        #[arg(long)]
+        data: PathBuf,
+        /// The kind of terminal.
+        #[arg(long)]
+        variant: String,
+        /// Only what was offered to the terminal of this id.
+        #[arg(long)]
+        device: Option<String>,
+    },
     /// Revoke a terminal for good.
     Revoke {
         /// The authority's data.
@@ -204,6 +235,12 @@ fn run(command: Command) -> Outcome {
             if !findings.faults.is_empty() {
                 return Err(format!("{} faults were found", findings.faults.len()).into());
             }
+        }
+        Command::Offer { data, variant, edition, bundle, device } => {
+            offer(&data, &variant, device.as_deref(), &edition, &bundle)?;
+        }
+        Command::Withdraw { data, variant, device } => {
+            withdraw(&data, &variant, device.as_deref())?;
         }
         Command::Revoke { data, device } => revoke(&data, &device)?,
     }
@@ -281,6 +318,39 @@ fn sign(data: &Path, kind: Kind, file: &Path, out: &Path) -> Outcome {
         Kind::Policy => Signer::Policy,
     };
     Ok(fs::write(out, sign_file(&Keys::at(data), signer, file)?)?)
+}
+
+fn offer(
+    data: &Path,
+    variant: &str,
+    device: Option<&str>,
+    edition: &str,
+    bundle: &Path,
+) -> Outcome {
+    if let Some(device) = device {
+        registered(data, device)?;
+    }
+    // Else a wrong folder would become an authority without keys.
+    Keys::at(data).ca()?;
+    let offered = Updates::at(data).offer(variant, device, edition, bundle)?;
+    let whom = device.unwrap_or("every terminal");
+    println!("{edition} for {variant} ({whom}): {} bytes, {}", offered.size, offered.sha256);
+    Ok(())
+}
+
+fn withdraw(data: &Path, variant: &str, device: Option<&str>) -> Outcome {
+    match Updates::at(data).withdraw(variant, device)? {
+        true => Ok(()),
+        false => Err(format!("nothing is offered to {}", device.unwrap_or(variant)).into()),
+    }
+}
+
+fn registered(data: &Path, device: &str) -> Outcome {
+    match Store::open_to_read(data)?.device(device)? {
+        Some(device) if device.revoked => Err(format!("{} is revoked", device.id).into()),
+        Some(_) => Ok(()),
+        None => Err(format!("no device {device} is registered").into()),
+    }
 }
 
 fn revoke(data: &Path, device: &str) -> Outcome {

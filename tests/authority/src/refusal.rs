@@ -40,6 +40,8 @@ pub enum Code {
     UnknownBatch,
     /// No receipt for this record.
     NoReceipt,
+    /// No update of this digest is offered.
+    UnknownUpdate,
     /// The same record id with another digest.
     RecordConflict,
     /// The same sequence number with another record.
@@ -94,6 +96,7 @@ impl Code {
             Self::NotAnnounced => "not-announced",
             Self::UnknownBatch => "unknown-batch",
             Self::NoReceipt => "no-receipt",
+            Self::UnknownUpdate => "unknown-update",
             Self::RecordConflict => "record-conflict",
             Self::SeqConflict => "seq-conflict",
             Self::BatchConflict => "batch-conflict",

@@ -34,6 +34,7 @@ use crate::{
     receipt::Receipt,
     refusal::{Code, Refusal, chain},
     store::{Answer, Device},
+    updates::{Updates, is_edition, is_variant},
 };
 
 /// What an authority is started with.
@@ -146,6 +147,7 @@ async fn run(
 /// What all requests share.
 struct Desk {
     intake: Mutex<Intake>,
+    updates: Updates,
     dice: Mutex<Dice>,
     faults: Faults,
     busy: Mutex<HashMap<String, usize>>,
@@ -168,6 +170,7 @@ impl Desk {
     fn new(config: &Config, intake: Intake) -> Self {
         Self {
             intake: Mutex::new(intake),
+            updates: Updates::at(&config.data),
             dice: Mutex::new(Dice::new(config.fault_seed)),
             faults: config.faults,
             busy: Mutex::default(),
@@ -231,6 +234,8 @@ fn routes(desk: Arc<Desk>) -> Router {
         .route("/v1/records/{id}", put(keep))
         .route("/v1/pictures/{digest}", put(append))
         .route("/v1/receipts/{id}", get(receipt))
+        .route("/v1/update", get(update))
+        .route("/v1/updates/{digest}", get(update_piece))
         .fallback(|| async { Reply::from(not_the_protocol("no such request")) })
         .method_not_allowed_fallback(|| async { Reply::from(not_the_protocol("no such method")) })
         .layer(middleware::from_fn_with_state(Arc::clone(&desk), admit))
@@ -373,6 +378,37 @@ async fn receipt(
     Ok(Reply { status: 200, content_type: "application/cose", body, retry_after: false })
 }
 
+async fn update(
+    State(desk): State<Arc<Desk>>,
+    Extension(device): Extension<Device>,
+    uri: Uri,
+) -> Result<Reply, Reply> {
+    let (variant, edition) = kind_and_edition(&uri)?;
+    let offered = with_updates(&desk, move |updates| updates.current(&variant, &device.id)).await?;
+    let Some(offered) = offered.filter(|offered| offered.edition != edition) else {
+        return Ok(Reply::empty(204));
+    };
+    let digest: [u8; 32] = hex::decode_exact(&offered.sha256)
+        .ok_or_else(|| IntakeError::from(io::Error::other("an offer without a digest")))?;
+    let body = Writer::new().map(3).int(0).text(&offered.edition).int(1).uint(offered.size);
+    Ok(Reply::cbor(200, body.int(2).bytes(&digest).done()))
+}
+
+async fn update_piece(
+    State(desk): State<Arc<Desk>>,
+    Path(digest): Path<String>,
+    uri: Uri,
+) -> Result<Reply, Reply> {
+    let digest = path_bytes(&digest)?;
+    let offset = offset(&uri)?;
+    match with_updates(&desk, move |updates| updates.piece(&digest, offset)).await? {
+        Some(body) => {
+            Ok(Reply { content_type: "application/octet-stream", body, ..Reply::empty(200) })
+        }
+        None => Err(Code::UnknownUpdate.refuse(404, "no such update is offered").into()),
+    }
+}
+
 /// Receipts as the faults that were asked for would have them.
 fn bend_receipts(desk: &Desk, intake: &Intake, receipts: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     let faults = &desk.faults;
@@ -414,6 +450,16 @@ async fn with_intake<T: Send + 'static>(
         Ok(result) => result,
         Err(panic) => Err(io::Error::other(panic).into()),
     }
+}
+
+/// Reads among the updates where that may wait for the disk, and keeps no record waiting.
+async fn with_updates<T: Send + 'static>(
+    desk: &Arc<Desk>,
+    work: impl FnOnce(&Updates) -> io::Result<T> + Send + 'static,
+) -> Result<T, IntakeError> {
+    let updates = desk.updates.clone();
+    let done = tokio::task::spawn_blocking(move || work(&updates)).await;
+    Ok(done.map_err(io::Error::other)??)
 }
 
 /// The whole body, at most `max` bytes of it kept.
@@ -460,7 +506,16 @@ fn offset(uri: &Uri) -> Result<u64, Refusal> {
     let digits = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
     digits
         .and_then(|digits| digits.parse().ok())
-        .ok_or_else(|| not_the_protocol("a picture's piece needs its offset"))
+        .ok_or_else(|| not_the_protocol("a piece needs its offset"))
+}
+
+/// `variant=V&edition=E`.
+fn kind_and_edition(uri: &Uri) -> Result<(String, String), Refusal> {
+    let query = uri.query().unwrap_or_default();
+    let both = query.strip_prefix("variant=").and_then(|rest| rest.split_once("&edition="));
+    let both = both.filter(|(variant, edition)| is_variant(variant) && is_edition(edition));
+    both.map(|(variant, edition)| (variant.to_owned(), edition.to_owned()))
+        .ok_or_else(|| not_the_protocol("an update is for a variant and an edition"))
 }
 
 fn answer_body(answer: &Answer) -> Vec<u8> {

@@ -12,6 +12,7 @@ use ureq::{Agent, Body, Error};
 
 use crate::exchange::Reply;
 use crate::transport::{Call, Method, Transport, TransportError};
+use crate::update::PIECE_BYTES_MAX;
 
 /// What this terminal shows and what it believes, from the provisioned directory.
 pub struct Identity<'a> {
@@ -175,5 +176,5 @@ const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 /// 1 MiB at 64 kbit/s takes 131 seconds.
 const CALL_TIME_MAX: Duration = Duration::from_secs(180);
 const HEADER_BYTES_MAX: usize = 16 * 1024;
-/// Fifty receipts are 20 kB; nothing that comes up here is longer than this.
-const ANSWER_BYTES_MAX: u64 = 256 * 1024;
+/// Fifty receipts are 20 kB; the longest answer is a piece of an update, and one byte more tells that it is too long.
+const ANSWER_BYTES_MAX: u64 = PIECE_BYTES_MAX + 1;

@@ -6,5 +6,6 @@ mod exchange;
 mod faults;
 mod paper;
 mod terminal;
+mod updates;
 mod value;
 mod vectors;
