@@ -140,6 +140,10 @@ site = "/var/lib/kiosk/site"
 mounted = ["/data", "/var/lib/kiosk"]
 fault = "/run/kiosk-data/fault"
 
+[update]
+folder = "/var/lib/kiosk/update"
+variant = "{name}"
+
 [power]
 shut_down = ["/usr/bin/touch", "/run/kiosk-power/off"]
 

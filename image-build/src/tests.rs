@@ -1,5 +1,7 @@
 //! Variants as they are and broken ones; stagings of a small made-up repository; a planted fault for each check.
 
+mod scripts;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
