@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use drivers::camera::Rotation;
 use drivers::fingerprint::profile::Profile;
 use kiosk_core::operator::Operator;
+use kiosk_sync::update::is_variant;
 use serde::Deserialize;
 
 pub use devices::{
@@ -50,6 +51,24 @@ pub struct Config {
     pub setup: Option<SetupConfig>,
     /// The partition that everything is kept on; none: folders like any other.
     pub data: Option<DataConfig>,
+    /// Updates from the authority; none: they come in another way.
+    pub update: Option<UpdateConfig>,
+}
+
+/// See [`Config::update`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateConfig {
+    /// Writable: where an update is gathered, and lies as `update.raucb` until whoever may install it takes it.
+    pub folder: PathBuf,
+    /// Which kind of terminal this is.
+    pub variant: String,
+    /// Holds the edition that runs.
+    #[serde(default = "edition_file")]
+    pub edition_file: PathBuf,
+    /// Seconds between two questions for another one.
+    #[serde(default = "update_every_s")]
+    pub every_s: u64,
 }
 
 /// See [`Config::data`].
@@ -237,6 +256,9 @@ impl Config {
                 return Err(format!("[{name}] rotation is none of 0, 90, 180, 270"));
             }
         }
+        if let Some(update) = self.update.as_ref().filter(|update| !is_variant(&update.variant)) {
+            return Err(format!("[update] variant {} is no kind of terminal", update.variant));
+        }
         if let Some(panel) = &self.panel {
             panel.settings().check().map_err(|problem| format!("[panel]: {problem}"))?;
         }
@@ -301,6 +323,14 @@ fn screen_size() -> (u32, u32) {
 
 fn sync_every_s() -> u64 {
     300
+}
+
+fn edition_file() -> PathBuf {
+    "/usr/share/kiosk/version".into()
+}
+
+fn update_every_s() -> u64 {
+    6 * 3600
 }
 
 fn finger_profile() -> String {

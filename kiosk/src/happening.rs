@@ -23,6 +23,8 @@ pub enum Happening {
     },
     /// The outbox changed: waiting, held.
     Outbox(u32, u32),
+    /// An edition lies ready for the night, or none does.
+    Update(Option<String>),
     /// The program is asked to end.
     Stop,
 }
@@ -99,6 +101,7 @@ pub fn words(told: &std::sync::mpsc::Receiver<Happening>) -> Vec<String> {
         Happening::Case { is_open } => format!("case {}", if is_open { "open" } else { "shut" }),
         Happening::Preview(_) => "picture".into(),
         Happening::Outbox(waiting, held) => format!("outbox {waiting} {held}"),
+        Happening::Update(edition) => format!("update {edition:?}"),
         Happening::Stop => "stop".into(),
     };
     told.try_iter().map(word).collect()

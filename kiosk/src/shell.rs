@@ -104,6 +104,8 @@ pub struct Shell {
     rooms: Vec<thread::JoinHandle<()>>,
     troubles: BTreeMap<&'static str, Trouble>,
     outbox: (u32, u32),
+    /// The edition that lies ready for the night.
+    update: Option<String>,
     shown: Option<View>,
     shelf: Shelf,
     awaited: Awaited,
@@ -195,6 +197,7 @@ impl Shell {
             rooms,
             troubles: BTreeMap::new(),
             outbox: (0, 0),
+            update: None,
             shown: None,
             shelf,
             awaited,
@@ -277,6 +280,11 @@ impl Shell {
             }
             Ok(Happening::Outbox(waiting, held)) => {
                 self.outbox = (waiting, held);
+                self.status();
+                Turn::Aside
+            }
+            Ok(Happening::Update(edition)) => {
+                self.update = edition;
                 self.status();
                 Turn::Aside
             }
@@ -577,6 +585,7 @@ impl Shell {
             waiting: self.outbox.0,
             held: self.outbox.1,
             troubles: self.troubles.values().copied().collect(),
+            update: self.update.clone(),
             ..Header::default()
         };
         self.hear(Event::Status(header));
@@ -699,6 +708,7 @@ fn open_rooms(
         authority: provisioned.keys.clone(),
         key: Box::new(provisioned.sign_key()?),
         transport: transport(config, provisioned)?,
+        updates: config.update.as_ref().and_then(send::Updates::new),
         clock: outside.clock.clone(),
         teller: teller.clone(),
     };

@@ -202,13 +202,16 @@ fn page_item(page: &Page) -> (PageKind, PageItem) {
         }
         Page::Outbox(page) => {
             let title = plain(Id::OutboxTitle);
+            // What was asked for just now comes before what will be tonight.
+            let slip = page.slip.map(|slip| slip_words(slip).0);
+            let notice = slip.or_else(|| page.update.as_ref().map(words));
             (
                 PageKind::Outbox,
                 PageItem {
                     title,
                     prompt: words(&page.headline),
-                    has_notice: page.slip.is_some(),
-                    notice: page.slip.map(|slip| slip_words(slip).0).unwrap_or_default(),
+                    has_notice: notice.is_some(),
+                    notice: notice.unwrap_or_default(),
                     ..PageItem::default()
                 },
             )

@@ -87,6 +87,7 @@ fn with(page: Page) -> View {
         waiting: 3,
         held: 0,
         troubles: Vec::new(),
+        update: None,
     };
     View { header, page }
 }
@@ -539,7 +540,8 @@ fn outbox() -> View {
             line(1036, Id::OutcomeAlreadyDone, date(2026, 11, 19), Delivery::CentreHasIt(40209)),
             line(1035, Id::OutcomeCertified, date(2026, 11, 19), Delivery::CentreHasIt(40208)),
         ],
-        slip: Some(SlipState::Printing),
+        slip: None,
+        update: Some(Id::OutboxUpdate.with([Arg::Text("0.1.1".into())])),
         buttons: vec![button(Id::TapBack, Tap::Back)],
     }))
 }

@@ -418,6 +418,7 @@ ids! {
     OutboxWaiting = "outbox-waiting",
     OutboxOldest = "outbox-oldest",
     OutboxHeld = "outbox-held",
+    OutboxUpdate = "outbox-update",
     // devices
     DeviceIdCard = "device-id-card",
     DeviceCamera = "device-camera",

@@ -291,7 +291,9 @@ impl Terminal {
             (held, _) => Id::OutboxHeld.with([Arg::Number(held.into())]),
         };
         let buttons = vec![button(Id::TapBack, Tap::Back)];
-        Outbox { headline, lines: lines.to_vec(), slip, buttons }
+        let edition = self.header.update.clone();
+        let update = edition.map(|edition| Id::OutboxUpdate.with([Arg::Text(edition)]));
+        Outbox { headline, lines: lines.to_vec(), slip, update, buttons }
     }
 
     fn is_between_visits(&self) -> bool {

@@ -35,6 +35,8 @@ pub struct Header {
     pub held: u32,
     /// Devices that are off, each with its reason (`err-…`).
     pub troubles: Vec<Trouble>,
+    /// The edition that lies ready and is installed at night.
+    pub update: Option<String>,
 }
 
 /// A device or service that does not work.
@@ -469,6 +471,8 @@ pub struct Outbox {
     pub lines: Vec<OutboxLine>,
     /// What became of a slip that was asked for again.
     pub slip: Option<SlipState>,
+    /// An edition that waits for the night.
+    pub update: Option<Say>,
     /// Back.
     pub buttons: Vec<Button>,
 }

@@ -16,6 +16,7 @@ fn the_example_has_every_table_and_is_read() {
     let display = config.customer_display.map(|display| display.settings());
     assert!(matches!(display, Some(drivers::display::DisplayConfig::St7789(_))));
     assert_eq!(config.power.shut_down.len(), 2);
+    assert_eq!(config.update.map(|update| update.every_s), Some(21_600));
 }
 
 #[test]
@@ -30,6 +31,7 @@ fn what_cannot_be_meant_is_refused_in_words() {
         ("[panel]", "[panell]", "unknown field `panell`"),
         ("buzzer = {", "buzer = {", "unknown field `buzer`"),
         ("pull = \"down\"", "pull = \"left\"", "unknown variant `left`"),
+        ("variant = \"counter\"", "variant = \"../x\"", "[update] variant ../x is no kind"),
         ("customer_display.st7789", "customer_display.st7735", "unknown variant `st7735`"),
     ] {
         assert!(EXAMPLE.contains(from), "{from} is in the example");

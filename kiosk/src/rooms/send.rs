@@ -1,7 +1,10 @@
-//! Sending: batch after batch until nothing waits, with growing pauses when the authority cannot be reached.
+//! Sending: batch after batch until nothing waits, with growing pauses when the authority cannot be reached. Then, and
+//! only then, updates.
+
+mod update;
 
 use std::fs;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
 use kiosk_core::event::Event;
@@ -19,8 +22,10 @@ use tracing::{error, info, warn};
 
 use crate::clock::Clock;
 use crate::config::AuthorityConfig;
-use crate::happening::Teller;
+use crate::happening::{Happening, Teller};
 use crate::vault::Vault;
+
+pub use update::Updates;
 
 /// What the room is asked to do.
 pub enum Order {
@@ -40,6 +45,8 @@ pub struct SendRoom {
     pub key: Box<dyn DeviceKey>,
     /// The line.
     pub transport: Https,
+    /// What the authority offers to run instead, where it is asked for that.
+    pub updates: Option<Updates>,
     /// Claims the time of a batch.
     pub clock: Clock,
     /// The event loop.
@@ -57,7 +64,10 @@ impl SendRoom {
                 Ok(false) => {
                     backoff.success();
                     records_max = (records_max + 5).min(RECORDS_MAX);
-                    Duration::from_secs(self.config.every_s)
+                    match self.look_for_updates(orders) {
+                        true => Duration::ZERO,
+                        false => Duration::from_secs(self.config.every_s),
+                    }
                 }
                 Err((asked, smaller)) => {
                     if smaller {
@@ -72,6 +82,20 @@ impl SendRoom {
                 return;
             }
         }
+    }
+
+    /// Nothing waits: an update is asked for and fetched, until there is something to send. Whether another turn is due
+    /// at once.
+    fn look_for_updates(&mut self, orders: &Receiver<Order>) -> bool {
+        let Some(updates) = &mut self.updates else {
+            return false;
+        };
+        let mut interrupted = || !matches!(orders.try_recv(), Err(TryRecvError::Empty));
+        let goes_on = updates.go_on(&mut self.transport, &self.vault, &mut interrupted);
+        if let Some(ready) = updates.news(&self.vault) {
+            self.teller.tell(Happening::Update(ready));
+        }
+        goes_on
     }
 
     /// Sleeps, or wakes at an order. False when the program ends.

@@ -99,6 +99,11 @@ impl Store {
         disk::free_bytes(&self.folder)
     }
 
+    /// Bytes that may be written beside the store before it would have too little.
+    pub fn spare_bytes(&self) -> Result<u64, StoreError> {
+        Ok(self.free_bytes()?.saturating_sub(RESERVE_BYTES))
+    }
+
     /// Whether a new visit may begin: below the reserve it may not, so that one under way can always be finished; nor on
     /// a worn card that its file system can only read any more.
     pub fn check_reserve(&self) -> Result<(), StoreError> {
@@ -227,5 +232,5 @@ const LOCK: &str = "store.lock";
 const PICTURES: &str = "pictures";
 const JOURNAL: &str = "journal.kxj";
 const JOURNAL_SCRATCH: &str = "journal.kxj.tmp";
-/// A visit needs well under 2 MB; the rest is for updates and for the checks of the file system.
+/// A visit needs well under 2 MB; the rest is for an update from a stick and for the checks of the file system.
 const RESERVE_BYTES: u64 = 500 * 1024 * 1024;
