@@ -1,12 +1,16 @@
 //! The terminal's two clocks: one that may lie and one that only counts. How far the first is believed is judged by
 //! `kiosk_core::timekeeper`, with the centre's time where it was heard.
 
+mod word;
+
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use kiosk_core::moment::{Doubt, Moment};
-use kiosk_core::timekeeper::{Reading, Timekeeper};
+use kiosk_core::timekeeper::{Reading, Timekeeper, WallClock};
+
+pub use word::ClockWord;
 
 /// Reads both clocks of the machine.
 #[derive(Clone, Debug)]
@@ -74,6 +78,17 @@ impl Clock {
         Some((ahead_ms, keeper.to_bytes()?))
     }
 
+    /// Whether the centre has said its time since the start.
+    pub fn was_heard(&self) -> bool {
+        self.heard.load(Ordering::Relaxed)
+    }
+
+    /// What the wall clock ought to say, and the milliseconds since the machine's start at which that is true.
+    fn wall_clock(&self) -> (WallClock, u64) {
+        let now = self.read();
+        (self.keeper().wall_clock(&now), now.mono_ms)
+    }
+
     fn keeper(&self) -> std::sync::MutexGuard<'_, Timekeeper> {
         self.keeper.lock().expect("nobody panics while holding it")
     }
@@ -90,7 +105,7 @@ impl Clock {
     }
 
     fn doubted(&self) -> Doubt {
-        if self.heard.load(Ordering::Relaxed) {
+        if self.was_heard() {
             return Doubt::None;
         }
         let code = self.doubt.load(Ordering::Relaxed);

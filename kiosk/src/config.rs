@@ -51,8 +51,19 @@ pub struct Config {
     pub setup: Option<SetupConfig>,
     /// The partition that everything is kept on; none: folders like any other.
     pub data: Option<DataConfig>,
+    /// Who sets the machine's clock by the centre's time; none: it stays as it is.
+    pub clock: Option<ClockConfig>,
     /// Updates from the authority; none: they come in another way.
     pub update: Option<UpdateConfig>,
+}
+
+/// See [`Config::clock`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClockConfig {
+    /// Left for whoever may set the clock: the centre's time in milliseconds since 1970, and the milliseconds since the
+    /// machine's start at which that was true.
+    pub word: PathBuf,
 }
 
 /// See [`Config::update`].

@@ -31,7 +31,7 @@ use kiosk_sync::{Https, Identity, Sealer};
 use sha2::{Digest, Sha256};
 use tracing::{debug, error, info, warn};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, ClockWord};
 use crate::config::{CameraConfig, Config, OperatorConfig};
 use crate::devices::check;
 use crate::drafts;
@@ -94,6 +94,8 @@ pub struct Shell {
     terminal: Terminal,
     config: Config,
     clock: Clock,
+    /// To whoever may set the machine's clock.
+    clock_word: Option<ClockWord>,
     vault: Vault,
     tray: SharedTray,
     inbox: Receiver<Happening>,
@@ -184,10 +186,12 @@ impl Shell {
         };
         let ids = outside.ids.clone();
         let orders = open_rooms(&mut rooms, &house, outside)?;
+        let clock_word = config.clock.as_ref().map(|clock| ClockWord::new(&clock.word));
         let mut shell = Self {
             terminal: Terminal::new(place),
             config,
             clock,
+            clock_word,
             vault,
             tray,
             inbox,
@@ -291,6 +295,7 @@ impl Shell {
             Ok(Happening::Stop) | Err(RecvTimeoutError::Disconnected) => return Turn::Stop,
             Err(RecvTimeoutError::Timeout) => {
                 self.look_for_packs();
+                self.look_at_clock();
                 self.status();
                 Turn::Quiet
             }
@@ -541,6 +546,17 @@ impl Shell {
         if let Some(InForce { packs, trouble }) = self.shelf.reload() {
             self.note_device(Id::DevicePolicy, trouble);
             self.hear(Event::Packs(Box::new(packs)));
+        }
+    }
+
+    /// Between visits a wrong clock is set right by somebody else. It is compared at once then, so that it is believed
+    /// over the next restart as well.
+    fn look_at_clock(&mut self) {
+        let is_idle = self.terminal.is_idle();
+        let word = self.clock_word.as_mut();
+        if word.is_some_and(|word| word.is_obeyed(&self.clock, is_idle)) {
+            info!("the clock was set by the centre's time");
+            order(Some(&self.orders.send), send::Order::Send);
         }
     }
 

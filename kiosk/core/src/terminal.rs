@@ -219,7 +219,7 @@ impl Terminal {
     }
 
     /// Between two people: nothing would be lost or mixed up.
-    fn is_idle(&self) -> bool {
+    pub fn is_idle(&self) -> bool {
         match &self.state {
             State::Locked { .. } => true,
             State::Serving(serving) => !serving.visit.is_under_way(),

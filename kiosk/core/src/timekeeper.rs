@@ -25,6 +25,17 @@ pub struct Timekeeper {
     believed: Option<Reading>,
 }
 
+/// The wall clock beside the centre's time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WallClock {
+    /// The centre was not heard since the machine started, or not exactly enough to set a clock by.
+    Unknown,
+    /// It says what it ought to.
+    Right,
+    /// It ought to say this: milliseconds since 1970-01-01 UTC.
+    Ought(i64),
+}
+
 /// The centre's time when it was heard last. It is kept over restarts.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 struct Anchor {
@@ -68,6 +79,21 @@ impl Timekeeper {
             wall_ms: answered.wall_ms,
         });
         Some(answered.wall_ms.saturating_sub(server_ms.saturating_add(took_ms / 2)))
+    }
+
+    /// What the wall clock ought to say at a reading.
+    pub fn wall_clock(&self, now: &Reading) -> WallClock {
+        let Some(interval) = self.anchor.as_ref().and_then(|anchor| anchor.now(now)) else {
+            return WallClock::Unknown;
+        };
+        let width_ms = interval.latest_ms.map_or(i64::MAX, |latest| latest - interval.earliest_ms);
+        if width_ms > SET_MS {
+            WallClock::Unknown
+        } else if interval.holds(now.wall_ms, SET_MS) {
+            WallClock::Right
+        } else {
+            WallClock::Ought(interval.earliest_ms + width_ms / 2)
+        }
     }
 
     /// The moment of a reading, with the doubt about it.
@@ -145,6 +171,8 @@ fn elapsed_ms(from: &Reading, to: &Reading) -> Option<i64> {
 const BUILT_MS: i64 = 1_767_196_800_000;
 /// What a clock may be off without changing a due date more than the walk to the counter does.
 const TOLERANCE_MS: i64 = 120_000;
+/// A clock that is off by more than this is worth setting, by a time that is known at least as exactly.
+const SET_MS: i64 = 5_000;
 /// Corrections by less than this are the everyday work of a time service.
 const JUMP_MS: u64 = 60_000;
 /// A cheap crystal is off by less than one part in five thousand.
@@ -226,6 +254,63 @@ mod tests {
         check(&mut keeper, at(2, 5, TEN - DAY), Doubt::Doubtful, Some((0, None)));
         check(&mut keeper, at(3, 5, TEN + 100 * DAY), Doubt::Doubtful, Some((0, None)));
         assert!(Timekeeper::restore(b"noise").to_bytes().is_none());
+    }
+
+    #[test]
+    fn what_the_clock_ought_to_say_is_known_only_from_an_exact_answer_of_this_start() {
+        let mut keeper = Timekeeper::default();
+        assert_eq!(keeper.wall_clock(&at(1, 0, 0)), WallClock::Unknown);
+        // Heard at 10 s of this start, within 2 s; the clock was never set.
+        keeper.heard(&at(1, 8_000, 500), TEN, &at(1, 10_000, 2_500)).unwrap();
+        assert_eq!(keeper.wall_clock(&at(1, 10_000, 2_500)), WallClock::Ought(TEN + 1_000));
+        assert_eq!(keeper.wall_clock(&at(1, 15_000, 7_500)), WallClock::Ought(TEN + 6_000));
+        let hour = keeper.wall_clock(&at(1, HOUR + 10_000, 0));
+        assert_eq!(hour, WallClock::Ought(TEN + HOUR + 1_000), "drift is on both sides");
+        for (wall_ms, found) in [
+            (TEN - 4_999, WallClock::Right),
+            (TEN - 5_001, WallClock::Ought(TEN + 1_000)),
+            (TEN + 6_999, WallClock::Right),
+            (TEN + 7_001, WallClock::Ought(TEN + 1_000)),
+        ] {
+            assert_eq!(keeper.wall_clock(&at(1, 10_000, wall_ms)), found, "{}", wall_ms - TEN);
+        }
+        let (too_long_ago, other_start) = (at(1, 4 * HOUR, 0), at(2, 10_000, 0));
+        assert_eq!(keeper.wall_clock(&too_long_ago), WallClock::Unknown);
+        assert_eq!(keeper.wall_clock(&other_start), WallClock::Unknown);
+        let mut slow = Timekeeper::default();
+        slow.heard(&at(1, 0, 0), TEN, &at(1, 5_001, 0)).unwrap();
+        assert_eq!(
+            slow.wall_clock(&at(1, 5_001, 0)),
+            WallClock::Unknown,
+            "half a minute under way"
+        );
+    }
+
+    #[test]
+    fn a_clock_that_is_set_right_by_the_centre_is_no_jump() {
+        let mut keeper = Timekeeper::default();
+        let behind = |mono_ms| at(1, mono_ms, TEN - DAY + mono_ms);
+        check(&mut keeper, behind(0), Doubt::None, None);
+        keeper.heard(&behind(1_000), TEN, &behind(1_000)).unwrap();
+        let before = keeper.moment(&behind(2_000));
+        assert_eq!(before.doubt, Doubt::Doubtful);
+        let WallClock::Ought(wall_ms) = keeper.wall_clock(&behind(2_000)) else {
+            panic!("it is a day behind");
+        };
+        // Set ten seconds later, as the counting clock has it.
+        let set = |mono_ms: i64| at(1, mono_ms, wall_ms + mono_ms - 2_000);
+        check(&mut keeper, set(12_000), Doubt::None, None);
+        assert_eq!(keeper.wall_clock(&set(12_000)), WallClock::Right);
+        assert!(before.within.is_some(), "what was said before stays as it was said");
+        // Not before it was compared again is it believed over a restart.
+        let next = at(2, 0, TEN + HOUR);
+        let again = |keeper: &Timekeeper| {
+            let mut next_start = Timekeeper::restore(&keeper.to_bytes().unwrap());
+            next_start.moment(&next).doubt
+        };
+        assert_eq!(again(&keeper), Doubt::Doubtful);
+        keeper.heard(&set(13_000), TEN + 12_000, &set(13_000)).unwrap();
+        assert_eq!(again(&keeper), Doubt::None);
     }
 
     #[test]

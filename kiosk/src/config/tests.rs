@@ -16,6 +16,7 @@ fn the_example_has_every_table_and_is_read() {
     let display = config.customer_display.map(|display| display.settings());
     assert!(matches!(display, Some(drivers::display::DisplayConfig::St7789(_))));
     assert_eq!(config.power.shut_down.len(), 2);
+    assert!(config.clock.is_some_and(|clock| clock.word.ends_with("kiosk-clock/word")));
     assert_eq!(config.update.map(|update| update.every_s), Some(21_600));
 }
 

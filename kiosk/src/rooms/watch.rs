@@ -83,14 +83,20 @@ impl WatchRoom {
         let doubts = report.doubts();
         self.has_jumped |= doubts.contains(&clock::Doubt::Jumped);
         self.has_jumped &= !matches!(report.sync, Sync::Follows { .. });
-        let gravest = doubts.first().copied();
+        // Once the centre was heard, the clock is held against its time; a jump may be our own doing.
+        self.has_jumped &= !self.clock.was_heard();
+        let gravest = doubts.first().copied().filter(|_| !self.clock.was_heard());
         let doubt = match gravest.or(self.has_jumped.then_some(clock::Doubt::Jumped)) {
             None => Doubt::None,
             Some(clock::Doubt::Unset | clock::Doubt::RtcLostTime) => Doubt::Unknown,
             Some(_) => Doubt::Doubtful,
         };
         if self.clock.doubt(doubt) {
-            let reason = gravest.map_or("clock-jumped", clock::Doubt::code);
+            let reason = match gravest {
+                Some(gravest) => gravest.code(),
+                None if self.has_jumped => "clock-jumped",
+                None => "none",
+            };
             warn!(doubt = doubt.code(), reason, "the date is believed more or less than before");
         }
         let trouble = match self.clock.now().doubt {

@@ -66,6 +66,24 @@ fn a_clock_is_doubted_as_long_as_there_is_a_reason() {
     .assert_eq(&story);
 }
 
+#[test]
+fn a_clock_that_is_set_by_the_centre_is_not_somebody_who_turned_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut room, told) = room(folder.path());
+    let look = |room: &mut WatchRoom, jump_ms| {
+        let times = Times { wall_ms: 1_780_000_000_000, boot_ms: 0 };
+        let rtc = Rtc::Runs { ahead_ms: 86_400_000, is_battery_low: None };
+        room.look_at_clock(&ClockReport { times, rtc, sync: Sync::Free, jump_ms, is_unset: false });
+        (room.clock.now().doubt, words(&told))
+    };
+    assert_eq!(look(&mut room, None).0, Doubt::Doubtful, "the chip says something else");
+    let asked = room.clock.read();
+    room.clock.heard(&asked, asked.wall_ms).expect("the centre is heard");
+    let well = (Doubt::None, "device-clock works".to_owned());
+    assert_eq!(look(&mut room, Some(-86_400_000)), well);
+    assert!(!room.has_jumped);
+}
+
 fn room(folder: &Path) -> (WatchRoom, Receiver<Happening>) {
     let (sender, told) = mpsc::channel();
     let power = PowerWatch::over(folder, PowerLimits::default());
