@@ -152,7 +152,7 @@ fn units(tree: &Path, report: &mut Report) -> Result<(), Fault> {
             .env("SYSTEMD_UNIT_PATH", format!("{}:", own.display()))
             .args(["verify", "--man=no", "--recursive-errors=no"])
             .args(
-                ["kiosk.service", "kiosk-first.target", "kiosk-power-off.path"]
+                ["kiosk.service", "kiosk-first.target", "kiosk-power-off.path", "kiosk-clock.path"]
                     .map(|u| own.join(u)),
             ),
     )?;
@@ -207,8 +207,9 @@ const MUST: [&str; 8] = [
     "usr/share/doc/kiosk/LICENCES.txt",
 ];
 /// Services of our own; each is on the list because somebody thought about it.
-const OURS: [&str; 7] = [
+const OURS: [&str; 8] = [
     "/kiosk.service",
+    "/kiosk-clock.service",
     "/kiosk-data.service",
     "/kiosk-good.service",
     "/kiosk-power-off.service",

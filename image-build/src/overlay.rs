@@ -140,6 +140,9 @@ site = "/var/lib/kiosk/site"
 mounted = ["/data", "/var/lib/kiosk"]
 fault = "/run/kiosk-data/fault"
 
+[clock]
+word = "/run/kiosk-clock/word"
+
 [update]
 folder = "/var/lib/kiosk/update"
 variant = "{name}"
