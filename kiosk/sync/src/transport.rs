@@ -1,6 +1,7 @@
 //! How a request gets there: HTTPS here, other ways beside it later.
 
 pub mod https;
+mod tls;
 
 use crate::exchange::Reply;
 

@@ -1,15 +1,15 @@
 //! HTTPS with mutual certificates: TLS 1.3, only the CA this terminal was given, bounded time and size, no proxy,
 //! no redirect, no compression.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::crypto::ring::{cipher_suite, default_provider};
 use ureq::config::Config;
 use ureq::http::Response;
-use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{Connector, TcpConnector};
 use ureq::{Agent, Body, Error};
 
+use super::tls::Tls;
 use crate::exchange::Reply;
 use crate::transport::{Call, Method, Transport, TransportError};
 use crate::update::PIECE_BYTES_MAX;
@@ -33,9 +33,8 @@ pub struct Https {
 impl Https {
     /// Prepares a way to `https://HOST:PORT`; nothing is sent yet.
     pub fn new(base: &str, identity: &Identity<'_>) -> Result<Self, TransportError> {
-        let tls = tls_config(identity)?;
+        let line = TcpConnector::default().chain(Tls::new(identity)?);
         let config = Config::builder()
-            .tls_config(tls)
             .https_only(true)
             .proxy(None)
             .max_redirects(0)
@@ -47,7 +46,8 @@ impl Https {
             .timeout_global(Some(CALL_TIME_MAX))
             .max_response_header_size(HEADER_BYTES_MAX)
             .build();
-        Ok(Self { agent: config.new_agent(), base: checked_base(base)? })
+        let agent = Agent::with_parts(config, line, DefaultResolver::default());
+        Ok(Self { agent, base: checked_base(base)? })
     }
 
     /// Another address of the same authority, for the next request.
@@ -81,39 +81,6 @@ impl Transport for Https {
             .map_err(|error| judge(&error))?;
         Ok(Reply { status: response.status().as_u16(), body, retry_after, server_time_ms })
     }
-}
-
-fn tls_config(identity: &Identity<'_>) -> Result<TlsConfig, TransportError> {
-    let unreadable = |what: &str| TransportError::Certificate(format!("{what} cannot be read"));
-    let roots = certificates(identity.ca_pem).ok_or_else(|| unreadable("ca.pem"))?;
-    let chain = certificates(identity.cert_pem).ok_or_else(|| unreadable("tls.pem"))?;
-    let key =
-        PrivateKey::from_pem(identity.key_pem.as_bytes()).map_err(|_| unreadable("tls.key.pem"))?;
-    Ok(TlsConfig::builder()
-        .root_certs(RootCerts::new_with_certs(&roots))
-        .client_cert(Some(ClientCert::new_with_certs(&chain, key)))
-        .unversioned_rustls_crypto_provider(Arc::new(tls13_only()))
-        .build())
-}
-
-/// With no older cipher suite there is no older version to fall back to.
-fn tls13_only() -> rustls::crypto::CryptoProvider {
-    let cipher_suites = vec![
-        cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
-        cipher_suite::TLS13_AES_256_GCM_SHA384,
-        cipher_suite::TLS13_AES_128_GCM_SHA256,
-    ];
-    rustls::crypto::CryptoProvider { cipher_suites, ..default_provider() }
-}
-
-fn certificates(pem: &str) -> Option<Vec<Certificate<'static>>> {
-    let mut found = Vec::new();
-    for item in parse_pem(pem.as_bytes()) {
-        if let PemItem::Certificate(certificate) = item.ok()? {
-            found.push(certificate);
-        }
-    }
-    (!found.is_empty()).then_some(found)
 }
 
 /// `https://HOST:PORT` and nothing else: no path, no user, no query.

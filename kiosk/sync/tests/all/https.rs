@@ -2,11 +2,14 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::ops::Range;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
+};
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -27,8 +30,15 @@ fn ca() -> Ca {
 
 /// Certificate and key in PEM.
 fn leaf(ca: &Ca, name: &str) -> (String, String) {
+    leaf_of(ca, name, 2000..4000)
+}
+
+/// One that is valid from the beginning of a year to that of another.
+fn leaf_of(ca: &Ca, name: &str, years: Range<i32>) -> (String, String) {
     let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
     params.distinguished_name.push(DnType::CommonName, name);
+    params.not_before = date_time_ymd(years.start, 1, 1);
+    params.not_after = date_time_ymd(years.end, 1, 1);
     let key = KeyPair::generate().unwrap();
     (params.signed_by(&key, ca).unwrap().pem(), key.serialize_pem())
 }
@@ -38,7 +48,15 @@ fn server_config(
     host: &str,
     versions: &[&'static SupportedProtocolVersion],
 ) -> Arc<ServerConfig> {
-    let (cert, key) = leaf(ca, host);
+    shows(ca, leaf(ca, host), versions)
+}
+
+/// A server that shows this certificate.
+fn shows(
+    ca: &Ca,
+    (cert, key): (String, String),
+    versions: &[&'static SupportedProtocolVersion],
+) -> Arc<ServerConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(ca.der().clone()).unwrap();
     let provider = Arc::new(default_provider());
@@ -135,6 +153,25 @@ fn only_our_ca_our_host_and_tls_1_3_will_do() {
     assert_eq!(end(&ours, "127.0.0.1", &theirs, tls13), Err("sync-certificate"));
     let tls12: &[_] = &[&rustls::version::TLS12];
     assert_eq!(end(&ours, "127.0.0.1", &ours, tls12), Err("sync-certificate"));
+}
+
+#[test]
+fn a_clock_that_is_behind_does_not_shut_the_authority_out_but_an_old_certificate_does() {
+    let (ours, theirs) = (ca(), ca());
+    let end = |issuer: &Ca, host: &str, years| {
+        let shown = leaf_of(issuer, host, years);
+        let config = shows(&ours, shown, &[&rustls::version::TLS13]);
+        let (base, served) = serve(config, GOOD.into());
+        let end = call_as(&ours, &ours, &base).map(|_| ()).map_err(|error| error.code());
+        served.join().unwrap();
+        end
+    };
+    let here = "127.0.0.1";
+    assert_eq!(end(&ours, here, 3990..4000), Ok(()), "our clock cannot be right");
+    assert_eq!(end(&ours, here, 2000..2001), Err("sync-certificate"), "it has ended");
+    assert_eq!(end(&ours, here, 3990..3980), Err("sync-certificate"), "it ends before it begins");
+    assert_eq!(end(&theirs, here, 3990..4000), Err("sync-certificate"), "somebody else's");
+    assert_eq!(end(&ours, "127.0.0.2", 3990..4000), Err("sync-certificate"), "for another");
 }
 
 #[test]
