@@ -36,7 +36,7 @@ fn an_edition_that_is_offered_lies_ready_for_the_night() {
     let log = || fs::read_to_string(demo.log()).expect("a log");
     wait_until("the update", || log().contains("update edition=\"0.1.1\" fetched"));
     assert!(fs::read(file("update/update.raucb")).expect("a file") == bytes);
-    run.end_well();
+    run.kill();
 }
 
 fn text(path: &Path) -> &str {
