@@ -132,13 +132,15 @@ pub fn offered(
     Ok((bundle.edition != edition).then_some(bundle))
 }
 
-/// Fetches one more piece, at most [`PIECE_BYTES_MAX`] of it. After an error that is not passing nothing is left.
+/// Fetches one more piece of `most` bytes, from 1 to [`PIECE_BYTES_MAX`]. After an error that is not passing nothing is
+/// left.
 pub fn fetch(
     transport: &mut dyn Transport,
     parts: &mut dyn Parts,
     bundle: &Bundle,
+    most: u64,
 ) -> Result<Fetched, UpdateError> {
-    let fetched = piece(transport, parts, bundle);
+    let fetched = piece(transport, parts, bundle, most.clamp(1, PIECE_BYTES_MAX));
     if fetched.as_ref().is_err_and(|error| !error.is_passing()) {
         parts.remove()?;
     }
@@ -161,6 +163,7 @@ fn piece(
     transport: &mut dyn Transport,
     parts: &mut dyn Parts,
     bundle: &Bundle,
+    most: u64,
 ) -> Result<Fetched, UpdateError> {
     let kept = parts.kept(&bundle.digest)?;
     let missing = bundle.size.checked_sub(kept).ok_or(UpdateError::Long)?;
@@ -168,11 +171,11 @@ fn piece(
         if parts.room()? < missing {
             return Err(UpdateError::NoRoom(missing));
         }
-        let bytes = bytes_from(transport, &bundle.digest, kept)?;
+        let bytes = bytes_from(transport, &bundle.digest, kept, most)?;
         let n_bytes = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         match n_bytes {
             0 => return Err(UpdateError::Short),
-            n if n > missing.min(PIECE_BYTES_MAX) => return Err(UpdateError::Long),
+            n if n > missing.min(most) => return Err(UpdateError::Long),
             _ => parts.append(&bytes)?,
         }
         if n_bytes < missing {
@@ -186,9 +189,10 @@ fn bytes_from(
     transport: &mut dyn Transport,
     digest: &[u8; 32],
     offset: u64,
+    most: u64,
 ) -> Result<Vec<u8>, UpdateError> {
     let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    match get(transport, format!("/v1/updates/{hex}?offset={offset}"))? {
+    match get(transport, format!("/v1/updates/{hex}?offset={offset}&most={most}"))? {
         (200, bytes) => Ok(bytes),
         (404, _) => Err(UpdateError::Gone),
         (status, _) => Err(UpdateError::Refused(status)),

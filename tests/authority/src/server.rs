@@ -400,8 +400,8 @@ async fn update_piece(
     uri: Uri,
 ) -> Result<Reply, Reply> {
     let digest = path_bytes(&digest)?;
-    let offset = offset(&uri)?;
-    match with_updates(&desk, move |updates| updates.piece(&digest, offset)).await? {
+    let (offset, most) = offset_and_most(&uri)?;
+    match with_updates(&desk, move |updates| updates.piece(&digest, offset, most)).await? {
         Some(body) => {
             Ok(Reply { content_type: "application/octet-stream", body, ..Reply::empty(200) })
         }
@@ -503,10 +503,17 @@ fn path_bytes<const N: usize>(text: &str) -> Result<[u8; N], Refusal> {
 
 fn offset(uri: &Uri) -> Result<u64, Refusal> {
     let digits = uri.query().and_then(|query| query.strip_prefix("offset="));
-    let digits = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
-    digits
-        .and_then(|digits| digits.parse().ok())
-        .ok_or_else(|| not_the_protocol("a piece needs its offset"))
+    digits.and_then(number).ok_or_else(|| not_the_protocol("a piece needs its offset"))
+}
+
+fn offset_and_most(uri: &Uri) -> Result<(u64, u64), Refusal> {
+    let both = uri.query().and_then(|query| query.strip_prefix("offset=")?.split_once("&most="));
+    both.and_then(|(offset, most)| Some((number(offset)?, number(most).filter(|&most| most > 0)?)))
+        .ok_or_else(|| not_the_protocol("a piece needs its offset and its length"))
+}
+
+fn number(digits: &str) -> Option<u64> {
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
 /// `variant=V&edition=E`.

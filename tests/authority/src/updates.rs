@@ -105,15 +105,15 @@ impl Updates {
         }
     }
 
-    /// The bytes of a bundle from an offset on, at most [`PIECE_BYTES_MAX`]; none where there is no such bundle.
-    pub fn piece(&self, digest: &Digest, offset: u64) -> io::Result<Option<Vec<u8>>> {
+    /// The bytes of a bundle from an offset on, at most `most` and [`PIECE_BYTES_MAX`]; none where there is no such bundle.
+    pub fn piece(&self, digest: &Digest, offset: u64, most: u64) -> io::Result<Option<Vec<u8>>> {
         let mut file = match File::open(self.bundle(&hex::encode(digest))) {
             Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened?,
         };
         file.seek(SeekFrom::Start(offset))?;
         let mut bytes = Vec::new();
-        file.take(PIECE_BYTES_MAX).read_to_end(&mut bytes)?;
+        file.take(most.min(PIECE_BYTES_MAX)).read_to_end(&mut bytes)?;
         Ok(Some(bytes))
     }
 

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use kiosk_sync::Transport;
-use kiosk_sync::update::{Bundle, Fetched, Parts, UpdateError, fetch, is_edition, offered};
+use kiosk_sync::update::{
+    Bundle, Fetched, PIECE_BYTES_MAX, Parts, UpdateError, fetch, is_edition, offered,
+};
 use sha2::{Digest, Sha256};
 use tracing::{info, warn};
 
@@ -23,6 +25,8 @@ pub struct Updates {
     edition: String,
     /// What is being fetched.
     wanted: Option<Bundle>,
+    /// Bytes in the next piece: what the line carries in some seconds.
+    most: u64,
     /// When the authority is asked again; none: at once.
     due: Option<Instant>,
     /// The edition that was last told to lie ready.
@@ -42,7 +46,8 @@ impl Updates {
             warn!(%problem, folder = %config.folder.display(), "no place for updates");
             return None;
         }
-        Some(Self { config: config.clone(), edition, wanted: None, due: None, told: None })
+        let most = PIECE_BYTES_MAX;
+        Some(Self { config: config.clone(), edition, wanted: None, most, due: None, told: None })
     }
 
     /// Asks where it is time to, and fetches a few pieces, until `interrupted` says that somebody else wants the line.
@@ -61,7 +66,10 @@ impl Updates {
                 return false;
             };
             let mut folder = Folder::of(&self.config.folder, vault);
-            match fetch(transport, &mut folder, bundle) {
+            let began = Instant::now();
+            let fetched = fetch(transport, &mut folder, bundle, self.most);
+            self.most = next_most(self.most, &fetched, began.elapsed());
+            match fetched {
                 Ok(Fetched::More) if interrupted() => return true,
                 Ok(Fetched::More) => {}
                 Ok(Fetched::Whole) => {
@@ -147,6 +155,17 @@ impl Updates {
     fn ready(&self) -> PathBuf {
         self.config.folder.join("update.raucb")
     }
+}
+
+/// A record that comes while a piece is under way waits for its end, and a piece that takes too long never comes.
+fn next_most(most: u64, fetched: &Result<Fetched, UpdateError>, took: Duration) -> u64 {
+    let next = match fetched {
+        Err(UpdateError::Transport(_)) => most / 2,
+        _ if took > PIECE_TIME_MAX => most / 2,
+        _ if took < PIECE_TIME_MAX / 4 => most * 2,
+        _ => most,
+    };
+    next.clamp(PIECE_BYTES_MIN, PIECE_BYTES_MAX)
 }
 
 /// The last update that was left for root: 32 bytes of digest, then the edition.
@@ -244,6 +263,9 @@ impl Parts for Folder<'_> {
 /// Name under which the store keeps what was handed over.
 const UPDATE: &str = "update";
 const PART: &str = "part";
+/// What a record may have to wait for.
+const PIECE_TIME_MAX: Duration = Duration::from_secs(20);
+const PIECE_BYTES_MIN: u64 = 32 << 10;
 /// Between two looks at what else is to be done on the line.
 const PIECES_A_TURN: u32 = 4;
 

@@ -45,13 +45,14 @@ impl Transport for Centre {
         if let Some(lie) = self.lies.pop_front() {
             return lie;
         }
-        let (path, offset) = call.path.split_once("?offset=").expect("a piece is asked for");
+        let (path, query) = call.path.split_once("?offset=").expect("a piece is asked for");
+        let (offset, most) = query.split_once("&most=").expect("with a bound");
         let hex: String = self.digest.iter().map(|b| format!("{b:02x}")).collect();
         if path != format!("/v1/updates/{hex}") {
             return Ok(reply(404, &[]));
         }
         let rest = &self.bytes[offset.parse().expect("a number")..];
-        Ok(reply(200, &rest[..rest.len().min(PIECE)]))
+        Ok(reply(200, &rest[..rest.len().min(most.parse().expect("a number"))]))
     }
 }
 
@@ -116,7 +117,7 @@ fn ask(answer: Result<Reply, TransportError>) -> Result<Option<Bundle>, &'static
 /// Pieces until the whole is there or an error comes.
 fn whole(centre: &mut Centre, parts: &mut Memory, bundle: &Bundle) -> Result<u32, UpdateError> {
     let mut n_pieces = 1;
-    while fetch(centre, parts, bundle)? == Fetched::More {
+    while fetch(centre, parts, bundle, PIECE_BYTES_MAX)? == Fetched::More {
         n_pieces += 1;
         assert!(n_pieces < 1_000, "without end");
     }
@@ -164,8 +165,12 @@ fn an_honest_update_arrives_whole_in_pieces() {
     let bundle = centre.bundle();
     assert_eq!(whole(&mut centre, &mut parts, &bundle).unwrap(), 3);
     assert_eq!(parts.bytes, centre.bytes);
-    assert!(centre.asked[2].ends_with(&format!("?offset={}", 2 * PIECE)), "{}", centre.asked[2]);
-    assert_eq!(fetch(&mut centre, &mut parts, &bundle).unwrap(), Fetched::Whole);
+    assert!(
+        centre.asked[2].ends_with(&format!("?offset={}&most={PIECE}", 2 * PIECE)),
+        "{}",
+        centre.asked[2]
+    );
+    assert_eq!(fetch(&mut centre, &mut parts, &bundle, PIECE_BYTES_MAX).unwrap(), Fetched::Whole);
     assert_eq!(centre.asked.len(), 3, "what is whole is not asked for again");
 }
 
@@ -173,7 +178,7 @@ fn an_honest_update_arrives_whole_in_pieces() {
 fn after_a_lost_line_or_a_restart_it_goes_on_where_it_was() {
     let (mut centre, mut parts) = (Centre::new(0), Memory::default());
     let bundle = centre.bundle();
-    fetch(&mut centre, &mut parts, &bundle).unwrap();
+    fetch(&mut centre, &mut parts, &bundle, PIECE_BYTES_MAX).unwrap();
     for lost in [
         Err(TransportError::Timeout),
         Err(TransportError::Broken("cut".into())),
@@ -182,14 +187,18 @@ fn after_a_lost_line_or_a_restart_it_goes_on_where_it_was() {
         Ok(reply(401, &[])),
     ] {
         centre.lies.push_back(lost);
-        let error = fetch(&mut centre, &mut parts, &bundle).unwrap_err();
+        let error = fetch(&mut centre, &mut parts, &bundle, PIECE_BYTES_MAX).unwrap_err();
         assert!(error.is_passing(), "{error}");
         assert_eq!(parts.bytes.len(), PIECE, "{error}");
     }
     // Nothing but the bytes is remembered, so a new program is as good as this one.
     parts = Memory { of: parts.of, bytes: parts.bytes[..PIECE / 2].into(), used: 0 };
     assert_eq!(whole(&mut centre, &mut parts, &bundle).unwrap(), 2);
-    assert!(centre.asked[6].ends_with(&format!("?offset={}", PIECE / 2)), "{}", centre.asked[6]);
+    assert!(
+        centre.asked[6].ends_with(&format!("?offset={}&most={PIECE}", PIECE / 2)),
+        "{}",
+        centre.asked[6]
+    );
     assert_eq!(parts.bytes, centre.bytes);
 }
 
@@ -206,7 +215,10 @@ fn a_centre_that_lies_leaves_nothing_behind() {
     ] {
         let (mut centre, mut parts) = (Centre::new(0), Memory::default());
         let bundle = centre.bundle();
-        assert_eq!(fetch(&mut centre, &mut parts, &bundle).unwrap(), Fetched::More);
+        assert_eq!(
+            fetch(&mut centre, &mut parts, &bundle, PIECE_BYTES_MAX).unwrap(),
+            Fetched::More
+        );
         centre.lies = lies.into();
         let error = whole(&mut centre, &mut parts, &bundle).unwrap_err();
         assert_eq!((error.code(), parts.bytes.len()), (code, 0));
@@ -229,10 +241,23 @@ fn bytes_behind_the_end_are_refused() {
 }
 
 #[test]
+fn a_piece_is_as_long_as_the_line_bears_and_no_longer() {
+    let (mut centre, mut parts) = (Centre::new(0), Memory::default());
+    let bundle = centre.bundle();
+    fetch(&mut centre, &mut parts, &bundle, 1_000).unwrap();
+    assert_eq!(parts.bytes.len(), 1_000);
+    centre.lies.push_back(Ok(reply(200, &[0; 1_001])));
+    let error = fetch(&mut centre, &mut parts, &bundle, 1_000).unwrap_err();
+    assert_eq!((error.code(), parts.bytes.len()), ("update-long", 0));
+    fetch(&mut centre, &mut parts, &bundle, u64::MAX).unwrap();
+    assert!(centre.asked[2].ends_with(&format!("&most={PIECE}")), "{}", centre.asked[2]);
+}
+
+#[test]
 fn another_offer_in_the_middle_starts_anew() {
     let (mut first, mut second, mut parts) = (Centre::new(0), Centre::new(9), Memory::default());
     let bundle = first.bundle();
-    fetch(&mut first, &mut parts, &bundle).unwrap();
+    fetch(&mut first, &mut parts, &bundle, PIECE_BYTES_MAX).unwrap();
     let bundle = second.bundle();
     assert_eq!(whole(&mut second, &mut parts, &bundle).unwrap(), 3);
     assert_eq!(parts.bytes, second.bytes);
@@ -251,9 +276,12 @@ fn bytes_one_by_one_end_with_the_size_that_was_said() {
 fn what_the_store_needs_is_not_taken() {
     let (mut centre, mut parts) = (Centre::new(0), Memory::default());
     let bundle = centre.bundle();
-    fetch(&mut centre, &mut parts, &bundle).unwrap();
+    fetch(&mut centre, &mut parts, &bundle, PIECE_BYTES_MAX).unwrap();
     parts.used = ROOM - SIZE as u64 + 1;
-    assert_eq!(fetch(&mut centre, &mut parts, &bundle).unwrap_err().code(), "update-no-room");
+    assert_eq!(
+        fetch(&mut centre, &mut parts, &bundle, PIECE_BYTES_MAX).unwrap_err().code(),
+        "update-no-room"
+    );
     assert_eq!((centre.asked.len(), parts.bytes.len()), (1, 0), "and what was there is given back");
     parts.used -= 1;
     assert_eq!(whole(&mut centre, &mut parts, &bundle).unwrap(), 3);

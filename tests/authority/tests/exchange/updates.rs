@@ -56,7 +56,11 @@ fn asks(terminal: &Terminal, variant: &str, edition: &str) -> Reply {
 }
 
 fn piece(terminal: &Terminal, digest: &[u8], offset: usize) -> Reply {
-    let path = format!("/v1/updates/{}?offset={offset}", hex::encode(digest));
+    piece_of(terminal, digest, offset, MIB + 1)
+}
+
+fn piece_of(terminal: &Terminal, digest: &[u8], offset: usize, most: usize) -> Reply {
+    let path = format!("/v1/updates/{}?offset={offset}&most={most}", hex::encode(digest));
     terminal.send("GET", &path, &[]).expect("a reply")
 }
 
@@ -86,6 +90,7 @@ fn what_is_offered_arrives_byte_by_byte_and_only_where_it_is_for() {
         assert!(reply.body == rest[..length]);
         assert!(reply.header("x-server-time").is_some());
     }
+    assert!(piece_of(&one, &digest, 9, 3).body == bytes[9..12]);
     assert_eq!(piece(&one, &[7; 32], 0).says(), "404 unknown-update");
 
     fs::write(&file, b"for one of them").expect("a file");
@@ -138,7 +143,17 @@ fn strangers_and_what_is_not_the_protocol_are_refused() {
         assert_eq!(reply.says(), "400 not-the-protocol", "{query}");
     }
     let none = format!("/v1/updates/{}", hex::encode(&[7; 32]));
-    for path in [&none, "/v1/updates/..%2fkeys?offset=0", "/v1/updates/07?offset=0"] {
+    let without = format!("{none}?offset=0");
+    let nothing = format!("{none}?offset=0&most=0");
+    let less = format!("{none}?offset=-1&most=1");
+    for path in [
+        &none,
+        &without,
+        &nothing,
+        &less,
+        "/v1/updates/..%2fkeys?offset=0&most=1",
+        "/v1/updates/07?offset=0&most=1",
+    ] {
         assert_eq!(
             terminal.send("GET", path, &[]).expect("a reply").says(),
             "400 not-the-protocol"

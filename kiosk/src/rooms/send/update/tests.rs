@@ -49,8 +49,9 @@ impl Transport for Centre {
             return Err(TransportError::Timeout);
         }
         self.pieces += 1;
-        let offset: usize = query.strip_prefix("offset=").unwrap().parse().unwrap();
-        Ok(reply(200, bytes[offset..].iter().copied().take(1 << 20).collect()))
+        let (offset, most) = query.strip_prefix("offset=").unwrap().split_once("&most=").unwrap();
+        let [offset, most]: [usize; 2] = [offset, most].map(|number| number.parse().unwrap());
+        Ok(reply(200, bytes[offset..].iter().copied().take(most).collect()))
     }
 }
 
@@ -187,6 +188,19 @@ fn whoever_wants_the_line_has_it_after_one_piece() {
     assert!(!terminal.updates.go_on(&mut centre, &terminal.vault, &mut || true));
     assert_eq!(terminal.lies(), names(["update.raucb"]));
     assert_eq!(centre.asked, 1, "and it is asked for again only when it is time to");
+}
+
+#[test]
+fn a_slow_line_has_shorter_pieces() {
+    let after = |most, fetched, seconds| next_most(most, &fetched, Duration::from_secs(seconds));
+    let mib = PIECE_BYTES_MAX;
+    assert_eq!(after(mib, Ok(Fetched::More), 131), mib / 2);
+    assert_eq!(after(mib / 8, Ok(Fetched::More), 16), mib / 8);
+    assert_eq!(after(mib / 8, Ok(Fetched::More), 4), mib / 4);
+    assert_eq!(after(mib, Ok(Fetched::More), 0), mib);
+    let lost = || Err(UpdateError::Transport(TransportError::Timeout));
+    assert_eq!(after(mib, lost(), 0), mib / 2);
+    assert_eq!((0..20).fold(mib, |most, _| after(most, lost(), 180)), PIECE_BYTES_MIN);
 }
 
 #[test]
