@@ -5,6 +5,7 @@
 mod fields;
 mod find;
 mod measure;
+mod raster;
 mod square;
 
 use std::{fmt, path::Path};
@@ -14,6 +15,7 @@ use image::{RgbImage, imageops};
 pub use fields::{
     BackText, CardDoubt, CardField, CardText, Date, ETHNIC_GROUPS, FrontText, Sex, ValidTo,
 };
+use measure::RASTER_MAX;
 pub use measure::{CardCoaching, CardQuality};
 
 use crate::{Manifest, ModelError, ModelId, ocr::TextReader};
@@ -74,6 +76,13 @@ pub fn portrait_in(frame: &RgbImage) -> Option<RgbImage> {
     let card = square::square_up(frame, &look(frame).corners?, CARD_SIZE);
     let (x, y, width, height) = PORTRAIT;
     Some(imageops::crop_imm(&card, x, y, width, height).to_image())
+}
+
+/// Whether a frame shows the raster of a screen, anywhere in it: a person with their card,
+/// shown to the camera as a picture.
+pub fn shows_raster(frame: &RgbImage) -> bool {
+    let (right, bottom) = (frame.width() as f32, frame.height() as f32);
+    raster::of(frame, &[(0.0, 0.0), (right, 0.0), (right, bottom), (0.0, bottom)]) > RASTER_MAX
 }
 
 impl DocumentEngine {

@@ -172,6 +172,7 @@ ids! {
     DocumentTooDark = "document-too-dark",
     DocumentGlare = "document-glare",
     DocumentShowOriginal = "document-show-original",
+    DocumentNoScreen = "document-no-screen",
     DocumentHoldStill = "document-hold-still",
     DocumentOtherSide = "document-other-side",
     DocumentOtherCard = "document-other-card",
@@ -190,6 +191,7 @@ ids! {
     WhyDocumentUnread = "why-document-unread",
     WhyDocumentDiffers = "why-document-differs",
     WhyDocumentDoubtful = "why-document-doubtful",
+    WhyDocumentScreen = "why-document-screen",
     WhyPapersDiffer = "why-papers-differ",
     // other ways
     Plain = "plain",

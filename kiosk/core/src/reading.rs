@@ -16,6 +16,8 @@ pub struct Reading {
     pub is_doubtful: bool,
     /// How certain the least certain line is, 0 to 100.
     pub certainty: u8,
+    /// The picture shows the raster of a screen: it may be a picture of a picture.
+    pub shows_raster: bool,
     /// Name and hash of the network.
     pub model: String,
 }
@@ -54,8 +56,24 @@ pub enum Finding {
     Unsure(Vec<Id>),
 }
 
-/// Holds a reading of the wanted side against the chip.
+/// Holds a reading of the wanted side against the chip. Of the card in the hand nothing is read; its picture may only
+/// be doubted.
 pub fn check(reading: &Reading, wanted: Picture, card: &CardIdentity) -> Finding {
+    let found = match wanted {
+        Picture::IdInHand => Finding::Fits,
+        _ => check_words(reading, wanted, card),
+    };
+    match (found, reading.shows_raster) {
+        (Finding::Fits, true) => Finding::Unsure(vec![Id::WhyDocumentScreen]),
+        (Finding::Unsure(mut why), true) => {
+            why.insert(0, Id::WhyDocumentScreen);
+            Finding::Unsure(why)
+        }
+        (found, _) => found,
+    }
+}
+
+fn check_words(reading: &Reading, wanted: Picture, card: &CardIdentity) -> Finding {
     let fits = match (&reading.words, wanted) {
         (None, _) => return Finding::Unsure(vec![Id::WhyDocumentUnread]),
         (Some(Words::Front { .. }), Picture::IdBack)
@@ -106,10 +124,31 @@ mod tests {
         Words::Front { name: PersonName(name.into()), number, birth, sex }
     }
 
+    fn reading(words: Option<Words>, is_doubtful: bool) -> Reading {
+        Reading { words, is_doubtful, certainty: 90, shows_raster: false, model: "m".into() }
+    }
+
     #[track_caller]
     fn holds(words: Option<Words>, is_doubtful: bool, wanted: Picture, expected: Finding) {
-        let reading = Reading { words, is_doubtful, certainty: 90, model: "m".into() };
-        assert_eq!(check(&reading, wanted, &card()), expected);
+        assert_eq!(check(&reading(words, is_doubtful), wanted, &card()), expected);
+    }
+
+    #[test]
+    fn the_raster_of_a_screen_is_for_people_s_eyes_and_excuses_nobody() {
+        let shown = |words: Option<Words>, wanted| {
+            let reading = Reading { shows_raster: true, ..reading(words, false) };
+            check(&reading, wanted, &card())
+        };
+        let own = || Some(front("测试人", Some(number())));
+        let screen = Finding::Unsure(vec![Id::WhyDocumentScreen]);
+        assert_eq!(shown(own(), Picture::IdFront), screen);
+        assert_eq!(shown(None, Picture::IdInHand), screen);
+        let unread = Finding::Unsure(vec![Id::WhyDocumentScreen, Id::WhyDocumentUnread]);
+        assert_eq!(shown(None, Picture::IdFront), unread);
+        let other = IdNumber::parse("440524188001010014").unwrap();
+        let other = Some(front("测试人", Some(other)));
+        assert_eq!(shown(other, Picture::IdFront), Finding::OtherCard);
+        assert_eq!(check(&reading(None, true), Picture::IdInHand, &card()), Finding::Fits);
     }
 
     #[test]

@@ -281,6 +281,7 @@ impl FaceRoom {
     fn taken(&self, sitting: Sitting, role: Picture, picture: RgbImage) {
         let is_card = matches!(role, Picture::IdFront | Picture::IdBack);
         let reading = if is_card { self.reader.read(&picture) } else { None };
+        let reading = reading.or_else(|| papers::doubted(role, &picture));
         if let Some(mut tray) = self.tray.open_for(sitting.visit) {
             tray.keep(role, &picture);
         }

@@ -3,7 +3,7 @@
 
 use image::RgbImage;
 
-use super::{Corners, square};
+use super::{Corners, raster, square};
 use crate::pixels;
 
 /// What was measured on a card in a frame.
@@ -19,6 +19,8 @@ pub struct CardQuality {
     pub glare: f32,
     /// How much the colours of its parts differ; a black-and-white copy has hardly any.
     pub colour: f32,
+    /// How far one fine period stands out, as the raster of a screen does; about 1 without.
+    pub raster: f32,
     /// How unequal opposite sides are, 0 when the card is held level.
     pub tilt: f32,
 }
@@ -38,6 +40,8 @@ pub enum CardCoaching {
     TooDark,
     /// It has no colours, as a photocopy has none.
     ShowOriginal,
+    /// It shows the raster of a screen.
+    NoScreen,
     /// A light is reflected on the card.
     Glare,
     /// The picture is blurred.
@@ -54,6 +58,9 @@ impl CardCoaching {
             Self::HoldLevel => ("请把身份证放平", "Please hold the card straight"),
             Self::TooDark => ("光线太暗", "It is too dark"),
             Self::ShowOriginal => ("请出示身份证原件", "Please show the card itself, not a copy"),
+            Self::NoScreen => {
+                ("请出示身份证实物，不要用屏幕", "Please show the card itself, not a screen")
+            }
             Self::Glare => {
                 ("身份证反光，请换个角度", "The card reflects a light; tilt it a little")
             }
@@ -79,8 +86,20 @@ impl CardQuality {
             sharpness: luma.sharpness(),
             glare: luma.glare(),
             colour: colour(&card),
+            raster: raster::of(frame, corners),
             tilt: uneven(upper, lower).max(uneven(left, right)),
         }
+    }
+
+    /// Whether it has no colours although there is light to see them by, as a photocopy has
+    /// none: refused. A copy in colours is not told from a card.
+    pub fn is_copy(&self) -> bool {
+        self.brightness >= BRIGHTNESS_MIN && self.colour < COLOUR_MIN
+    }
+
+    /// Whether it may be shown on a screen: a weak sign, for people's eyes.
+    pub fn shows_raster(&self) -> bool {
+        self.raster > RASTER_MAX
     }
 
     /// What to say now, if anything.
@@ -98,7 +117,8 @@ impl CardQuality {
             (self.tilt > TILT_MAX, CardCoaching::HoldLevel),
             (self.brightness < BRIGHTNESS_MIN, CardCoaching::TooDark),
             (self.glare > GLARE_MAX, CardCoaching::Glare),
-            (self.colour < COLOUR_MIN, CardCoaching::ShowOriginal),
+            (self.is_copy(), CardCoaching::ShowOriginal),
+            (self.shows_raster(), CardCoaching::NoScreen),
             (self.sharpness < SHARPNESS_MIN, CardCoaching::HoldStill),
         ];
         hints.into_iter().find_map(|(holds, hint)| holds.then_some(hint))
@@ -160,10 +180,14 @@ impl Luma {
 }
 
 /// Deviation of both colour differences over cells of the card, so that noise is evened
-/// out and the tint of the light does not count.
+/// out and the tint of the light does not count; without the rim, where what lies behind
+/// the round corners shows.
 fn colour(card: &RgbImage) -> f32 {
-    let (columns, rows) = (card.width() / CELL as u32, card.height() / CELL as u32);
-    let cells = image::imageops::thumbnail(card, columns.max(1), rows.max(1));
+    let (rim_x, rim_y) = (card.width() / 16, card.height() / 10);
+    let (width, height) = (card.width() - 2 * rim_x, card.height() - 2 * rim_y);
+    let inner = image::imageops::crop_imm(card, rim_x, rim_y, width, height).to_image();
+    let (columns, rows) = (width / CELL as u32, height / CELL as u32);
+    let cells = image::imageops::thumbnail(&inner, columns.max(1), rows.max(1));
     let spread = |of: fn([f32; 3]) -> f32| {
         let values: Vec<f32> = cells.pixels().map(|p| of(p.0.map(f32::from))).collect();
         let n = values.len().max(1) as f32;
@@ -193,5 +217,7 @@ const TILT_MAX: f32 = 0.22;
 const BRIGHTNESS_MIN: f32 = 60.0;
 /// A copy measures what the light's slope makes of grey, about 1.
 const COLOUR_MIN: f32 = 3.0;
+/// Set by hand between cards and screens that our tests draw.
+pub(super) const RASTER_MAX: f32 = 2.5;
 const GLARE_MAX: f32 = 0.006;
 const SHARPNESS_MIN: f32 = 0.36;

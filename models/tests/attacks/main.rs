@@ -191,23 +191,45 @@ fn action_table() {
         })
     });
     tell("video of a blink, Blink asked", replayed.collect());
+}
+
+#[test]
+#[ignore = "takes minutes; prints a table of MODEL_CARDS.md"]
+fn mask_table() {
+    let Some(engine) = engine() else { return };
+    assert!(Person::generate(SEED, 0).face().from_gallery(), "set CHANGQING_PORTRAITS");
     for has_holes in [false, true] {
-        let worn = (0..N_PEOPLE).filter_map(|i| {
-            let picture = Person::generate(SEED, i + 2).frame(&Pose::default(), 1);
-            let points = face(&engine, &picture)?.landmarks;
-            is_seen(&engine, i, Action::Blink, Some(Action::Blink), |frame, k| {
-                match face(&engine, frame) {
-                    Some(own) => {
-                        let on = (frame, &own.landmarks);
-                        forge::worn_mask(on, (&picture, &points), has_holes, i * 100 + k)
-                    }
-                    None => frame.clone(),
-                }
-            })
-        });
-        let holes = if has_holes { "with" } else { "without" };
-        tell(&format!("paper mask {holes} eye holes, Blink asked"), worn.collect());
+        for asked in [Action::Blink, Action::OpenMouth, Action::Turn, Action::Nod] {
+            for done in [Some(asked), None] {
+                let worn =
+                    (0..N_PEOPLE).filter_map(|i| behind_mask(&engine, i, asked, done, has_holes));
+                let seen: Vec<bool> = worn.collect();
+                let k = seen.iter().filter(|seen| **seen).count();
+                let holes = if has_holes { "with" } else { "without" };
+                let name = format!("paper mask {holes} eye holes, {asked:?} asked, {done:?} done");
+                println!("{name:64} {:>4} {:>22}", seen.len(), rate(k, seen.len()));
+            }
+        }
     }
+}
+
+/// Whether the action is seen of somebody who wears another's printed face and does it.
+fn behind_mask(
+    engine: &FaceEngine,
+    i: u32,
+    asked: Action,
+    done: Option<Action>,
+    has_holes: bool,
+) -> Option<bool> {
+    let picture = Person::generate(SEED, i + 2).frame(&Pose::default(), 1);
+    let points = face(engine, &picture)?.landmarks;
+    is_seen(engine, i, asked, done, |frame, k| match face(engine, frame) {
+        Some(own) => {
+            let on = (frame, &own.landmarks);
+            forge::worn_mask(on, (&picture, &points), has_holes, i * 100 + k)
+        }
+        None => frame.clone(),
+    })
 }
 
 #[test]

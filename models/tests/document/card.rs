@@ -104,6 +104,17 @@ impl Default for Shot {
 }
 
 impl Shot {
+    /// What a black-and-white copier makes of a card: paper, toner, a little grain.
+    pub fn copied(card: &RgbImage, seed: u32) -> RgbImage {
+        RgbImage::from_fn(card.width(), card.height(), |x, y| {
+            let Rgb([r, g, b]) = *card.get_pixel(x, y);
+            let luma = (u32::from(r) * 3 + u32::from(g) * 6 + u32::from(b)) / 10;
+            let grain = (mix(seed ^ (x * 31 + y * 1009)) % 7) as i32 - 3;
+            let toner = (luma as i32 - 128) * 5 / 4 + 140 + grain;
+            Rgb([toner.clamp(12, 246) as u8; 3])
+        })
+    }
+
     /// Where the corners are, clockwise from the card's upper left.
     pub fn corners(&self) -> [(f32, f32); 4] {
         let (sin, cos) = self.turned.to_radians().sin_cos();
@@ -117,8 +128,31 @@ impl Shot {
 
     /// The photograph, 1280 by 720 pixels.
     pub fn take(&self, card: &RgbImage) -> RgbImage {
+        self.photograph(card, |_, _, value| value)
+    }
+
+    /// The card on a screen whose pixels are so many of the camera's wide: stripes of three
+    /// colours, a dark line between rows, bluish light.
+    pub fn take_on_screen(&self, card: &RgbImage, pitch: f32) -> RgbImage {
+        let scale = self.size / card.width() as f32 / pitch;
+        self.photograph(card, |u, v, value| {
+            let turn = |part: f32| (part * std::f32::consts::TAU).cos();
+            let row = 0.85 + 0.15 * turn(v * scale);
+            std::array::from_fn(|k| {
+                let stripe = 0.8 + 0.2 * turn(u * scale + k as f32 / 3.0);
+                value[k] * [0.94, 1.0, 1.1][k] * stripe * row * 1.15
+            })
+        })
+    }
+
+    /// `seen` makes of a place of the card and its colour what the camera sees there.
+    fn photograph(
+        &self,
+        card: &RgbImage,
+        seen: impl Fn(f32, f32, [f32; 3]) -> [f32; 3],
+    ) -> RgbImage {
         let mut frame = self.background();
-        self.paste(&mut frame, card);
+        self.paste(&mut frame, card, seen);
         if self.blur > 0.0 {
             frame = imageops::blur(&frame, self.blur);
         }
@@ -149,7 +183,12 @@ impl Shot {
         })
     }
 
-    fn paste(&self, frame: &mut RgbImage, card: &RgbImage) {
+    fn paste(
+        &self,
+        frame: &mut RgbImage,
+        card: &RgbImage,
+        seen: impl Fn(f32, f32, [f32; 3]) -> [f32; 3],
+    ) {
         let c = self.corners();
         let map = Homography::between(&c, card.width() as f32, card.height() as f32);
         for (x, y, pixel) in frame.enumerate_pixels_mut() {
@@ -158,6 +197,7 @@ impl Shot {
             for (dx, dy) in [(0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75)] {
                 let (u, v) = map.at(x as f32 + dx - 0.5, y as f32 + dy - 0.5);
                 if let Some(value) = on_card(card, u, v) {
+                    let value = seen(u, v, value);
                     (0..3).for_each(|k| sum[k] += value[k]);
                     n += 1.0;
                 }

@@ -10,7 +10,10 @@ use image::{RgbImage, imageops};
 use loaded::loaded;
 use models::{
     Manifest,
-    document::{CardCoaching, CardDoubt, CardText, DocumentEngine, Sex, ValidTo, look},
+    document::{
+        CardCoaching, CardDoubt, CardQuality, CardText, DocumentEngine, Sex, ValidTo, look,
+    },
+    evaluate::wilson,
     manifest::default_dir,
 };
 use people::Person;
@@ -207,4 +210,49 @@ fn legibility() {
             println!("size {size} blur {blur}: sharpness {sharpness:.3}, {n_right} of {n} right");
         }
     }
+}
+
+/// A photocopy is refused, so it has to be told from cards in any light; a screen is only
+/// noted. `-- --nocapture` prints the table of MODEL_CARDS.md.
+#[test]
+fn copies_are_told_from_cards_and_screens_often() {
+    let Some(font) = card::font() else { return };
+    let n_people = if std::env::var_os("CARDS_MANY").is_some() { 24 } else { 1 };
+    let (mut cards, mut copies, mut screens) = (Vec::new(), Vec::new(), Vec::new());
+    for (i, person) in people(n_people).iter().enumerate() {
+        let sides = [card::front(&font, person), card::back(&font, person)];
+        for (k, shot) in shots(4 * n_people as u32).skip(4 * i).take(4).enumerate() {
+            let side = &sides[k % 2];
+            let pitch = 0.7 + 0.4 * k as f32 + 0.05 * (i % 8) as f32;
+            cards.extend(look(&shot.take(side)).quality);
+            copies.extend(look(&shot.take(&Shot::copied(side, shot.seed))).quality);
+            screens.push((pitch, look(&shot.take_on_screen(side, pitch)).quality));
+        }
+    }
+    let share = |what: &str, k: usize, n: usize| {
+        let [low, high] = wilson(k, n).unwrap_or([0.0, 1.0]);
+        println!("{what}: {k} of {n} ({:.0} to {:.0} %)", 100.0 * low, 100.0 * high);
+        k as f64 / n as f64
+    };
+    let range = |values: Vec<f32>| {
+        values.iter().fold((f32::MAX, f32::MIN), |(a, b), v| (a.min(*v), b.max(*v)))
+    };
+    println!("colour of cards {:?}", range(cards.iter().map(|q| q.colour).collect()));
+    println!("colour of copies {:?}", range(copies.iter().map(|q| q.colour).collect()));
+    println!("raster of cards {:?}", range(cards.iter().map(|q| q.raster).collect()));
+    for (pitch, quality) in &screens {
+        println!("raster of a screen at {pitch:.2}: {:?}", quality.map(|q| q.raster));
+    }
+    let screens: Vec<_> = screens.into_iter().filter_map(|(_, quality)| quality).collect();
+    let count = |of: &[CardQuality], holds: fn(&CardQuality) -> bool| {
+        of.iter().filter(|quality| holds(quality)).count()
+    };
+    let refused = count(&copies, CardQuality::is_copy);
+    assert_eq!(share("copies refused", refused, copies.len()), 1.0);
+    let wrong = count(&cards, CardQuality::is_copy);
+    assert_eq!(share("cards taken for copies", wrong, cards.len()), 0.0);
+    let noted = count(&screens, CardQuality::shows_raster);
+    assert!(share("screens noted", noted, screens.len()) >= 0.5);
+    let wrong = count(&cards, CardQuality::shows_raster);
+    assert_eq!(share("cards taken for screens", wrong, cards.len()), 0.0);
 }

@@ -114,8 +114,13 @@ fn read(sitting: Sitting, number: &str) -> Event {
         birth: None,
         sex: None,
     };
-    let reading =
-        Reading { words: Some(words), is_doubtful: false, certainty: 90, model: "m".into() };
+    let reading = Reading {
+        words: Some(words),
+        is_doubtful: false,
+        certainty: 90,
+        shows_raster: false,
+        model: "m".into(),
+    };
     Event::DocumentRead(sitting, Box::new(reading))
 }
 

@@ -60,6 +60,7 @@ pub fn of_card(coaching: CardCoaching) -> Id {
         CardCoaching::HoldLevel => Id::DocumentHoldLevel,
         CardCoaching::TooDark => Id::DocumentTooDark,
         CardCoaching::ShowOriginal => Id::DocumentShowOriginal,
+        CardCoaching::NoScreen => Id::DocumentNoScreen,
         CardCoaching::Glare => Id::DocumentGlare,
         CardCoaching::HoldStill => Id::DocumentHoldStill,
     }

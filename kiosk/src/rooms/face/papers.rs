@@ -73,10 +73,9 @@ impl Taking {
         match self.role {
             Picture::IdFront | Picture::IdBack => {
                 let look = document::look(frame);
-                let worth = match look.coaching {
-                    Some(CardCoaching::ShowCard) => 0.0,
-                    _ => look.quality.map_or(0.0, |quality| quality.sharpness),
-                };
+                // A copy is refused however good its picture is.
+                let usable = look.quality.filter(|quality| !quality.is_copy());
+                let worth = usable.map_or(0.0, |quality| quality.sharpness);
                 Ok((look.coaching.map(coach::of_card), worth))
             }
             Picture::IdInHand => {
@@ -90,7 +89,8 @@ impl Taking {
                     None => Some(Id::DocumentShowCard),
                     Some(corners) => width.and_then(|width| arm(&corners, width)),
                 };
-                Ok((blurred.or(hint), worth))
+                let shown = || is_shown(self.role, frame).then_some(Id::DocumentNoScreen);
+                Ok((blurred.or(hint).or_else(shown), worth))
             }
             _ => Ok((blurred.map(|_| Id::FaceHoldStill), worth)),
         }
@@ -137,13 +137,29 @@ impl Reader {
         info!(ms = started.elapsed().as_millis(), found = read.is_some(), "card read by camera");
         Some(match read {
             Some(card) => reading(&card),
-            None => Reading {
-                words: None,
-                is_doubtful: true,
-                certainty: 0,
-                model: engine.model_id().in_records(),
-            },
+            None => unread(engine.model_id().in_records()),
         })
+    }
+}
+
+/// A picture of which nothing is read.
+fn unread(model: String) -> Reading {
+    Reading { words: None, is_doubtful: true, certainty: 0, shows_raster: false, model }
+}
+
+/// What there is to say of a picture that is no side of a card, or that no network could read: nothing, unless it shows
+/// the raster of a screen.
+pub fn doubted(role: Picture, frame: &RgbImage) -> Option<Reading> {
+    is_shown(role, frame).then(|| Reading { shows_raster: true, ..unread(String::new()) })
+}
+
+fn is_shown(role: Picture, frame: &RgbImage) -> bool {
+    match role {
+        Picture::IdFront | Picture::IdBack => {
+            document::look(frame).quality.is_some_and(|quality| quality.shows_raster())
+        }
+        Picture::IdInHand => document::shows_raster(frame),
+        _ => false,
     }
 }
 
@@ -173,6 +189,7 @@ fn reading(card: &CardReading) -> Reading {
         words: Some(words),
         is_doubtful: !card.text.doubts().is_empty(),
         certainty: (100.0 * certainty).clamp(0.0, 100.0) as u8,
+        shows_raster: card.quality.shows_raster(),
         model: card.model.in_records(),
     }
 }
@@ -321,6 +338,51 @@ mod tests {
         taking.until = Instant::now();
         let step = taking.see(None, wall()).unwrap();
         assert!(matches!(step, Step::NotTaken(Id::DocumentShowCard)));
+    }
+
+    /// Something of a card's shape with print and a portrait, on a table; `raster` stripes it as a screen does.
+    fn card(portrait: [u8; 3], raster: bool) -> RgbImage {
+        RgbImage::from_fn(1280, 720, |x, y| {
+            let (u, v) = (x.wrapping_sub(290), y.wrapping_sub(140));
+            if u >= 700 || v >= 441 {
+                return Rgb([60; 3]);
+            }
+            // Strokes at uneven distances, as letters have them.
+            let print = v % 60 > 20 && v % 60 < 44 && u * u / 37 % 14 < 3 && (40..380).contains(&u);
+            let ink = if (440..640).contains(&u) && (60..320).contains(&v) {
+                portrait
+            } else if print {
+                [40; 3]
+            } else {
+                [225; 3]
+            };
+            let stripe = if raster && u % 3 == 0 { 40 } else { 0 };
+            Rgb(ink.map(|grey| grey.saturating_sub(stripe)))
+        })
+    }
+
+    /// What becomes of three frames when there is no more time.
+    fn taken(frame: &RgbImage) -> Step {
+        let mut taking = Taking::new(Picture::IdFront);
+        taking.until = Instant::now();
+        taking.see(None, frame.clone()).unwrap()
+    }
+
+    #[test]
+    fn a_photocopy_is_refused_however_good_and_a_screen_is_noted() {
+        let (skin, grey) = ([200, 90, 60], [120; 3]);
+        assert!(matches!(taken(&card(skin, false)), Step::Taken(_)));
+        assert!(matches!(taken(&card(grey, false)), Step::NotTaken(Id::DocumentShowOriginal)));
+        let screen = card(skin, true);
+        assert!(matches!(taken(&screen), Step::Taken(_)), "a weak sign stops nobody");
+        let mut taking = Taking::new(Picture::IdFront);
+        let told: Vec<_> = (0..4).map(|_| taking.see(None, screen.clone()).unwrap()).collect();
+        assert!(matches!(told[3], Step::More(Some(Id::DocumentNoScreen))));
+        assert!(doubted(Picture::IdFront, &screen).is_some_and(|noted| noted.shows_raster));
+        assert_eq!(doubted(Picture::IdFront, &card(skin, false)), None);
+        assert!(doubted(Picture::IdInHand, &screen).is_some());
+        assert_eq!(doubted(Picture::IdInHand, &card(skin, false)), None);
+        assert_eq!(doubted(Picture::Door, &screen), None);
     }
 
     #[test]
