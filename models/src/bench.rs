@@ -79,3 +79,51 @@ fn peak_memory_kb() -> Option<u64> {
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     line.split_whitespace().nth(1)?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use people::{Person, Pose};
+
+    use super::*;
+    use crate::{
+        face::FaceEngine,
+        finger::{FingerEngine, GreyImage},
+        manifest::default_dir,
+    };
+
+    /// What an emulator counts the instructions of: `COUNT_RUNS` verifications, so that two
+    /// counts tell one from all that comes before it.
+    fn runs(mut verification: impl FnMut()) {
+        let n = std::env::var("COUNT_RUNS").map_or(1, |n| n.parse().unwrap());
+        (0..n).for_each(|_| verification());
+    }
+
+    #[test]
+    #[ignore = "counted by tests/bench/neon.sh"]
+    fn count_face() {
+        let engine = FaceEngine::load(&default_dir(), &Manifest::built_in().unwrap()).unwrap();
+        let frame = Person::generate(11, 0).frame(&Pose::default(), 1);
+        let verify = || {
+            let seen = engine.observe(&frame).unwrap().face.expect("a face");
+            engine.pad(&frame, &seen).unwrap();
+            engine.template(&frame, &seen).unwrap()
+        };
+        let stored = verify();
+        runs(|| assert!(engine.compare(&verify(), &stored).unwrap() > 0.9));
+    }
+
+    #[test]
+    #[ignore = "counted by tests/bench/neon.sh"]
+    fn count_finger() {
+        let manifest = Manifest::built_in().unwrap();
+        let engine = FingerEngine::load(&default_dir(), &manifest, 256, 288).unwrap();
+        let pixels = Person::generate(11, 0).finger_image(1, 0, 256, 288);
+        let print = GreyImage::new(256, 288, 500, pixels).unwrap();
+        let enrolled = vec![engine.extract(&print).unwrap(); 3];
+        runs(|| {
+            let probe = engine.extract(&print).unwrap();
+            engine.quality(&print, &probe);
+            assert!(matcher::best_of(&probe, &enrolled) > 3.5);
+        });
+    }
+}

@@ -10,7 +10,7 @@ use kiosk_core::event::Picture;
 use kiosk_core::identity::{IdNumber, PersonName, Sex, ValidTo};
 use kiosk_core::message::Id;
 use kiosk_core::reading::{Reading, Words};
-use models::document::{self, CardCoaching, CardReading, CardText, DocumentEngine};
+use models::document::{self, CardReading, CardText, DocumentEngine};
 use models::face::{Exhibit, FaceEngine, Part};
 use models::{Manifest, ModelError};
 use tracing::{info, warn};

@@ -1,0 +1,66 @@
+#!/bin/sh
+# The networks on aarch64: golden vectors of all of them run as NEON code in an emulator, then the instructions of one
+# whole face and one whole finger verification, ours against the same graphs in tract. A second ruler beside time: it
+# does not depend on this machine, and says nothing of memory and pipelines.
+# The compiler, libraries and built parts of `make image` are used; without them, or without qemu-user, it says so.
+set -eu
+root=$(cd "$(dirname "$0")/../.." && pwd)
+cache=${CACHE:-$HOME/.cache/changqing}
+image=$cache/image
+sysroot=$image/sysroot
+gnu=aarch64-linux-gnu
+leave() {
+    echo "NEON is left out: $1"
+    exit 0
+}
+command -v qemu-aarch64 > /dev/null || leave "there is no qemu-aarch64 (Debian: qemu-user)"
+command -v $gnu-gcc > /dev/null || leave "there is no $gnu-gcc"
+command -v cc > /dev/null || leave "there is no C compiler for the counter"
+[ -d "$image/toolchain" ] && [ -d "$sysroot" ] || leave "run make image first: it brings compiler and libraries"
+export CHANGQING_MODELS="${CHANGQING_MODELS:-$cache/models}"
+[ -e "$CHANGQING_MODELS/LEADER.onnx" ] || leave "there are no weights at $CHANGQING_MODELS"
+
+# A folder of its own, begun with what the image was built from.
+target=$cache/neon-target
+if [ ! -d "$target" ] && [ -d "$image/target" ]; then
+    cp -a "$image/target" "$target.new"
+    rm -f "$target.new/release/.cargo-lock" "$target.new"/*/release/.cargo-lock
+    mv "$target.new" "$target"
+fi
+home=${CARGO_HOME:-$HOME/.cargo}
+flags="--sysroot=$sysroot -ffile-prefix-map=$home=/cargo -ffile-prefix-map=$image/target=/target"
+build() {
+    env -u RUSTUP_TOOLCHAIN PATH="$image/toolchain/bin:$PATH" RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$target" \
+        CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=$gnu-gcc \
+        CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS="-Clink-arg=--sysroot=$sysroot --remap-path-prefix=$home=/cargo --remap-path-prefix=$sysroot=/sysroot --remap-path-prefix=$image/target=/target --remap-path-prefix=$image/toolchain=/toolchain" \
+        CC_aarch64_unknown_linux_gnu=$gnu-gcc CXX_aarch64_unknown_linux_gnu=$gnu-g++ AR_aarch64_unknown_linux_gnu=$gnu-ar \
+        CFLAGS_aarch64_unknown_linux_gnu="$flags" CXXFLAGS_aarch64_unknown_linux_gnu="$flags" \
+        cargo test --offline --release --jobs 2 --no-run --package models --lib --message-format json \
+        --target aarch64-unknown-linux-gnu -Zbuild-std=std,panic_unwind,test
+}
+cd "$root"
+tests=$(build | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1)
+[ -n "$tests" ] || { echo "the tests of models were not built for aarch64"; exit 1; }
+
+run() {
+    qemu-aarch64 -L "$sysroot" "$@"
+}
+echo "golden vectors of all networks and the definition of every kernel, on NEON:"
+run "$tests" --test-threads=2 network:: finger:: ocr:: face::
+
+major=$(qemu-aarch64 --version | sed -n '1s/[^0-9]*\([0-9]*\).*/\1/p')
+cc -shared -fPIC -O2 -DVERSION="$([ "$major" -ge 9 ] && echo 2 || echo 1)" -o "$target/count.so" tests/bench/count.c
+# What two runs take beyond one is one verification, without loading.
+counted() {
+    COUNT_RUNS=$2 run -plugin "$target/count.so" "$tests" --exact --ignored --test-threads=1 "bench::tests::$1" 2>&1 |
+        sed -n 's/^counted //p'
+}
+once() {
+    echo $(($(counted "$1" 2) - $(counted "$1" 1)))
+}
+printf '%-24s %16s %16s %7s\n' "instructions" ours tract ratio
+for what in count_face count_finger; do
+    ours=$(once $what)
+    tract=$(COUNT_TRACT=1 once $what)
+    printf '%-24s %16s %16s %7s\n' "$what" "$ours" "$tract" "$(echo "$ours $tract" | awk '{ printf "%.2f", $1 / $2 }')"
+done
