@@ -78,11 +78,14 @@ pub fn portrait_in(frame: &RgbImage) -> Option<RgbImage> {
     Some(imageops::crop_imm(&card, x, y, width, height).to_image())
 }
 
-/// Whether a frame shows the raster of a screen, anywhere in it: a person with their card,
-/// shown to the camera as a picture.
+/// Whether a frame shows the raster of a screen on the card in it or in its middle: a person
+/// with their card, shown to the camera as a picture.
 pub fn shows_raster(frame: &RgbImage) -> bool {
-    let (right, bottom) = (frame.width() as f32, frame.height() as f32);
-    raster::of(frame, &[(0.0, 0.0), (right, 0.0), (right, bottom), (0.0, bottom)]) > RASTER_MAX
+    let (left, top) = (frame.width() as f32 / 4.0, frame.height() as f32 / 4.0);
+    let (right, bottom) = (3.0 * left, 3.0 * top);
+    let middle = [(left, top), (right, top), (right, bottom), (left, bottom)];
+    raster::of(frame, &middle) > RASTER_MAX
+        || look(frame).quality.is_some_and(|quality| quality.shows_raster())
 }
 
 impl DocumentEngine {

@@ -1,7 +1,7 @@
 """Prints as they come: prints.py MODELS TESTDATA OUT.
 
-Copies of the FVC prints, changed as agencies' folders change them, each compared as the probe with the untouched prints
-of its own finger and of others. One run of `models evaluate finger --scores` over all of them; the rates are those at
+Copies of each FVC finger's first print, changed as agencies' folders change them, each compared as the probe with the
+untouched second and third print of its finger and with one print of each other finger of its set. One run of `models evaluate finger --scores` over all of them; the rates are those at
 the manifest's accept, which nobody moves for this. A print that could not be taken counts as not matched.
 """
 
@@ -118,12 +118,12 @@ def prints(data):
 
 
 def compared(found, changed):
-    """Genuine: the changed probe with the finger's other prints. Others: with one print of each finger of its set."""
-    for (finger, placement), probe in changed.items():
+    """Genuine: with the finger's other prints. Others: with the second print of each other finger of its set."""
+    for finger, probe in changed.items():
         for (other, number), reference in found.items():
-            if finger == other and placement != number:
+            if finger == other and number > 1:
                 yield probe, reference, 1
-            elif finger[0] == other[0] and finger != other and placement == 1 and number == 2:
+            elif finger[0] == other[0] and finger != other and number == 2:
                 yield probe, reference, 0
 
 
@@ -154,10 +154,11 @@ def main(program, data, out):
     for number, (name, change, kind, options) in enumerate(CHANGES):
         changed = {}
         for (finger, placement), path in found.items():
-            file = work / f"{number}-{finger[0]}-{finger[1]}-{placement}.{kind}"
-            change(Image.open(path).convert("L")).save(file, **options)
-            changed[finger, placement] = file
-        fingers = {file: finger for (finger, _), file in changed.items()}
+            if placement == 1:
+                file = work / f"{number}-{finger[0]}-{finger[1]}.{kind}"
+                change(Image.open(path).convert("L")).save(file, **options)
+                changed[finger] = file
+        fingers = {file: finger for finger, file in changed.items()}
         for probe, reference, genuine in compared(found, changed):
             rows.append((probe, reference, genuine))
             owner.append((name, fingers[probe]))
@@ -174,7 +175,8 @@ def main(program, data, out):
     lost = collections.defaultdict(collections.Counter)
     for one in said["not_acquired"]:
         lost[int(pathlib.Path(one["path"]).name.split("-")[0])][one["reason"]] += 1
-    print(f"accept {accept:.2f}; {len(found)} prints of {len({finger for finger, _ in found})} fingers")
+    n_fingers = len({finger for finger, _ in found})
+    print(f"accept {accept:.2f}; {n_fingers} fingers, {2 * n_fingers} pairs of the same finger a row")
     print("| prints, one side changed | FNMR at accept | false matches | not acquired |\n|---|---|---|---|")
     for number, (name, *_) in enumerate(CHANGES):
         mine = [(finger, score, row[2]) for (change, finger), score, row in zip(owner, scores, rows) if change == name]

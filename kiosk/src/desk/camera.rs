@@ -212,7 +212,9 @@ mod tests {
         for scene in [Scene::CardFront, Scene::CardBack] {
             assert_eq!(document::look(&seen(scene)).coaching, None);
         }
-        assert!(document::look(&seen(Scene::CardInHand)).corners.is_some());
+        let in_hand = seen(Scene::CardInHand);
+        assert!(document::look(&in_hand).corners.is_some());
+        assert!(!document::shows_raster(&in_hand));
     }
 
     #[test]

@@ -38,12 +38,11 @@ pub(super) fn of(frame: &RgbImage, corners: &Corners) -> f32 {
     most
 }
 
-/// Shares of the fine periods, summed over pieces of rows or columns, each piece counting
-/// the same: print has all periods in a few pieces, a raster has one in all of them.
+/// Shares of the fine periods in pieces of rows or columns. Print is in some of the pieces
+/// and may be as even as a raster there; a raster is in most of them, so the median counts.
 #[derive(Default)]
 struct Spectrum {
-    shares: [f32; LENGTH / 2],
-    n: usize,
+    shares: [Vec<f32>; LENGTH / 2],
 }
 
 impl Spectrum {
@@ -65,15 +64,18 @@ impl Spectrum {
             *power = re * re + im * im;
         }
         let sum = powers.iter().sum::<f32>() + QUIET;
-        self.shares.iter_mut().zip(powers).for_each(|(share, power)| *share += power / sum);
-        self.n += 1;
+        self.shares.iter_mut().zip(powers).for_each(|(share, power)| share.push(power / sum));
     }
 
-    fn prominence(&self) -> f32 {
-        if self.n < PIECES_MIN {
+    fn prominence(mut self) -> f32 {
+        if self.shares[0].len() < PIECES_MIN {
             return 1.0;
         }
-        let at = |k: usize| self.shares[k];
+        let medians = self.shares.each_mut().map(|shares| {
+            let middle = shares.len() / 2;
+            *shares.select_nth_unstable_by(middle, f32::total_cmp).1
+        });
+        let at = |k: usize| medians[k];
         let rise = |k: usize| {
             let around = [k - 4, k - 3, k + 3, k + 4];
             let mut around: Vec<f32> =
