@@ -16,6 +16,7 @@ use crate::{
     receipt::Receipt,
     record::{Digest, Id, id_text},
     store::{Count, Store, StoreError},
+    updates::Updates,
 };
 
 /// What a check looked at and found.
@@ -56,6 +57,8 @@ pub fn check(data: &Path) -> Result<Findings, CheckError> {
     check.records(&mut findings)?;
     check.receipts(&mut findings)?;
     check.pictures(&mut findings)?;
+    let faults = Updates::at(data).faults().unwrap_or_else(|fault| vec![fault.to_string()]);
+    findings.faults.extend(faults.iter().map(|fault| format!("update: {fault}")));
     Ok(findings)
 }
 

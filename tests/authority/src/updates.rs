@@ -117,6 +117,33 @@ impl Updates {
         Ok(Some(bytes))
     }
 
+    /// What is not as it was offered; nothing, if all is well.
+    pub fn faults(&self) -> io::Result<Vec<String>> {
+        let mut faults = Vec::new();
+        for offered in self.offers()? {
+            let name = &offered.sha256;
+            match File::open(self.bundle(name)).and_then(|mut file| copy(&mut file, io::sink())) {
+                Ok((_, digest)) if hex::encode(&digest) == *name => {}
+                Ok(_) => faults.push(format!("{name} has other bytes")),
+                Err(fault) => faults.push(format!("{name}: {fault}")),
+            }
+        }
+        Ok(faults)
+    }
+
+    /// All that is offered to anybody.
+    fn offers(&self) -> io::Result<Vec<Offered>> {
+        let folder = match fs::read_dir(self.folder.join(OFFERS)) {
+            Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            folder => folder?,
+        };
+        let mut offers = Vec::new();
+        for note in folder {
+            offers.extend(read(&note?.path())?);
+        }
+        Ok(offers)
+    }
+
     /// Copies a bundle under its digest.
     fn keep(&self, bundle: &Path) -> Result<(u64, Digest), OfferError> {
         let unreadable = |fault| OfferError::Bundle(bundle.into(), fault);
@@ -127,31 +154,18 @@ impl Updates {
         }
         let aside = self.folder.join(ASIDE);
         let mut onto = File::create(&aside)?;
-        let (mut sum, mut buffer, mut copied) = (Sha256::new(), vec![0; 1 << 20], 0);
-        loop {
-            let n = from.read(&mut buffer).map_err(unreadable)?;
-            if n == 0 {
-                break;
-            }
-            sum.update(&buffer[..n]);
-            onto.write_all(&buffer[..n])?;
-            copied += n as u64;
-        }
+        let (copied, digest) = copy(&mut from, &mut onto).map_err(unreadable)?;
         if copied != size {
             return Err(unreadable(io::Error::other("it changed while it was read")));
         }
         onto.sync_all()?;
-        let digest: Digest = sum.finalize().into();
         files::settle(&aside, &self.bundle(&hex::encode(&digest)))?;
         Ok((size, digest))
     }
 
     /// Removes bundles that nobody is offered.
     fn forget_the_others(&self) -> io::Result<()> {
-        let mut named = Vec::new();
-        for note in fs::read_dir(self.folder.join(OFFERS))? {
-            named.extend(read(&note?.path())?.map(|offered| self.bundle(&offered.sha256)));
-        }
+        let named: Vec<_> = self.offers()?.iter().map(|it| self.bundle(&it.sha256)).collect();
         for file in fs::read_dir(&self.folder)? {
             let path = file?.path();
             if path.is_file() && !named.contains(&path) {
@@ -184,6 +198,21 @@ pub fn is_variant(name: &str) -> bool {
 pub fn is_edition(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".+-".contains(&byte);
     (1..=NAME_MAX).contains(&name.len()) && name.bytes().all(plain)
+}
+
+/// Copies all bytes; their number and SHA-256.
+fn copy(from: &mut impl Read, mut onto: impl Write) -> io::Result<(u64, Digest)> {
+    let (mut sum, mut buffer, mut copied) = (Sha256::new(), vec![0; 1 << 20], 0);
+    loop {
+        match from.read(&mut buffer)? {
+            0 => return Ok((copied, sum.finalize().into())),
+            n => {
+                sum.update(&buffer[..n]);
+                onto.write_all(&buffer[..n])?;
+                copied += n as u64;
+            }
+        }
+    }
 }
 
 fn read(note: &Path) -> io::Result<Option<Offered>> {

@@ -120,6 +120,13 @@ fn another_bundle_takes_the_place_of_the_one_before() {
         let (found, _, digest) = read(&asks(&terminal, "qemu", "0")).expect("an offer");
         assert_eq!((found.as_str(), piece(&terminal, &digest, 0).body), (edition, bytes.into()));
     }
+    let check = ["check", "--data", data.path().to_str().expect("text")];
+    authority(&check).expect("all is well");
+    let of = hex::encode(&Sha256::digest("second"));
+    let bundle = data.path().join("updates").join(format!("{of}.raucb"));
+    fs::write(&bundle, "seconD").expect("a damaged disk");
+    assert!(authority(&check).is_err());
+    fs::write(&bundle, "second").expect("a mended one");
     let kept = fs::read_dir(data.path().join("updates")).expect("a folder");
     let kept = kept.filter(|entry| entry.as_ref().expect("an entry").path().is_file()).count();
     assert_eq!(kept, 1, "the first one is gone");
