@@ -10,11 +10,12 @@ use tracing::{debug, info};
 use v4l::buffer::Type;
 use v4l::control::{Control, Description, MenuItem, Value};
 use v4l::frameinterval::FrameIntervalEnum;
+use v4l::framesize::FrameSizeEnum;
 use v4l::io::traits::CaptureStream;
 use v4l::prelude::MmapStream;
 use v4l::video::Capture;
 use v4l::video::capture::Parameters;
-use v4l::{Device, FourCC};
+use v4l::{Device, Format, FourCC};
 
 use super::pixels::{self, PixelFormat};
 use super::pump::{Pump, RawFrame, Source, Timing};
@@ -118,9 +119,12 @@ struct V4lSource {
 impl V4lSource {
     fn open(settings: &V4lSettings) -> Result<Self, CameraError> {
         let device = Device::with_path(&settings.path).map_err(CameraError::Unplugged)?;
-        let modes = modes(&device).map_err(CameraError::Unplugged)?;
-        let wished = choose(&modes, settings).ok_or(CameraError::NoFormat)?;
         let mut format = device.format().map_err(CameraError::Unplugged)?;
+        let mut modes = modes(&device, settings.size).map_err(CameraError::Unplugged)?;
+        if modes.is_empty() {
+            modes.extend(only_mode(&device, &format));
+        }
+        let wished = choose(&modes, settings).ok_or(CameraError::NoFormat)?;
         (format.width, format.height) = (wished.width, wished.height);
         format.fourcc = fourcc(wished.format);
         let format = device.set_format(&format).map_err(CameraError::Unplugged)?;
@@ -187,24 +191,41 @@ fn monotonic_ms() -> u64 {
     s.unwrap_or(0) * 1000 + ns.unwrap_or(0) / 1_000_000
 }
 
-fn modes(device: &Device) -> io::Result<Vec<Mode>> {
+/// What a device does that lists no sizes, as a grabber of video signals may: its signal has one.
+fn only_mode(device: &Device, now: &Format) -> Option<Mode> {
+    let format = format_of(now.fourcc)?;
+    let frames_per_s = fastest(device, now.fourcc, now.width, now.height);
+    Some(Mode { format, width: now.width, height: now.height, frames_per_s })
+}
+
+fn modes(device: &Device, wished: (u32, u32)) -> io::Result<Vec<Mode>> {
     let mut modes = Vec::new();
     for description in device.enum_formats()? {
         let Some(format) = format_of(description.fourcc) else {
             continue;
         };
         for size in device.enum_framesizes(description.fourcc)? {
-            for size in size.size.to_discrete() {
-                modes.push(Mode {
-                    format,
-                    width: size.width,
-                    height: size.height,
-                    frames_per_s: fastest(device, description.fourcc, size.width, size.height),
-                });
-            }
+            let (width, height) = nearest(&size.size, wished);
+            let frames_per_s = fastest(device, description.fourcc, width, height);
+            modes.push(Mode { format, width, height, frames_per_s });
         }
     }
     Ok(modes)
+}
+
+/// The size itself; of a range, which may have millions of them, the one nearest to the wish.
+fn nearest(size: &FrameSizeEnum, wished: (u32, u32)) -> (u32, u32) {
+    let on_grid = |wish: u32, min: u32, max: u32, step: u32| {
+        let within = wish.clamp(min, max.max(min));
+        within - (within - min) % step.max(1)
+    };
+    match size {
+        FrameSizeEnum::Discrete(size) => (size.width, size.height),
+        FrameSizeEnum::Stepwise(range) => (
+            on_grid(wished.0, range.min_width, range.max_width, range.step_width),
+            on_grid(wished.1, range.min_height, range.max_height, range.step_height),
+        ),
+    }
 }
 
 /// Fastest frames a second of a size; 30 where the driver does not say.
@@ -300,6 +321,25 @@ mod tests {
     use std::thread;
 
     use PixelFormat::{Mjpeg, Nv12, Yuyv};
+
+    #[test]
+    fn of_a_range_of_sizes_one_is_taken_that_the_device_can_do() {
+        let range = |max_width, max_height, step| {
+            let range = v4l::framesize::Stepwise {
+                min_width: 32,
+                max_width,
+                step_width: step,
+                min_height: 32,
+                max_height,
+                step_height: step,
+            };
+            nearest(&FrameSizeEnum::Stepwise(range), (1280, 720))
+        };
+        assert_eq!(range(3280, 2464, 2), (1280, 720));
+        assert_eq!(range(640, 480, 2), (640, 480));
+        assert_eq!(range(3280, 2464, 100), (1232, 632));
+        assert_eq!(range(3280, 2464, 0), (1280, 720));
+    }
 
     #[test]
     fn the_mode_nearest_to_the_wish_is_chosen() {

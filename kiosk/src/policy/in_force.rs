@@ -14,11 +14,14 @@ use tracing::{error, info, warn};
 
 use crate::vault::write_whole;
 
+/// Opens a signed file; `None` if the signature does not hold.
+type Opener = Box<dyn Fn(&[u8]) -> Option<Vec<u8>> + Send>;
+
 /// Where packs come from and where the good ones are kept.
 pub struct Shelf {
     delivered: PathBuf,
     kept: PathBuf,
-    open: Box<dyn Fn(&[u8]) -> Option<Vec<u8>> + Send>,
+    open: Opener,
     /// When the folder of deliveries was looked at last, and how it looked.
     seen: Option<SystemTime>,
 }

@@ -318,8 +318,11 @@ impl FingerRoom {
     }
 }
 
-/// The scanner of the settings, and the size of its images in pixels.
-fn open(config: &FingerprintConfig) -> Result<(Box<dyn FingerScanner>, (u32, u32)), ScannerError> {
+/// A scanner and the size of its images in pixels.
+type Measured = (Box<dyn FingerScanner>, (u32, u32));
+
+/// The scanner of the settings.
+fn open(config: &FingerprintConfig) -> Result<Measured, ScannerError> {
     if let Some(livescan) = &config.livescan {
         let scanner = Scanner::open(livescan.settings())?;
         let size = (scanner.window().width, scanner.window().height);
