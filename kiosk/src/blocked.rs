@@ -52,8 +52,6 @@ pub fn show(
         let shown = Instant::now();
         while shown.elapsed() < SHOWN_FOR && !is_over() {
             thread::sleep(LOOK_EVERY);
-            // The first one may come before the window's own loop runs, and be lost.
-            proxy.show(view(what));
             watchdog.turned();
         }
         proxy.quit();

@@ -100,6 +100,8 @@ impl Screen {
         self.inner.app.show()?;
         self.inner.fit();
         self.inner.open_mail();
+        // What comes between this and the loop's first turn wakes nobody, so it is looked for then.
+        slint::Timer::single_shot(Duration::ZERO, open_mail);
         Ok(self.inner.app.run()?)
     }
 
