@@ -190,10 +190,11 @@ const PAD_Y: [u32; 4] = [200, 272, 344, 415];
 const ERASE: (u32, u32) = (PAD_X[0], PAD_Y[3]);
 const ENTER: (u32, u32) = (PAD_X[2], PAD_Y[3]);
 const FIRST_NAME: (u32, u32) = (111, 193);
-const BY_FINGER: (u32, u32) = (400, 357);
+/// In the second of three columns and in the second of four.
+const BY_FINGER: (u32, u32) = (350, 357);
 const AGREE: (u32, u32) = (138, 432);
-const DRAFTS: (u32, u32) = (70, 434);
-const FIRST_DRAFT: (u32, u32) = (400, 250);
+const DRAFTS: (u32, u32) = (138, 357);
+const FIRST_DRAFT: (u32, u32) = (400, 280);
 const DONE: (u32, u32) = (204, 432);
 const TYPED_MAX: u32 = 3;
 const TYPED_PATIENCE: Duration = Duration::from_secs(180);
