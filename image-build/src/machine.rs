@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,8 @@ pub struct Ports {
     pub is_counted: bool,
     /// Boots this kernel, initial file system and command line without a boot loader.
     pub direct: Option<(PathBuf, PathBuf, String)>,
+    /// A Raspberry Pi 3 with this tree, the disk as its card; it has no other ports. It needs `direct`.
+    pub device_tree: Option<PathBuf>,
 }
 
 /// A running machine; dropping it cuts the power.
@@ -54,23 +56,17 @@ impl Machine {
         remove(&console)?;
         remove(&socket)?;
         let mut qemu = shop.tool("qemu-system-aarch64");
-        qemu.args(["-M", "virt,gic-version=3", "-cpu", "cortex-a72", "-m", "1024"]);
         qemu.args(["-display", "none", "-no-user-config"]);
-        qemu.args(match ports.is_counted {
-            true => ["-accel", "tcg", "-smp", "1", "-icount", "shift=1"].as_slice(),
-            false => ["-accel", "tcg,thread=multi", "-smp", "2"].as_slice(),
-        });
+        let disk = format!("file={},format=raw,cache=writeback,discard=unmap", shop.seen(disk));
+        match &ports.device_tree {
+            Some(tree) => raspberry_pi(&mut qemu, &shop.seen(tree), &disk),
+            None => {
+                virt(&mut qemu, ports.is_counted, &disk);
+                plug(&mut qemu, shop, ports);
+            }
+        }
         qemu.arg("-serial").arg(format!("file:{}", shop.seen(&console)));
         qemu.arg("-qmp").arg(format!("unix:{},server=on,wait=off", shop.seen(&socket)));
-        qemu.arg("-drive").arg(format!(
-            "if=none,id=disk,file={},format=raw,cache=writeback,discard=unmap",
-            shop.seen(disk)
-        ));
-        qemu.args(["-device", "virtio-blk-pci,drive=disk"]);
-        qemu.args(["-device", "virtio-gpu-pci,xres=800,yres=480"]);
-        qemu.args(["-device", "virtio-multitouch-pci", "-device", "virtio-rng-pci"]);
-        qemu.args(["-watchdog-action", "reset", "-device", "i6300esb"]);
-        qemu.args(["-device", "qemu-xhci,id=usb"]);
         match &ports.direct {
             Some((kernel, initrd, words)) => {
                 qemu.arg("-kernel").arg(shop.seen(kernel)).arg("-initrd").arg(shop.seen(initrd));
@@ -78,7 +74,6 @@ impl Machine {
             }
             None => drop(qemu.args(["-bios", U_BOOT])),
         }
-        plug(&mut qemu, shop, ports);
         qemu.stdin(Stdio::null()).stdout(Stdio::null());
         let errors = fs::File::create(folder.join("qemu.log"))
             .map_err(|e| Fault::write(folder.join("qemu.log"), e))?;
@@ -136,6 +131,21 @@ impl Machine {
         }
     }
 
+    /// Whether the console has said this since the last wait ended.
+    pub fn says(&self, text: &str) -> bool {
+        let all = self.console();
+        all[self.seen.len().min(all.len())..].contains(text)
+    }
+
+    /// A register of the machine, read from outside.
+    pub fn register(&mut self, address: u64) -> Result<u32, Fault> {
+        let line = format!("xp /1wx {address:#x}");
+        let said = self.ask("human-monitor-command", json!({"command-line": line}))?;
+        let word = said.as_str().and_then(|said| said.trim().rsplit_once("0x"));
+        word.and_then(|(_, digits)| u32::from_str_radix(digits, 16).ok())
+            .ok_or_else(|| Fault::Tool(format!("QEMU says of {address:#x}: {said}")))
+    }
+
     /// The rest of the line that the last wait ended in.
     pub fn rest_of_line(&self) -> String {
         let all = self.console();
@@ -163,7 +173,7 @@ impl Machine {
         for _ in 0..LOOKS_MAX {
             self.ask("screendump", words.clone())?;
             let now = fs::read(&file).map_err(|e| Fault::read(&file, e))?;
-            if now == before && now.len() > BLANK_MAX {
+            if now == before && now.len() > BLANK_MAX && size_of(&now) != INACTIVE {
                 break;
             }
             before = now;
@@ -254,7 +264,29 @@ pub fn copy_of(disk: &Path, folder: &Path) -> Result<PathBuf, Fault> {
     Ok(copy)
 }
 
-fn plug(qemu: &mut std::process::Command, shop: &Workshop, ports: &Ports) {
+/// The machine that has the ports of a real one.
+fn virt(qemu: &mut Command, is_counted: bool, disk: &str) {
+    qemu.args(["-M", "virt,gic-version=3", "-cpu", "cortex-a72", "-m", "1024"]);
+    qemu.args(match is_counted {
+        true => ["-accel", "tcg", "-smp", "1", "-icount", "shift=1"].as_slice(),
+        false => ["-accel", "tcg,thread=multi", "-smp", "2"].as_slice(),
+    });
+    qemu.arg("-drive").arg(format!("if=none,id=disk,{disk}"));
+    qemu.args(["-device", "virtio-blk-pci,drive=disk"]);
+    qemu.args(["-device", "virtio-gpu-pci,xres=800,yres=480"]);
+    qemu.args(["-device", "virtio-multitouch-pci", "-device", "virtio-rng-pci"]);
+    qemu.args(["-watchdog-action", "reset", "-device", "i6300esb"]);
+    qemu.args(["-device", "qemu-xhci,id=usb"]);
+}
+
+/// QEMU's Raspberry Pi 3: its own pins, card and watchdog, no screen and no sockets. The console is its second port.
+fn raspberry_pi(qemu: &mut Command, tree: &str, disk: &str) {
+    qemu.args(["-M", "raspi3b", "-accel", "tcg,thread=multi", "-dtb", tree]);
+    qemu.arg("-drive").arg(format!("if=sd,{disk}"));
+    qemu.args(["-serial", "null"]);
+}
+
+fn plug(qemu: &mut Command, shop: &Workshop, ports: &Ports) {
     // Fingerprints are many bytes; a 16550 takes them one by one, which takes an emulated processor too long.
     let kinds = ["pci-serial", "usb-serial,bus=usb.0,port=1", "usb-serial,bus=usb.0,port=2"];
     for (i, (port, kind)) in ports.serial.iter().zip(kinds).enumerate() {
@@ -273,6 +305,13 @@ fn plug(qemu: &mut std::process::Command, shop: &Workshop, ports: &Ports) {
                 .arg(format!("name=opt/io.systemd.credentials/{name},file={}", shop.seen(&file)));
         }
     }
+}
+
+/// Width and height as a PNG says them in its first block.
+fn size_of(png: &[u8]) -> (u32, u32) {
+    let number =
+        |at: usize| png.get(at..at + 4).map_or(0, |b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]));
+    (number(16), number(20))
 }
 
 /// QEMU makes its socket a moment after it starts.
@@ -298,6 +337,8 @@ const POLL: Duration = Duration::from_millis(500);
 const LOOKS_MAX: u32 = 20;
 /// A PNG of one colour is smaller, one with letters larger.
 const BLANK_MAX: usize = 4096;
+/// Width and height of the picture that QEMU makes of a screen that is off.
+const INACTIVE: (u32, u32) = (640, 480);
 const LOOK_AGAIN: Duration = Duration::from_secs(3);
 const TOUCH: Duration = Duration::from_millis(120);
 const SOCKET_PATIENCE: Duration = Duration::from_secs(20);

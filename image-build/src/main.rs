@@ -17,7 +17,9 @@ mod root;
 mod sbom;
 mod scene;
 mod setup;
+mod sitter;
 mod slot;
+mod splash;
 mod stage;
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::debian::{Base, Kernel};
 use crate::fault::Fault;
 use crate::sbom::debian;
+use crate::splash::{SPLASH, splash};
 use crate::stage::TREE;
 use crate::tree::{sum_file, sum_of};
 use crate::variant::Variant;
@@ -61,6 +62,7 @@ pub fn root(shop: &Workshop, of: &Ingredients<'_>, product: &Path) -> Result<Roo
         of.variant.screen_modules.join(" "),
         sum_file(of.update_certificate)?,
         format!("{} {}", of.release.version, of.release.is_spoilt),
+        format!("{:?} {SPLASH}", of.variant.screen),
         TRIMMED.join(" "),
         PACKING.join(" "),
     ];
@@ -93,7 +95,20 @@ fn assemble(shop: &Workshop, of: &Ingredients<'_>, tree: &Path) -> Result<(), Fa
         .arg(overlay)
         .arg(tree))?;
     own_files(of, tree)?;
+    picture(of.variant, tree)?;
     users(shop, tree)
+}
+
+/// The picture of the start, and for which screen it is.
+fn picture(variant: &Variant, tree: &Path) -> Result<(), Fault> {
+    let font = tree.join(FONT);
+    let bytes = fs::read(&font).map_err(|e| Fault::read(&font, e))?;
+    let pixels = splash(variant.screen, &bytes)
+        .ok_or_else(|| Fault::Tool(format!("{} has not the letters", font.display())))?;
+    let file = tree.join("usr/share/kiosk/splash");
+    fs::write(&file, pixels).map_err(|e| Fault::write(&file, e))?;
+    let (width, height) = variant.screen;
+    write(&tree.join("usr/share/kiosk/splash-size"), &format!("{width},{height}\n"))
 }
 
 /// Copies modules with all they need, unpacked, and writes their table. Returns them in loading order.
@@ -258,6 +273,8 @@ fn link(to: &str, at: &Path) -> Result<(), Fault> {
 const BLOCK_SIZE: u64 = 4096;
 /// A start reads a little of many files: lz4 in small blocks takes a second less of it than zstd in large ones.
 const PACKING: [&str; 6] = ["-noappend", "-comp", "lz4", "-Xhc", "-b", "64K"];
+/// Of the image's own package.
+const FONT: &str = "usr/share/fonts/opentype/noto/NotoSansCJK-Bold.ttc";
 /// What packages bring and a terminal never needs: package management, Perl, tables of hardware that is not in it,
 /// fonts beyond the two that are drawn with. Patterns of the shell.
 const TRIMMED: [&str; 18] = [

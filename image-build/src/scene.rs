@@ -75,7 +75,7 @@ impl Scene {
         let mut simulate = Command::new(programs.join("device-sim"));
         let ptys = folder.join("devices");
         make(&ptys)?;
-        simulate.arg("--dir").arg(&ptys).args(["--seed", "1", "--people", "8"]);
+        simulate.arg("--dir").arg(&ptys).args(["--seed", &SEED.to_string(), "--people", "8"]);
         // The emulated processor is slow enough.
         simulate.args(["--fast", "--until-stdin-closes"]);
         let children = vec![
@@ -158,7 +158,8 @@ fn people(shop: &Workshop, programs: &Path, models: &Path) -> Result<PathBuf, Fa
     remove(&folder)?;
     make(&folder)?;
     let mut demo = Command::new(programs.join("kiosk"));
-    demo.args(["demo", "--headless", "--visits", "2", "--seed", "1", "--out"]).arg(&folder);
+    demo.args(["demo", "--headless", "--visits", "2", "--seed", &SEED.to_string(), "--out"])
+        .arg(&folder);
     demo.arg("--models").arg(models).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = demo.spawn().map_err(|e| Fault::NoTool("kiosk demo".into(), e))?;
     // Its stage is set when its settings are there; nobody is served here.
@@ -219,6 +220,8 @@ fn free_port() -> Result<u16, Fault> {
     free.map(|address| address.port()).map_err(|e| Fault::Tool(format!("no free port: {e}")))
 }
 
+/// Of the simulated people.
+pub const SEED: u64 = 1;
 /// This machine as the emulated one sees it.
 const HOST: &str = "10.0.2.2";
 const TERMINAL: &str = r#"[terminal]

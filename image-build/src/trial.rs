@@ -3,6 +3,7 @@
 
 mod boot;
 mod data;
+mod pi;
 mod update;
 mod visit;
 
@@ -36,6 +37,8 @@ pub enum Part {
     Update,
     /// An update that does not work. On another copy.
     Rollback,
+    /// The pins of an emulated Raspberry Pi 3.
+    Pi,
 }
 
 /// Builds what is not there, then tries the parts in this order.
@@ -58,6 +61,7 @@ pub fn trial(order: &Order, programs: &Path, parts: &[Part]) -> Result<(), Fault
             Part::Data => trial.data()?,
             Part::Update => trial.update()?,
             Part::Rollback => trial.rollback()?,
+            Part::Pi => trial.pi()?,
         }
     }
     Ok(())

@@ -1,7 +1,9 @@
-//! A data partition that does not open: the terminal does not serve, and its screen says why.
+//! A data partition that does not open: the terminal does not serve, and its screen says why. One that runs full or
+//! becomes read-only: told at the counter.
 
 use std::fs;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 use super::Trial;
 use crate::disk::start_of;
@@ -27,9 +29,41 @@ impl Trial {
             counter.picture(code)?;
             say(&format!("a broken {what} is told: {code}"));
         }
+        self.hindered(&set_up)
+    }
+
+    /// A partition that runs full and one that the kernel makes read-only, under a terminal that serves: told before
+    /// the next person sits down.
+    fn hindered(&self, set_up: &Path) -> Result<(), Fault> {
+        let disk = copy_of(set_up, &self.shop.path("trial/data"))?;
+        let unit = format!("[Service]\nExecStart=/bin/sh -c '{HINDERED}'\n");
+        let credentials = vec![("systemd.extra-unit.t.service".into(), unit)];
+        let mut counter =
+            self.switch_on("data", &disk, &Ports { credentials, ..Ports::default() })?;
+        counter.wait_for("screen page=\"sign-in\"")?;
+        for (what, code) in [("full", "err-store-full"), ("read-only", "err-store-read-only")] {
+            let stick = self.shop.path(&format!("trial/stick-{what}.img"));
+            let empty = fs::File::create(&stick).and_then(|file| file.set_len(1 << 20));
+            empty.map_err(|e| Fault::write(&stick, e))?;
+            counter.machine.plug(&self.shop, &stick)?;
+            counter.wait_for(&format!("look: {what}"))?;
+            counter.sign_in()?;
+            counter.wait_for(&format!("trouble device=\"device-store\" code=\"{code}\""))?;
+            counter.picture(code)?;
+            say(&format!("a data partition that is {what} is told: {code}"));
+            counter.touch(SIGN_OUT)?;
+            counter.wait_for("screen page=\"sign-in\"")?;
+        }
         Ok(())
     }
 }
+
+/// Two sticks are the signs to begin. The kernel's own way to make everything read-only is that of a failing card.
+const HINDERED: &str = "until [ -b /dev/sda ]; do sleep 1; done; \
+    dd if=/dev/zero of=/data/fill bs=1M; sync; echo look: full; \
+    until [ -b /dev/sdb ]; do sleep 1; done; \
+    rm /data/fill; sync; echo u > /proc/sysrq-trigger; sleep 5; echo look: read-only; sleep 900";
+const SIGN_OUT: (u32, u32) = (698, 434);
 
 /// Where LUKS2 lets the encrypted file system begin; the header has two copies before it.
 const FILES_AT: u64 = 16 << 20;

@@ -1,12 +1,17 @@
 //! From the works' state to a receipt: not set up, the stick, the code, signing in, a card, a finger, the slip.
 
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use super::{Counter, DRAWN, Trial};
+use people::Person;
+
+use super::{Counter, DRAWN, PATIENCE, Trial};
 use crate::fault::Fault;
 use crate::machine::copy_of;
-use crate::scene::Scene;
+use crate::scene::{self, Scene};
+use crate::sitter::sitter;
+use crate::variant::Variant;
 use crate::workshop::say;
 
 impl Trial {
@@ -21,8 +26,17 @@ impl Trial {
         counter.first_start()?;
         counter.set_up(&scene)?;
         counter.serve(&mut scene)?;
+        counter.face(&mut scene, &self.sitter()?)?;
         counter.look()?;
         counter.empty_battery(&scene)
+    }
+}
+
+impl Trial {
+    /// The first of the simulated people, before the camera.
+    fn sitter(&self) -> Result<PathBuf, Fault> {
+        let variant = Variant::read(&self.order.root, &self.order.variant)?;
+        sitter(&self.shop, &variant.suite, &Person::generate(scene::SEED, 0))
     }
 }
 
@@ -32,6 +46,7 @@ impl Counter<'_> {
         say(&format!("boot loader chose slot {}", self.machine.rest_of_line()));
         self.wait_for("kiosk-init: slot ")?;
         say(&format!("verified root: slot {} of the machine's time", self.machine.rest_of_line()));
+        self.picture("starting")?;
         self.wait_for("not set up: waiting")?;
         thread::sleep(DRAWN);
         self.picture("not-set-up")
@@ -43,20 +58,28 @@ impl Counter<'_> {
         self.wait_for("setup.kiosk was taken")?;
         thread::sleep(DRAWN);
         self.picture("code")?;
-        self.enter(&scene.code, "setting-up", "screen page=\"sign-in\"")?;
+        self.enter(None, &scene.code, "setting-up", "screen page=\"sign-in\"")?;
         self.picture("sign-in")
     }
 
-    fn sign_in(&mut self) -> Result<(), Fault> {
-        self.touch(FIRST_NAME)?;
-        self.enter(PIN, "pin", "screen page=\"waiting\"")?;
+    pub(super) fn sign_in(&mut self) -> Result<(), Fault> {
+        self.enter(Some(FIRST_NAME), PIN, "pin", "screen page=\"waiting\"")?;
         self.picture("waiting")
     }
 
-    /// Types digits and waits for what they lead to. On a machine that is busy a touch may be lost, as with people: then
-    /// all of it once more.
-    fn enter(&mut self, digits: &str, name: &str, leads_to: &str) -> Result<(), Fault> {
+    /// Touches whose digits they are, types them and waits for what they lead to. On a machine that is busy a touch may
+    /// be lost, as with people: then all of it once more.
+    fn enter(
+        &mut self,
+        whose: Option<(u32, u32)>,
+        digits: &str,
+        name: &str,
+        leads_to: &str,
+    ) -> Result<(), Fault> {
         for _ in 0..TYPED_MAX {
+            if let Some(whose) = whose {
+                self.touch(whose)?;
+            }
             self.digits(digits)?;
             self.picture(name)?;
             self.touch(ENTER)?;
@@ -122,6 +145,32 @@ impl Counter<'_> {
         self.page("finger")
     }
 
+    /// Another person, whose face comes through the kernel's video interface: it is seen, coached and judged. How it is
+    /// judged is written down; an emulated processor is too slow for the time that an action is given.
+    fn face(&mut self, scene: &mut Scene, stick: &Path) -> Result<(), Fault> {
+        self.machine.plug(self.shop, stick)?;
+        self.wait_for("look: somebody sits down")?;
+        scene.order("CARD 0")?;
+        self.page("person")?;
+        self.touch(NEW_FACE)?;
+        self.page("consent")?;
+        self.touch(AGREE)?;
+        // The card's two sides and the card in the hand are left out: nobody holds them before this camera.
+        self.page("document")?;
+        for _ in 0..3 {
+            self.touch(CANNOT)?;
+        }
+        self.page("face")?;
+        thread::sleep(WATCHED);
+        self.picture("face-watched")?;
+        let ends = ["screen page=\"judge\"", "screen page=\"result\"", "screen page=\"saving\""];
+        let which = self.machine.wait_for(&ends, PATIENCE)?;
+        thread::sleep(DRAWN);
+        self.picture("face-judged")?;
+        say(&format!("the face was seen; then: {}", ends[which]));
+        scene.order("CARD OFF")
+    }
+
     /// Figures that the unit from outside puts on the console.
     fn look(&mut self) -> Result<(), Fault> {
         self.wait_for("look: memory ")?;
@@ -172,6 +221,8 @@ fn look() -> Vec<(String, String)> {
     // systemd takes single quotes, backslashes, `%` and single `$` for itself.
     let look = "( until [ -b /dev/sdb ]; do sleep 1; done; systemctl kill -s KILL kiosk.service; \
         until [ -b /dev/sdc ]; do sleep 1; done; \
+        mkdir -p /run/sitter; mount -o ro /dev/sdc /run/sitter; sh /run/sitter/feed /run/sitter & \
+        until [ -b /dev/sdd ]; do sleep 1; done; \
         setpriv --reuid=kiosk --regid=kiosk --clear-groups touch /run/kiosk-power/off ) & \
         while sleep 30; do \
         echo \"look: memory $$(systemctl show -P MemoryCurrent kiosk.service) \
@@ -190,14 +241,19 @@ const PAD_Y: [u32; 4] = [200, 272, 344, 415];
 const ERASE: (u32, u32) = (PAD_X[0], PAD_Y[3]);
 const ENTER: (u32, u32) = (PAD_X[2], PAD_Y[3]);
 const FIRST_NAME: (u32, u32) = (111, 193);
+const CANNOT: (u32, u32) = (400, 434);
+/// From the page of the face to a picture of the camera on it.
+const WATCHED: Duration = Duration::from_secs(40);
 /// In the second of three columns and in the second of four.
 const BY_FINGER: (u32, u32) = (350, 357);
 const AGREE: (u32, u32) = (138, 432);
+/// In the third of three columns and in the third of four.
+const NEW_FACE: (u32, u32) = (565, 357);
 const DRAFTS: (u32, u32) = (138, 357);
 const FIRST_DRAFT: (u32, u32) = (400, 280);
 const DONE: (u32, u32) = (204, 432);
 const TYPED_MAX: u32 = 3;
-const TYPED_PATIENCE: Duration = Duration::from_secs(180);
+const TYPED_PATIENCE: Duration = Duration::from_secs(60);
 /// Of the demonstration's operator.
 const PIN: &str = "135790";
 /// From the result to the receipt of the centre and the slip.
