@@ -132,10 +132,6 @@ fn raspberry_pi(shop: &Workshop, kernel: &Kernel, folder: &Path) -> Result<(), F
     for name in PI_TREES {
         copy(&trees.join(name), &folder.join(name))?;
     }
-    make(&folder.join("overlays"))?;
-    for name in PI_OVERLAYS {
-        copy(&from.join("overlays").join(name), &folder.join("overlays").join(name))?;
-    }
     write(&folder.join("config.txt"), PI_CONFIG)
 }
 
@@ -180,11 +176,9 @@ const PI_TREES: [&str; 4] = [
     "bcm2711-rpi-4-b.dtb",
     "bcm2711-rpi-cm4-io.dtb",
 ];
-const PI_OVERLAYS: [&str; 2] = ["disable-bt.dtbo", "i2c-rtc.dtbo"];
 const PI_CONFIG: &str = "# Firmware of the board: start U-Boot, which chooses the slot.
 arm_64bit=1
 kernel=u-boot.bin
 enable_uart=1
 disable_splash=1
-dtoverlay=disable-bt
 ";

@@ -100,6 +100,14 @@ impl Trial {
         Err(Fault::Tool("two builds of the same inputs are not the same".into()))
     }
 
+    /// A stick with nothing on it: a sign for a unit from outside.
+    fn empty_stick(&self, name: &str) -> Result<PathBuf, Fault> {
+        let stick = self.shop.path(&format!("trial/stick-{name}.img"));
+        let empty = fs::File::create(&stick).and_then(|file| file.set_len(1 << 20));
+        empty.map_err(|e| Fault::write(&stick, e))?;
+        Ok(stick)
+    }
+
     /// A machine of this part in a folder of its own.
     fn switch_on(&self, part: &str, disk: &Path, ports: &Ports) -> Result<Counter<'_>, Fault> {
         let folder = self.shop.path("trial").join(part);

@@ -42,9 +42,7 @@ impl Trial {
             self.switch_on("data", &disk, &Ports { credentials, ..Ports::default() })?;
         counter.wait_for("screen page=\"sign-in\"")?;
         for (what, code) in [("full", "err-store-full"), ("read-only", "err-store-read-only")] {
-            let stick = self.shop.path(&format!("trial/stick-{what}.img"));
-            let empty = fs::File::create(&stick).and_then(|file| file.set_len(1 << 20));
-            empty.map_err(|e| Fault::write(&stick, e))?;
+            let stick = self.empty_stick(what)?;
             counter.machine.plug(&self.shop, &stick)?;
             counter.wait_for(&format!("look: {what}"))?;
             counter.sign_in()?;
