@@ -467,14 +467,14 @@ fn excused(comparison: &Comparison) -> Comparison {
     Comparison { liveness, ..comparison.clone() }
 }
 
-/// The actions that every pack of this person allows, the seconds for each, and whether a passive check is enough
-/// (R58, C20).
+/// The actions to ask for, of those that the pack allows, the seconds for each, and whether a passive check is enough
+/// (R58, C20). A pack says which may be asked for and how many; the ones that a mask does worst are asked for first.
 fn liveness(case: &Case, place: &Place) -> (Vec<Action>, u8, bool) {
     if case.exempt.is_some() {
         return (Vec::new(), ACTION_S, true);
     }
     let Some(pack) = case.packs(place).next() else {
-        return (vec![Action::Blink], ACTION_S, true);
+        return (vec![STRONGEST[0]], ACTION_S, true);
     };
     let named = |action: &policy::Action| match action.id() {
         "blink" => Some(Action::Blink),
@@ -484,9 +484,10 @@ fn liveness(case: &Case, place: &Place) -> (Vec<Action>, u8, bool) {
         _ => None,
     };
     let mut actions: Vec<Action> = pack.liveness.actions.iter().filter_map(named).collect();
+    actions.sort_by_key(|action| STRONGEST.iter().position(|strong| strong == action));
     actions.truncate(usize::from(pack.liveness.n_actions.max(1)));
     if actions.is_empty() {
-        actions.push(Action::Blink);
+        actions.push(STRONGEST[0]);
     }
     let action_s = u8::try_from(pack.liveness.timeout_s).unwrap_or(ACTION_S);
     (actions, action_s, pack.liveness.passive)
@@ -498,5 +499,7 @@ const ENROLMENT_DOCUMENTS: [(Picture, &str); 3] = [
     (Picture::IdBack, "id_back"),
     (Picture::IdInHand, "id_in_hand"),
 ];
+/// How seldom a paper mask with holes for the eyes did them in trials (MODEL_CARDS.md): seldom first.
+const STRONGEST: [Action; 4] = [Action::OpenMouth, Action::Nod, Action::Turn, Action::Blink];
 /// The finger asked for when none is on file: the right thumb, as the identity card registers it.
 const FINGER_DEFAULT: u8 = 1;
