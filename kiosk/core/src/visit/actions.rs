@@ -500,6 +500,6 @@ const ENROLMENT_DOCUMENTS: [(Picture, &str); 3] = [
     (Picture::IdInHand, "id_in_hand"),
 ];
 /// How seldom a paper mask with holes for the eyes did them in trials (MODEL_CARDS.md): seldom first.
-const STRONGEST: [Action; 4] = [Action::OpenMouth, Action::Nod, Action::Turn, Action::Blink];
+const STRONGEST: [Action; 4] = [Action::OpenMouth, Action::Turn, Action::Nod, Action::Blink];
 /// The finger asked for when none is on file: the right thumb, as the identity card registers it.
 const FINGER_DEFAULT: u8 = 1;
