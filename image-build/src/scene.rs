@@ -147,6 +147,45 @@ impl Drop for Scene {
     }
 }
 
+/// The authority of an earlier scene, alone, for the disk that was set up there: it offers an edition, and its clock is
+/// ahead of this machine's.
+pub struct Centre {
+    /// The port that the terminal was told.
+    pub port: u16,
+    child: Child,
+}
+
+impl Centre {
+    /// Offers `bundle` as `edition` to terminals of `variant` and serves.
+    pub fn offering(
+        shop: &Workshop,
+        programs: &Path,
+        (variant, edition, bundle): (&str, &str, &Path),
+    ) -> Result<Self, Fault> {
+        let folder = shop.path("trial/scene");
+        let (data, authority) = (folder.join("authority"), programs.join("authority"));
+        let address = read(&folder.join("settings/authority.address"))?;
+        let port = address.trim().rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        let port = port.ok_or_else(|| Fault::Tool(format!("no port in {address}")))?;
+        let mut offer = Command::new(&authority);
+        offer.arg("offer").arg("--data").arg(&data).args(["--variant", variant]);
+        run(offer.args(["--edition", edition]).arg("--bundle").arg(bundle))?;
+        let mut serve = Command::new(&authority);
+        serve.arg("--data").arg(&data).args(["--listen", &format!("127.0.0.1:{port}")]);
+        serve.args(["--fault", AHEAD, "--until-stdin-closes"]);
+        let child = start(&mut serve, &folder.join("authority-again.log"))?;
+        Ok(Self { port, child })
+    }
+}
+
+impl Drop for Centre {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        // It may have ended by itself.
+        let _ = self.child.wait();
+    }
+}
+
 /// The people of `kiosk demo`, their roster with references, and operators with their PINs; made once and kept.
 fn people(shop: &Workshop, programs: &Path, models: &Path) -> Result<PathBuf, Fault> {
     let kept = shop.path("trial/people");
@@ -220,6 +259,8 @@ fn free_port() -> Result<u16, Fault> {
     free.map(|address| address.port()).map_err(|e| Fault::Tool(format!("no free port: {e}")))
 }
 
+/// An hour.
+const AHEAD: &str = "clock-offset-ms=3600000";
 /// Of the simulated people.
 pub const SEED: u64 = 1;
 /// This machine as the emulated one sees it.

@@ -3,6 +3,7 @@
 
 mod boot;
 mod data;
+mod line;
 mod pi;
 mod update;
 mod visit;
@@ -37,6 +38,8 @@ pub enum Part {
     Update,
     /// An update that does not work. On another copy.
     Rollback,
+    /// The centre's time and an update that it offers, over the network. On another copy.
+    Line,
     /// The pins of an emulated Raspberry Pi 3.
     Pi,
 }
@@ -61,6 +64,7 @@ pub fn trial(order: &Order, programs: &Path, parts: &[Part]) -> Result<(), Fault
             Part::Data => trial.data()?,
             Part::Update => trial.update()?,
             Part::Rollback => trial.rollback()?,
+            Part::Line => trial.line()?,
             Part::Pi => trial.pi()?,
         }
     }

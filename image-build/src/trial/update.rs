@@ -105,7 +105,7 @@ impl Trial {
         self.switch_on(part, disk, &Ports { credentials, ..Ports::default() })
     }
 
-    fn edition(&self, version: &str, is_spoilt: bool) -> Result<Image, Fault> {
+    pub(super) fn edition(&self, version: &str, is_spoilt: bool) -> Result<Image, Fault> {
         let mut order = self.order.clone();
         order.release = Release { version: version.into(), is_spoilt };
         image(&order)
@@ -126,7 +126,7 @@ impl Trial {
 
 impl Counter<'_> {
     /// A slot starts and the kiosk serves in it: set up, so somebody may sign in.
-    fn serves(&mut self) -> Result<Slot, Fault> {
+    pub(super) fn serves(&mut self) -> Result<Slot, Fault> {
         let slots = [Slot('a'), Slot('b')];
         let starts = slots.map(|slot| slot.starts());
         let which = self.machine.wait_for(&[&starts[0], &starts[1]], PATIENCE)?;
@@ -136,7 +136,7 @@ impl Counter<'_> {
         Ok(slot)
     }
 
-    fn serves_in(&mut self, slot: Slot) -> Result<(), Fault> {
+    pub(super) fn serves_in(&mut self, slot: Slot) -> Result<(), Fault> {
         match self.serves()? {
             found if found == slot => Ok(()),
             found => Err(Fault::Tool(format!("slot {} serves, not {}", found.0, slot.0))),
@@ -146,10 +146,10 @@ impl Counter<'_> {
 
 /// `a` or `b`.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Slot(char);
+pub(super) struct Slot(char);
 
 impl Slot {
-    fn other(self) -> Self {
+    pub(super) fn other(self) -> Self {
         Self(if self.0 == 'a' { 'b' } else { 'a' })
     }
 
@@ -159,7 +159,7 @@ impl Slot {
     }
 
     /// What RAUC says.
-    fn found_good(self) -> &'static str {
+    pub(super) fn found_good(self) -> &'static str {
         if self.0 == 'a' { "marked slot rootfs.0 as good" } else { "marked slot rootfs.1 as good" }
     }
 }
