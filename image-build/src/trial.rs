@@ -139,6 +139,21 @@ impl Counter<'_> {
         self.picture(name)
     }
 
+    /// Touches what leads to a page. On a machine that is busy a touch may be lost, as with people: then once more.
+    fn touch_to(&mut self, at: (u32, u32), page: &str) -> Result<(), Fault> {
+        let shown = format!("screen page=\"{page}\"");
+        for _ in 0..TOUCHES_MAX {
+            self.touch(at)?;
+            if self.machine.wait_for(&[&shown], TOUCH_PATIENCE).is_ok() {
+                say(&format!("page {page} after {} s", self.machine.elapsed().as_secs()));
+                thread::sleep(DRAWN);
+                return self.picture(page);
+            }
+            say(&format!("no page {page} after a touch; once more"));
+        }
+        Err(Fault::Tool(format!("{TOUCHES_MAX} touches led to no page {page}")))
+    }
+
     fn picture(&mut self, name: &str) -> Result<(), Fault> {
         let file = self.machine.picture(self.shop, name)?;
         say(&format!("picture {}", file.display()));
@@ -159,5 +174,7 @@ const SCREEN: (u32, u32) = (800, 480);
 /// An emulated machine on a busy one is slow.
 const PATIENCE: Duration = Duration::from_secs(900);
 const BETWEEN_TOUCHES: Duration = Duration::from_millis(1500);
+const TOUCHES_MAX: u32 = 4;
+const TOUCH_PATIENCE: Duration = Duration::from_secs(45);
 /// From the journal's line to pixels.
 const DRAWN: Duration = Duration::from_secs(8);

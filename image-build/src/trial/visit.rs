@@ -99,10 +99,8 @@ impl Counter<'_> {
         let n_printed = scene.n_printed();
         scene.order("CARD 1")?;
         self.page("person")?;
-        self.touch(BY_FINGER)?;
-        self.page("consent")?;
-        self.touch(AGREE)?;
-        self.page("finger")?;
+        self.touch_to(BY_FINGER, "consent")?;
+        self.touch_to(AGREE, "finger")?;
         self.killed(scene)?;
         scene.order("FINGER 1 right-thumb 3")?;
         self.page("result")?;
@@ -112,9 +110,8 @@ impl Counter<'_> {
         let records = scene.records()?;
         say(&format!("the centre has {records}"));
         say(&format!("the printer put {} bytes on paper", scene.n_printed() - n_printed));
-        self.touch(DONE)?;
         scene.order("CARD OFF")?;
-        self.page("waiting")?;
+        self.touch_to(DONE, "waiting")?;
         if records.as_array().is_none_or(Vec::is_empty) || scene.n_printed() == n_printed {
             return Err(Fault::Tool("no record at the centre, or no slip".into()));
         }
@@ -130,12 +127,9 @@ impl Counter<'_> {
         self.wait_for("screen page=\"sign-in\"")?;
         self.picture("after-death")?;
         self.sign_in()?;
-        self.touch(DRAFTS)?;
-        self.page("choice")?;
-        self.touch(FIRST_DRAFT)?;
-        self.page("person")?;
-        self.touch(BY_FINGER)?;
-        self.page("finger")
+        self.touch_to(DRAFTS, "choice")?;
+        self.touch_to(FIRST_DRAFT, "person")?;
+        self.touch_to(BY_FINGER, "finger")
     }
 
     /// Another person, whose face comes through the kernel's video interface: it is seen, coached and judged. How it is
@@ -145,15 +139,13 @@ impl Counter<'_> {
         self.wait_for("look: somebody sits down")?;
         scene.order("CARD 0")?;
         self.page("person")?;
-        self.touch(NEW_FACE)?;
-        self.page("consent")?;
-        self.touch(AGREE)?;
+        self.touch_to(NEW_FACE, "consent")?;
+        self.touch_to(AGREE, "document")?;
         // The card's two sides and the card in the hand are left out: nobody holds them before this camera.
-        self.page("document")?;
-        for _ in 0..3 {
+        for _ in 0..2 {
             self.touch(CANNOT)?;
         }
-        self.page("face")?;
+        self.touch_to(CANNOT, "face")?;
         thread::sleep(WATCHED);
         self.picture("face-watched")?;
         let ends = ["screen page=\"judge\"", "screen page=\"result\"", "screen page=\"saving\""];
