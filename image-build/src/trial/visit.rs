@@ -129,7 +129,9 @@ impl Counter<'_> {
         self.sign_in()?;
         self.touch_to(DRAFTS, "choice")?;
         self.touch_to(FIRST_DRAFT, "person")?;
-        self.touch_to(BY_FINGER, "finger")
+        // The way is chosen anew, and so is the consent to it asked anew.
+        self.touch_to(BY_FINGER, "consent")?;
+        self.touch_to(AGREE, "finger")
     }
 
     /// Another person, whose face comes through the kernel's video interface: it is seen, coached and judged. How it is
