@@ -185,10 +185,8 @@ fn users(shop: &Workshop, tree: &Path) -> Result<(), Fault> {
         &tree.join("etc/nsswitch.conf"),
         "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n",
     )?;
-    for file in ["etc/passwd"] {
-        let text = read(&tree.join(file))?;
-        write(&tree.join(file), &text.replace(":*:", ":x:"))?;
-    }
+    let passwd = tree.join("etc/passwd");
+    write(&passwd, &read(&passwd)?.replace(":*:", ":x:"))?;
     run(shop.tool("systemd-sysusers").arg(format!("--root={}", shop.seen(tree))))?;
     let shadow = tree.join("etc/shadow");
     let mut locked = read(&shadow)?;
