@@ -73,6 +73,9 @@ const LIBRARIES: [&str; 5] =
 /// Connects the driver's output with its input, both with the smallest signal that it can do, and plays the frames.
 const FEED: &str = r#"here=$1
 export LD_LIBRARY_PATH=$here
+# Nothing asks for a test driver by itself.
+modprobe vivid
+until [ -e /dev/video1 ]; do sleep 1; done
 in="$here/v4l2-ctl -d /dev/video0" out="$here/v4l2-ctl -d /dev/video1"
 for node in "$in" "$out"; do $node --set-dv-bt-timings index=0; done
 output=$($in -L | sed -n 's/^[[:space:]]*\([0-9]*\): HDMI 000-0.*/\1/p' | head -n 1)

@@ -4,8 +4,9 @@
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::thread;
 
-use super::Trial;
+use super::{DRAWN, Trial};
 use crate::disk::start_of;
 use crate::fault::Fault;
 use crate::machine::{Ports, copy_of};
@@ -26,6 +27,8 @@ impl Trial {
                 .map_err(|e| Fault::write(&disk, e))?;
             let mut counter = self.switch_on("data", &disk, &Ports::default())?;
             counter.wait_for(&format!("the terminal cannot serve code=\"{code}\""))?;
+            // Until then the picture of the start stands there.
+            thread::sleep(4 * DRAWN);
             counter.picture(code)?;
             say(&format!("a broken {what} is told: {code}"));
         }
@@ -46,7 +49,11 @@ impl Trial {
             counter.machine.plug(&self.shop, &stick)?;
             counter.wait_for(&format!("look: {what}"))?;
             counter.sign_in()?;
-            counter.wait_for(&format!("trouble device=\"device-store\" code=\"{code}\""))?;
+            // It is told with the page that signing in leads to, so that wait has passed it.
+            let told = format!("trouble device=\"device-store\" code=\"{code}\"");
+            if !counter.machine.console().contains(&told) {
+                return Err(Fault::Tool(format!("{code} was not told")));
+            }
             counter.picture(code)?;
             say(&format!("a data partition that is {what} is told: {code}"));
             counter.touch(SIGN_OUT)?;
