@@ -86,6 +86,17 @@ pub enum ModelError {
         /// Line and cause.
         reason: String,
     },
+    /// A place that results are to go to cannot be used.
+    #[error("cannot write to {path}: {reason}")]
+    Output {
+        /// The place.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A report of `evaluate` cannot be calibrated from.
+    #[error("the report does not serve: {0}")]
+    Report(String),
 }
 
 /// What a person reads: a code, and what to do, in both languages.
@@ -115,6 +126,8 @@ impl ModelError {
             Self::Engine { fault: EngineFault::Refused(_), .. } => REFUSED,
             Self::Engine { .. } => ENGINE,
             Self::Pairs { .. } => PAIRS,
+            Self::Output { .. } => OUTPUT,
+            Self::Report(_) => REPORT,
         }
     }
 
@@ -182,6 +195,18 @@ const REFUSED: Advice = Advice {
     remedy: "rec-model-engine-refused",
     zh: "厂商算法不接受这张图像，请重新采集。",
     en: "The vendor's engine does not take this picture: take it again.",
+};
+const OUTPUT: Advice = Advice {
+    code: "err-model-output",
+    remedy: "rec-model-output",
+    zh: "结果无法写到这个位置，请换一个文件名或文件夹。",
+    en: "The results cannot go there: name another file or folder.",
+};
+const REPORT: Advice = Advice {
+    code: "err-model-report",
+    remedy: "rec-model-report",
+    zh: "这份评测报告不能用于定阈值，请核对报告种类、样本数量和所要求的比率。",
+    en: "No thresholds can be read off this report: check its kind, its sizes and the rate asked for.",
 };
 const PAIRS: Advice = Advice {
     code: "err-model-pairs",

@@ -5,6 +5,7 @@
 mod det;
 mod list;
 mod ocr;
+mod outputs;
 mod print;
 mod rates;
 
@@ -48,13 +49,15 @@ pub struct Setting<'m> {
     /// Resolution of fingerprint files, in pixels per inch. Unknown is 500, unless the
     /// distance of the ridges says that it cannot be.
     pub ppi: Option<u32>,
-    /// Where the score of each pair goes, as a list like the one it is read from.
+    /// Where the score of each pair or file goes, as a list like the one it is read from.
     pub scores: Option<&'m Path>,
 }
 
 /// Compares faces. `pairs` has the columns `path_a,path_b,genuine`.
 pub fn face(setting: &Setting<'_>, pairs: &Path, out: &Path) -> Result<Value, ModelError> {
-    let pairs = Pairs::read(pairs)?;
+    let list = pairs;
+    let pairs = Pairs::read(list)?;
+    outputs::check(setting, out, list, &pairs.paths)?;
     let engine = FaceEngine::load(setting.dir, setting.manifest)?;
     let made = each(setting, &pairs.paths, |path| face_template(&engine, path));
     let id = engine.model_id();
@@ -66,7 +69,9 @@ pub fn face(setting: &Setting<'_>, pairs: &Path, out: &Path) -> Result<Value, Mo
 
 /// Compares fingerprints. `pairs` has the columns `path_a,path_b,genuine`.
 pub fn finger(setting: &Setting<'_>, pairs: &Path, out: &Path) -> Result<Value, ModelError> {
-    let pairs = Pairs::read(pairs)?;
+    let list = pairs;
+    let pairs = Pairs::read(list)?;
+    outputs::check(setting, out, list, &pairs.paths)?;
     let (made, report, id);
     match setting.manifest.engine(Modality::Finger) {
         // A vendor's engine takes every size, and compares what it made.
@@ -91,10 +96,20 @@ pub fn finger(setting: &Setting<'_>, pairs: &Path, out: &Path) -> Result<Value, 
 
 /// Judges presentation attacks. `files` has the columns `path,live`.
 pub fn pad(setting: &Setting<'_>, files: &Path, out: &Path) -> Result<Value, ModelError> {
-    let files = Singles::read(files)?;
+    let list = files;
+    let files = Singles::read(list)?;
+    outputs::check(setting, out, list, &files.paths)?;
     let engine = FaceEngine::load(setting.dir, setting.manifest)?;
     let made = each(setting, &files.paths, |path| pad_score(&engine, path));
     let pad_min = pad_threshold(setting.manifest, engine.model_id());
+    if let Some(file) = setting.scores {
+        let score = |one: &Made<f32>| match one {
+            Made::Good(score, _) => Some(*score),
+            _ => None,
+        };
+        let scores: Vec<_> = made.iter().map(score).collect();
+        fs::write(file, files.with_scores(&scores)).map_err(ModelError::io(file))?;
+    }
     let mut report = judged(&files, &made, pad_min, out)?;
     report["model"] = json!(engine.pad_model_id().to_string());
     finish(report, setting, out)
@@ -110,14 +125,16 @@ pub fn calibrate(
     fmr: &str,
     pad: Option<(&Value, &str)>,
 ) -> Result<ThresholdSet, ModelError> {
-    let missing = |what: &str| ModelError::Manifest(format!("the report has no {what}"));
+    let missing = |what: &str| ModelError::Report(format!("it has no {what}"));
     let mut measured_on = String::new();
     let mut pad_min = 0.5;
     if let Some((pad, apcer)) = pad {
         let at_apcer = pad["threshold_at_apcer"][apcer].as_f64();
         pad_min = at_apcer.ok_or_else(|| missing("liveness threshold at this rate"))?;
         let (attacks, live, by) = (&pad["n_attack"], &pad["n_live"], &pad["model"]);
-        measured_on = format!("; APCER {apcer} on {attacks} attacks and {live} live, {by}");
+        let bpcer = &pad["bpcer_at_apcer"][apcer];
+        measured_on =
+            format!("; APCER {apcer} on {attacks} attacks at BPCER {bpcer} on {live} live, {by}");
     }
     let threshold = |fmr: &str| report["threshold_at_fmr"][fmr].as_f64();
     let accept = threshold(fmr).ok_or_else(|| missing("threshold at this rate"))?;
@@ -345,9 +362,11 @@ fn compared<T: Sync>(
         fs::write(file, pairs.with_scores(&scores)).map_err(ModelError::io(file))?;
     }
     let rates = Rates::of(&scores);
-    let curve = out.with_extension("png");
+    let curve = outputs::curve(out);
     det::draw(&curve, &rates)?;
     let mut report = acquisition(&pairs.paths, made);
+    report["n_pairs_repeated"] = json!(pairs.n_repeated);
+    report["n_pairs_with_itself"] = json!(pairs.n_with_itself);
     report["n_genuine"] = json!(rates.n_genuine());
     report["n_impostor"] = json!(rates.n_impostor());
     report["n_pairs_not_scored"] = json!(pairs.pairs.len() - comparisons.len());
@@ -376,7 +395,7 @@ fn judged(
         }
     }
     let rates = Rates::of(&scores);
-    let curve = out.with_extension("png");
+    let curve = outputs::curve(out);
     det::draw(&curve, &rates)?;
     let attacks_passed = scores.impostor().filter(|score| *score >= pad_min).count();
     let live_refused = scores.genuine().filter(|score| *score < pad_min).count();
@@ -398,6 +417,7 @@ fn judged(
     report["fnmr_at_fmr"] = at_rates(&REPORTED, |fmr| rates.fnmr_at(fmr));
     report["threshold_at_apcer"] =
         at_rates(&CALIBRATED, |apcer| rates.threshold_at(apcer).map(f64::from));
+    report["bpcer_at_apcer"] = at_rates(&CALIBRATED, |apcer| rates.fnmr_at(apcer));
     report["det_curve"] = json!(curve.file_name().map(|name| name.to_string_lossy()));
     Ok(report)
 }
@@ -429,7 +449,7 @@ fn acquisition<T>(paths: &[PathBuf], made: &[Made<T>]) -> Value {
         "n_not_acquired": n_failed,
         "not_acquired": failed,
         "not_acquired_reasons": reasons,
-        "failure_to_acquire": if n_readable > 0 { n_failed as f64 / n_readable as f64 } else { 0.0 },
+        "failure_to_acquire": (n_readable > 0).then(|| n_failed as f64 / n_readable as f64),
         "failure_to_acquire_interval": wilson(n_failed, n_readable),
         "latency_ms": percentiles(latencies),
     })

@@ -64,8 +64,8 @@ enum Command {
         /// be].
         #[arg(long, value_parser = clap::value_parser!(u32).range(100..=2000))]
         ppi: Option<u32>,
-        /// Where the score of each pair goes, for faces and fingers: the list once more, with
-        /// a column `score`.
+        /// Where the score of each pair or file goes, for faces, fingers and `pad`: the list
+        /// once more, with a column `score`.
         #[arg(long)]
         scores: Option<PathBuf>,
     },
@@ -157,7 +157,10 @@ fn run(cli: Cli) -> Result<ExitCode, ModelError> {
         Command::Calibrate { report, id, reference, fmr, pad, apcer } => {
             let pad = pad.as_deref().map(read_report).transpose()?;
             let pad = pad.as_ref().map(|pad| (pad, &*apcer));
-            let set = evaluate::calibrate(&read_report(&report)?, &id, &reference, &fmr, pad)?;
+            let report = read_report(&report)?;
+            let set = evaluate::calibrate(&report, &id, &reference, &fmr, pad)?;
+            check_set(&manifest, &set)?;
+            caution(&manifest, &set, &report, &fmr);
             print_set(&set)
         }
     }
@@ -190,7 +193,50 @@ fn run_evaluate(
 fn read_report(path: &Path) -> Result<serde_json::Value, ModelError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| ModelError::Io { path: path.to_owned(), source })?;
-    serde_json::from_str(&text).map_err(|e| ModelError::Manifest(e.to_string()))
+    serde_json::from_str(&text).map_err(|e| ModelError::Report(e.to_string()))
+}
+
+/// A set that nothing could ever be judged by is not printed.
+fn check_set(manifest: &Manifest, set: &ThresholdSet) -> Result<(), ModelError> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if set.id.is_empty() || set.id.len() > ID_MAX || !set.id.chars().all(is_plain) {
+        let what = "--id is 1 to 64 letters, digits, dots, dashes and underlines";
+        return Err(ModelError::Report(what.into()));
+    }
+    if manifest.threshold_sets().iter().any(|other| other.id == set.id) {
+        return Err(ModelError::Report(format!("there is a set {} already", set.id)));
+    }
+    let extractors = || {
+        let models = manifest.models().iter().map(|model| model.id.as_str());
+        models.chain(manifest.engines().iter().map(|engine| engine.id.as_str()))
+    };
+    let is_known = match set.modality.as_str() {
+        "face" => ["live", "chip", "printed"].contains(&&*set.reference),
+        _ => set.reference == "foreign" || extractors().any(|id| id == set.reference),
+    };
+    match is_known {
+        true => Ok(()),
+        false => Err(ModelError::Report(format!("there is no reference {:?}", set.reference))),
+    }
+}
+
+/// Says what somebody should think of before they put the set in force.
+fn caution(manifest: &Manifest, set: &ThresholdSet, report: &serde_json::Value, fmr: &str) {
+    let n_impostor = report["n_impostor"].as_f64().unwrap_or(0.0);
+    let above = n_impostor * fmr.parse().unwrap_or(0.0);
+    if above < EXCEEDING_MIN {
+        eprintln!(
+            "注意：样本太少，阈值只由 {above:.1} 对不同人决定。\
+             Take care: only {above:.1} of {n_impostor} impostor pairs decide this threshold."
+        );
+    }
+    let now = manifest.thresholds(&set.modality, &set.probe, &set.reference);
+    if let Some(now) = now.filter(|now| set.accept < now.accept) {
+        eprintln!(
+            "注意：比现行阈值 {} 宽松（{} 低于 {}）。Take care: it accepts more than {}, which is in force.",
+            now.id, set.accept, now.accept, now.id
+        );
+    }
 }
 
 fn print_set(set: &ThresholdSet) -> Result<ExitCode, ModelError> {
@@ -265,10 +311,13 @@ fn complain(error: &ModelError) {
     eprintln!("\n  {}  {}  {}", advice.code, advice.zh, advice.en);
 }
 
+const ID_MAX: usize = 64;
+/// Fewer impostor pairs than these above a threshold say little about it ("rule of three").
+const EXCEEDING_MIN: f64 = 3.0;
 /// Keys of a report that are printed, where it has them.
 #[rustfmt::skip]
-const SHOWN: [&str; 15] = [
+const SHOWN: [&str; 17] = [
     "n_genuine", "n_impostor", "eer", "eer_interval", "fnmr_at_fmr", "apcer", "bpcer",
     "n_characters", "character_error_rate", "field_accuracy", "wrong_without_doubt",
-    "failure_to_acquire", "not_acquired_reasons", "n_bad_files", "latency_ms",
+    "n_pairs_repeated", "n_pairs_with_itself", "failure_to_acquire", "not_acquired_reasons", "n_bad_files", "latency_ms",
 ];

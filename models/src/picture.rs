@@ -50,7 +50,12 @@ pub fn open(path: &Path) -> Result<DynamicImage, PictureError> {
 
 /// Reads a picture file, and the pixels per inch that it states, if it does.
 pub fn open_with_ppi(path: &Path) -> Result<(DynamicImage, Option<u32>), PictureError> {
-    let size = fs::metadata(path)?.len();
+    let file = fs::metadata(path)?;
+    // A pipe that nobody writes into would be waited for without an end.
+    if !file.is_file() {
+        return Err(std::io::Error::other("it is no file").into());
+    }
+    let size = file.len();
     if size > FILE_MAX {
         return Err(PictureError::Length(size));
     }

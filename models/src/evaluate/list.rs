@@ -13,6 +13,10 @@ use crate::ModelError;
 pub(super) struct Pairs {
     pub(super) paths: Vec<PathBuf>,
     pub(super) pairs: Vec<Pair>,
+    /// Rows left out: the same two files once more, in either order.
+    pub(super) n_repeated: usize,
+    /// Rows left out: a file and itself.
+    pub(super) n_with_itself: usize,
 }
 
 /// Two files by index, and whether they are of the same finger or person.
@@ -43,14 +47,24 @@ impl Pairs {
             })
         };
         let mut pairs = Vec::with_capacity(table.rows.len());
+        let mut said = Said::default();
+        let (mut n_repeated, mut n_with_itself) = (0, 0);
         for (line, row) in &table.rows {
             let genuine = truth(&row[2]).ok_or_else(|| table.fault(*line, "genuine is 1 or 0"))?;
-            pairs.push(Pair { a: of(&row[0]), b: of(&row[1]), genuine });
+            let (a, b) = (of(&row[0]), of(&row[1]));
+            // Neither is evidence of its own: the rates and their intervals would be too good.
+            if a == b {
+                n_with_itself += 1;
+            } else if said.before(&table, (a.min(b), a.max(b)), genuine, *line)? {
+                n_repeated += 1;
+            } else {
+                pairs.push(Pair { a, b, genuine });
+            }
         }
-        Ok(Self { paths, pairs })
+        Ok(Self { paths, pairs, n_repeated, n_with_itself })
     }
 
-    /// The list once more, each pair with its score; nothing where it has none.
+    /// The pairs once more, each with its score; nothing where it has none.
     pub(super) fn with_scores(&self, scores: &[Option<f32>]) -> String {
         let name = |index: usize| quoted(&self.paths[index].to_string_lossy());
         let row = |(pair, score): (&Pair, &Option<f32>)| {
@@ -75,12 +89,52 @@ impl Pairs {
 impl Singles {
     pub(super) fn read(list: &Path) -> Result<Self, ModelError> {
         let table = Table::read(list, &["path", "live"])?;
-        let (mut paths, mut live) = (Vec::new(), Vec::new());
+        let (mut paths, mut live, mut said) = (Vec::new(), Vec::new(), Said::default());
         for (line, row) in &table.rows {
-            live.push(truth(&row[1]).ok_or_else(|| table.fault(*line, "live is 1 or 0"))?);
-            paths.push(resolve(list, &row[0]));
+            let is_live = truth(&row[1]).ok_or_else(|| table.fault(*line, "live is 1 or 0"))?;
+            let path = resolve(list, &row[0]);
+            let file = path.canonicalize().unwrap_or_else(|_| path.clone());
+            if !said.before(&table, file, is_live, *line)? {
+                live.push(is_live);
+                paths.push(path);
+            }
         }
         Ok(Self { paths, live })
+    }
+
+    /// The files once more, each with its score; nothing where it has none.
+    pub(super) fn with_scores(&self, scores: &[Option<f32>]) -> String {
+        let row = |((path, live), score): ((&PathBuf, &bool), &Option<f32>)| {
+            let score = score.map_or(String::new(), |score| score.to_string());
+            format!("{},{},{score}\n", quoted(&path.to_string_lossy()), u8::from(*live))
+        };
+        let rows: String = self.paths.iter().zip(&self.live).zip(scores).map(row).collect();
+        format!("path,live,score\n{rows}")
+    }
+}
+
+/// What a list has said of a file or of two, and in which line.
+struct Said<K>(HashMap<K, (bool, usize)>);
+
+impl<K> Default for Said<K> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<K: std::hash::Hash + Eq> Said<K> {
+    /// Whether the same was said before; a list that says the opposite cannot be used.
+    fn before(&mut self, table: &Table, of: K, is: bool, line: usize) -> Result<bool, ModelError> {
+        match self.0.get(&of) {
+            Some((was, first)) if *was != is => {
+                Err(table.fault(line, &format!("it says the opposite of line {first}")))
+            }
+            Some(_) => Ok(true),
+            None => {
+                self.0.insert(of, (is, line));
+                Ok(false)
+            }
+        }
     }
 }
 
@@ -203,8 +257,23 @@ mod tests {
         let (dir, path) = list("path_a,path_b,genuine\na.png,./a.png,1\nb.png,a.png,0\n");
         fs::write(dir.path().join("a.png"), b"").unwrap();
         let pairs = Pairs::read(&path).unwrap();
-        assert_eq!(pairs.paths.len(), 2);
-        assert_eq!((pairs.pairs[0].a, pairs.pairs[0].b, pairs.pairs[1].b), (0, 0, 0));
+        assert_eq!((pairs.paths.len(), pairs.pairs.len(), pairs.n_with_itself), (2, 1, 1));
+        assert_eq!((pairs.pairs[0].a, pairs.pairs[0].b), (1, 0));
+    }
+
+    #[test]
+    fn a_pair_counts_once_and_is_not_both() {
+        let (_dir, path) = list("path_a,path_b,genuine\na,b,1\nb,a,1\na,b,1\na,c,0\n");
+        let pairs = Pairs::read(&path).unwrap();
+        assert_eq!((pairs.pairs.len(), pairs.n_repeated), (2, 2));
+        let (_dir, path) = list("path_a,path_b,genuine\na,b,1\na,c,0\nb,a,0\n");
+        let said = Pairs::read(&path).err().unwrap().to_string();
+        assert!(said.contains("line 4") && said.contains("line 2"), "{said}");
+        let (_dir, path) = list("path,live\na,1\na,1\nb,0\n");
+        let files = Singles::read(&path).unwrap();
+        assert_eq!(files.with_scores(&[Some(0.5), None]), "path,live,score\na,1,0.5\nb,0,\n");
+        let (_dir, path) = list("path,live\na,1\na,0\n");
+        assert!(Singles::read(&path).is_err());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path, time::Instant};
 
 use serde_json::{Value, json};
 
-use super::{Made, Setting, acquisition, colours, each, finish, list, timed, wilson};
+use super::{Made, Setting, acquisition, colours, each, finish, list, outputs, timed, wilson};
 use crate::{
     ModelError,
     document::{CardText, Date, DocumentEngine, Sex, ValidTo},
@@ -16,8 +16,9 @@ use crate::{
 /// stands in the picture from top to bottom.
 pub fn ocr(setting: &Setting<'_>, files: &Path, out: &Path) -> Result<Value, ModelError> {
     let cards = Truth::read(files)?;
-    let engine = DocumentEngine::load(setting.dir, setting.manifest)?;
     let paths: Vec<_> = cards.iter().map(|card| card.path.clone()).collect();
+    outputs::check(setting, out, files, &paths)?;
+    let engine = DocumentEngine::load(setting.dir, setting.manifest)?;
     let as_text = cards.iter().any(|card| card.fields.contains_key(TEXT));
     let made = each(setting, &paths, |path| read(&engine, path, as_text));
     let mut report = acquisition(&paths, &made);

@@ -200,7 +200,7 @@ fn a_list_of_nothing_or_of_one_kind_gives_a_report_without_rates() {
         assert_eq!((&report["n_genuine"], &report["n_impostor"]), (&n_genuine.into(), &0.into()));
         assert!(report["eer"].is_null() && report["fnmr_at_fmr"]["0.001"].is_null());
         let no_threshold = evaluate::calibrate(&report, "a-1", "live", "0.001", None);
-        assert!(matches!(no_threshold, Err(ModelError::Manifest(_))));
+        assert!(matches!(no_threshold, Err(ModelError::Report(_))));
     }
     let Some(report) = run(evaluate::pad, dir, "path,live\n1.png,1\n2.png,true\n") else { return };
     assert!(report["apcer"].is_null() && report["bpcer"].is_f64());
@@ -223,5 +223,5 @@ fn a_threshold_set_is_read_off_the_reports() {
     assert_eq!((set.accept, set.review, set.pad_min), (0.31, 0.2, 0.62));
     assert!(set.measured.contains("100 attacks"), "{}", set.measured);
     let too_few = evaluate::calibrate(&face, "pilot-1", "chip", "0.0001", None);
-    assert!(matches!(too_few, Err(ModelError::Manifest(_))));
+    assert!(matches!(too_few, Err(ModelError::Report(_))));
 }
