@@ -114,9 +114,11 @@ const UNIT: &str = "systemd.wants=t.service systemd.set_credential_binary=system
     W1NlcnZpY2VdCkV4ZWNTdGFydD0vYmluL3NoIC1jICJtb3VudCAtbyBybyAvZGV2L21tY2JsazBwMSAvbW50ICYmIHNoIC9tbnQvbG9vayIK";
 const VARIANT: &str = "counter";
 const TREE: &str = "broadcom/bcm2837-rpi-3-b.dtb";
-/// The mini UART of that board. Without a screen the program would only start again and again.
+/// The mini UART of that board. Without a screen the program would only start again and again, and what QEMU has not of
+/// the chip keeps its drivers waiting.
 const CONSOLE: &str = "console=ttyS1,115200 loglevel=7 systemd.journald.forward_to_console=1 \
     systemd.mask=kiosk.service systemd.mask=kiosk-screen.service \
+    module_blacklist=dwc2,vc4,v3d,snd_bcm2835,vchiq \
     systemd.default_timeout_start_sec=900 systemd.default_device_timeout_sec=900";
 /// Later words count: what an agency would have to allow for the registers on Debian's kernel.
 const REGISTERS: &str = "iomem=relaxed lsm=landlock,yama lockdown=none";
