@@ -61,6 +61,7 @@ pub fn as_built(order: &Order) -> Option<PathBuf> {
 /// Builds everything that is not there yet.
 pub fn image(order: &Order) -> Result<Image, Fault> {
     let shop = Workshop::open(&order.cache)?;
+    let _alone = shop.alone()?;
     let variant = Variant::read(&order.root, &order.variant)?;
     let folder = shop.path(&variant.name).join(&order.release.version);
     fs::create_dir_all(&folder).map_err(|e| Fault::write(&folder, e))?;

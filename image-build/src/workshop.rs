@@ -28,6 +28,14 @@ impl Workshop {
         Ok(Self { cache })
     }
 
+    /// Waits until nobody else builds below this cache; until the file is closed nobody else does.
+    pub fn alone(&self) -> Result<fs::File, Fault> {
+        let place = self.cache.join("lock");
+        let file = fs::File::create(&place).map_err(|e| Fault::write(&place, e))?;
+        file.lock().map_err(|e| Fault::write(&place, e))?;
+        Ok(file)
+    }
+
     /// A path below the cache.
     pub fn path(&self, name: &str) -> PathBuf {
         self.cache.join(name)
