@@ -109,9 +109,9 @@ echo "pi: $board ends $(grep -o 'panel-[a-z]*' /run/look.json || grep -o -m 1 -w
 done
 "#;
 /// A unit from outside that reads it, as a credential on the kernel's command line (systemd(1)): this board has no
-/// other way in. It is base64 of `[Service]`, `ExecStart=/bin/sh -c "mount -o ro /dev/mmcblk0p1 /mnt && sh /mnt/look"`.
+/// other way in. It is base64 of `[Service]`, `ExecStart=/bin/sh -c "mkdir /run/card && mount -o ro /dev/mmcblk0p1 /run/card && sh /run/card/look"`.
 const UNIT: &str = "systemd.wants=t.service systemd.set_credential_binary=systemd.extra-unit.t.service:\
-    W1NlcnZpY2VdCkV4ZWNTdGFydD0vYmluL3NoIC1jICJtb3VudCAtbyBybyAvZGV2L21tY2JsazBwMSAvbW50ICYmIHNoIC9tbnQvbG9vayIK";
+    W1NlcnZpY2VdCkV4ZWNTdGFydD0vYmluL3NoIC1jICJta2RpciAvcnVuL2NhcmQgJiYgbW91bnQgLW8gcm8gL2Rldi9tbWNibGswcDEgL3J1bi9jYXJkICYmIHNoIC9ydW4vY2FyZC9sb29rIgo=";
 const VARIANT: &str = "counter";
 const TREE: &str = "broadcom/bcm2837-rpi-3-b.dtb";
 /// The mini UART of that board. Without a screen the program would only start again and again, and what QEMU has not of
