@@ -116,7 +116,7 @@ fn compiler_version() -> Result<String, Fault> {
 }
 
 /// The mirror that this machine takes Debian's packages from.
-pub fn mirror() -> Result<String, Fault> {
+fn mirror() -> Result<String, Fault> {
     let said = run(host("apt-get").args(["indextargets", "--format", "$(REPO_URI) $(LABEL)"]))?;
     let uri = said.lines().find_map(|line| line.strip_suffix(" Debian"));
     uri.map(str::to_owned)

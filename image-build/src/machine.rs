@@ -133,8 +133,13 @@ impl Machine {
 
     /// Whether the console has said this since the last wait ended.
     pub fn says(&self, text: &str) -> bool {
-        let all = self.console();
-        all[self.seen.len().min(all.len())..].contains(text)
+        self.fresh().contains(text)
+    }
+
+    /// The console behind the end of the last wait.
+    fn fresh(&self) -> String {
+        let mut all = self.console();
+        all.split_off(self.seen.len().min(all.len()))
     }
 
     /// A register of the machine, read from outside.
@@ -148,9 +153,7 @@ impl Machine {
 
     /// The rest of the line that the last wait ended in.
     pub fn rest_of_line(&self) -> String {
-        let all = self.console();
-        let fresh = &all[self.seen.len().min(all.len())..];
-        fresh.lines().next().unwrap_or_default().trim().to_owned()
+        self.fresh().lines().next().unwrap_or_default().trim().to_owned()
     }
 
     /// Uptime of the machine's own clock when it printed the line that the last wait ended in, in seconds.

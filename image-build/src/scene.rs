@@ -29,7 +29,7 @@ pub struct Scene {
     pub stick: PathBuf,
     /// Sticks of somebody else's.
     pub foreign_sticks: [PathBuf; 2],
-    children: Vec<Child>,
+    _standing: [Standing; 2],
     devices: BufReader<UnixStream>,
 }
 
@@ -78,7 +78,7 @@ impl Scene {
         simulate.arg("--dir").arg(&ptys).args(["--seed", &SEED.to_string(), "--people", "8"]);
         // The emulated processor is slow enough.
         simulate.args(["--fast", "--until-stdin-closes"]);
-        let children = vec![
+        let standing = [
             start(&mut serve, &folder.join("authority.log"))?,
             start(&mut simulate, &folder.join("device-sim.log"))?,
         ];
@@ -94,7 +94,7 @@ impl Scene {
             code,
             stick,
             foreign_sticks,
-            children,
+            _standing: standing,
             devices,
         })
     }
@@ -137,13 +137,14 @@ impl Scene {
     }
 }
 
-impl Drop for Scene {
+/// A program that stands beside the machine until this is dropped.
+struct Standing(Child);
+
+impl Drop for Standing {
     fn drop(&mut self) {
-        for child in &mut self.children {
-            drop(child.stdin.take());
-            // It may have ended by itself.
-            let _ = child.wait();
-        }
+        drop(self.0.stdin.take());
+        // It may have ended by itself.
+        let _ = self.0.wait();
     }
 }
 
@@ -152,7 +153,7 @@ impl Drop for Scene {
 pub struct Centre {
     /// The port that the terminal was told.
     pub port: u16,
-    child: Child,
+    _standing: Standing,
 }
 
 impl Centre {
@@ -173,16 +174,8 @@ impl Centre {
         let mut serve = Command::new(&authority);
         serve.arg("--data").arg(&data).args(["--listen", &format!("127.0.0.1:{port}")]);
         serve.args(["--fault", AHEAD, "--until-stdin-closes"]);
-        let child = start(&mut serve, &folder.join("authority-again.log"))?;
-        Ok(Self { port, child })
-    }
-}
-
-impl Drop for Centre {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        // It may have ended by itself.
-        let _ = self.child.wait();
+        let standing = start(&mut serve, &folder.join("authority-again.log"))?;
+        Ok(Self { port, _standing: standing })
     }
 }
 
@@ -237,7 +230,7 @@ fn site(demonstration: &str) -> Result<String, Fault> {
 }
 
 /// Starts a program that says a line when it is ready.
-fn start(command: &mut Command, log: &Path) -> Result<Child, Fault> {
+fn start(command: &mut Command, log: &Path) -> Result<Standing, Fault> {
     let errors = fs::File::create(log).map_err(|e| Fault::write(log, e))?;
     let mut child = command
         .stdin(Stdio::piped())
@@ -251,7 +244,7 @@ fn start(command: &mut Command, log: &Path) -> Result<Child, Fault> {
     if line.is_empty() {
         return Err(Fault::Tool(format!("it did not start: {}", read(log)?)));
     }
-    Ok(child)
+    Ok(Standing(child))
 }
 
 fn free_port() -> Result<u16, Fault> {

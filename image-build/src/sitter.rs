@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use people::{Person, Pose};
 
-use crate::cross::mirror;
 use crate::fault::Fault;
 use crate::root::{copy, make, write};
 use crate::slot::fat;
@@ -35,10 +34,7 @@ fn tools(shop: &Workshop, suite: &str) -> Result<PathBuf, Fault> {
     let product = shop.path("v4l-utils");
     shop.step("tools for the virtual camera", &[suite.to_owned()], &product, |fresh| {
         let mut debian = shop.debian("arm64", "extract");
-        debian.arg("--include=v4l-utils").arg(suite).arg(fresh);
-        let signed = "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]";
-        debian.arg(format!("deb {signed} {} {suite} main", mirror()?));
-        run(&mut debian).map(drop)
+        run(debian.arg("--include=v4l-utils").arg(suite).arg(fresh)).map(drop)
     })?;
     Ok(product)
 }

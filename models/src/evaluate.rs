@@ -53,9 +53,8 @@ pub struct Setting<'m> {
     pub scores: Option<&'m Path>,
 }
 
-/// Compares faces. `pairs` has the columns `path_a,path_b,genuine`.
-pub fn face(setting: &Setting<'_>, pairs: &Path, out: &Path) -> Result<Value, ModelError> {
-    let list = pairs;
+/// Compares faces. `list` has the columns `path_a,path_b,genuine`.
+pub fn face(setting: &Setting<'_>, list: &Path, out: &Path) -> Result<Value, ModelError> {
     let pairs = Pairs::read(list)?;
     outputs::check(setting, out, list, &pairs.paths)?;
     let engine = FaceEngine::load(setting.dir, setting.manifest)?;
@@ -67,9 +66,8 @@ pub fn face(setting: &Setting<'_>, pairs: &Path, out: &Path) -> Result<Value, Mo
     finish(report, setting, out)
 }
 
-/// Compares fingerprints. `pairs` has the columns `path_a,path_b,genuine`.
-pub fn finger(setting: &Setting<'_>, pairs: &Path, out: &Path) -> Result<Value, ModelError> {
-    let list = pairs;
+/// Compares fingerprints. `list` has the columns `path_a,path_b,genuine`.
+pub fn finger(setting: &Setting<'_>, list: &Path, out: &Path) -> Result<Value, ModelError> {
     let pairs = Pairs::read(list)?;
     outputs::check(setting, out, list, &pairs.paths)?;
     let (made, report, id);
@@ -94,9 +92,8 @@ pub fn finger(setting: &Setting<'_>, pairs: &Path, out: &Path) -> Result<Value, 
     finish(report, setting, out)
 }
 
-/// Judges presentation attacks. `files` has the columns `path,live`.
-pub fn pad(setting: &Setting<'_>, files: &Path, out: &Path) -> Result<Value, ModelError> {
-    let list = files;
+/// Judges presentation attacks. `list` has the columns `path,live`.
+pub fn pad(setting: &Setting<'_>, list: &Path, out: &Path) -> Result<Value, ModelError> {
     let files = Singles::read(list)?;
     outputs::check(setting, out, list, &files.paths)?;
     let engine = FaceEngine::load(setting.dir, setting.manifest)?;

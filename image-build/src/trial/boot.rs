@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::thread;
 
-use super::{Counter, DRAWN, Trial};
+use super::{Counter, DRAWN, Trial, outside};
 use crate::fault::Fault;
 use crate::machine::{Ports, copy_of};
 use crate::workshop::say;
@@ -33,9 +33,8 @@ impl Trial {
         let mut empty = self.switch_on("boot", &disk, &ports("kiosk.init=/usr/bin/true"))?;
         let empty_s = empty.when("Attempted to kill init")?;
         drop(empty);
-        let unit = format!("[Service]\nExecStart=/bin/sh -c '{KILLER}'\n");
-        let credentials = vec![("systemd.extra-unit.t.service".into(), unit)];
-        let mut kiosk = self.switch_on("boot", &disk, &Ports { credentials, ..ports("") })?;
+        let ports = Ports { credentials: outside(KILLER), ..ports("") };
+        let mut kiosk = self.switch_on("boot", &disk, &ports)?;
         let kiosk_s = kiosk.when(FIRST_SCREEN)?;
         kiosk.restarts(&self.empty_stick("sign")?)?;
         let ratio = kiosk_s / empty_s;

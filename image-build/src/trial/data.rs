@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::thread;
 
-use super::{DRAWN, Trial};
+use super::{DRAWN, Trial, outside};
 use crate::disk::start_of;
 use crate::fault::Fault;
 use crate::machine::{Ports, copy_of};
@@ -39,21 +39,15 @@ impl Trial {
     /// the next person sits down.
     fn hindered(&self, set_up: &Path) -> Result<(), Fault> {
         let disk = copy_of(set_up, &self.shop.path("trial/data"))?;
-        let unit = format!("[Service]\nExecStart=/bin/sh -c '{HINDERED}'\n");
-        let credentials = vec![("systemd.extra-unit.t.service".into(), unit)];
-        let mut counter =
-            self.switch_on("data", &disk, &Ports { credentials, ..Ports::default() })?;
+        let ports = Ports { credentials: outside(HINDERED), ..Ports::default() };
+        let mut counter = self.switch_on("data", &disk, &ports)?;
         counter.wait_for("screen page=\"sign-in\"")?;
         for (what, code) in [("full", "err-store-full"), ("read-only", "err-store-read-only")] {
             let stick = self.empty_stick(what)?;
             counter.machine.plug(&self.shop, &stick)?;
             counter.wait_for(&format!("look: {what}"))?;
             counter.sign_in()?;
-            // It is told with the page that signing in leads to, so that wait has passed it.
-            let told = format!("trouble device=\"device-store\" code=\"{code}\"");
-            if !counter.machine.console().contains(&told) {
-                return Err(Fault::Tool(format!("{code} was not told")));
-            }
+            counter.has_said(&format!("trouble device=\"device-store\" code=\"{code}\""))?;
             counter.picture(code)?;
             say(&format!("a data partition that is {what} is told: {code}"));
             counter.touch(SIGN_OUT)?;

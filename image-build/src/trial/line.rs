@@ -1,7 +1,7 @@
 //! What comes over the line: the centre's time, by which the machine's clock is set, and an update that the authority
 //! offers, which is fetched in the background and installed.
 
-use super::{Counter, Trial};
+use super::{Trial, outside};
 use crate::fault::Fault;
 use crate::machine::{Ports, copy_of};
 use crate::scene::Centre;
@@ -14,10 +14,8 @@ impl Trial {
         let disk = copy_of(&self.set_up()?, &self.shop.path("trial/line"))?;
         let offer = (self.order.variant.as_str(), EDITION, two.bundle.as_path());
         let centre = Centre::offering(&self.shop, &self.programs, offer)?;
-        let unit = format!("[Service]\nExecStart=/bin/sh -c '{NIGHT}'\n");
-        let credentials = vec![("systemd.extra-unit.t.service".into(), unit)];
         let authority_port = Some(centre.port);
-        let ports = Ports { credentials, authority_port, ..Ports::default() };
+        let ports = Ports { credentials: outside(NIGHT), authority_port, ..Ports::default() };
         let mut counter = self.switch_on("line", &disk, &ports)?;
         let runs = counter.serves()?;
         counter.has_said("the clock was set")?;
@@ -31,13 +29,6 @@ impl Trial {
         counter.wait_for(runs.other().found_good())?;
         say("the edition that came over the line runs and was found good");
         Ok(())
-    }
-}
-
-impl Counter<'_> {
-    /// Which of two things comes first is chance: this one may have been said before the last wait ended.
-    fn has_said(&mut self, text: &str) -> Result<(), Fault> {
-        if self.machine.console().contains(text) { Ok(()) } else { self.wait_for(text) }
     }
 }
 

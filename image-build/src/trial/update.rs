@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::{Counter, PATIENCE, Trial};
+use super::{Counter, PATIENCE, Trial, outside};
 use crate::disk::start_of;
 use crate::fault::Fault;
 use crate::image::{Image, image};
@@ -97,12 +97,11 @@ impl Trial {
 
     /// With a unit from outside that does not wait for the night, in which a timer does this.
     fn on(&self, part: &str, disk: &Path, before: &str) -> Result<Counter<'_>, Fault> {
-        let unit = format!(
-            "[Service]\nExecStart=/bin/sh -c '{before} while sleep 5; do \
-            if [ -e /data/updates/update.raucb ]; then systemctl start kiosk-update.service; fi; done'\n"
+        let words = format!(
+            "{before} while sleep 5; do \
+            if [ -e /data/updates/update.raucb ]; then systemctl start kiosk-update.service; fi; done"
         );
-        let credentials = vec![("systemd.extra-unit.t.service".into(), unit)];
-        self.switch_on(part, disk, &Ports { credentials, ..Ports::default() })
+        self.switch_on(part, disk, &Ports { credentials: outside(&words), ..Ports::default() })
     }
 
     pub(super) fn edition(&self, version: &str, is_spoilt: bool) -> Result<Image, Fault> {

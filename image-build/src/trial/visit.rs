@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use people::Person;
 
-use super::{Counter, DRAWN, PATIENCE, Trial};
+use super::{Counter, DRAWN, PATIENCE, Trial, outside};
 use crate::fault::Fault;
 use crate::machine::copy_of;
 use crate::scene::{self, Scene};
@@ -21,7 +21,7 @@ impl Trial {
         let mut scene =
             Scene::set(&self.shop, &self.order.root, &self.programs, &self.order.models)?;
         let mut ports = scene.ports()?;
-        ports.credentials = look();
+        ports.credentials = outside(LOOK);
         let mut counter = self.switch_on("visit", &disk, &ports)?;
         counter.first_start()?;
         counter.set_up(&scene)?;
@@ -203,10 +203,8 @@ impl Counter<'_> {
     }
 }
 
-/// A unit that looks from inside and is no part of the image.
-fn look() -> Vec<(String, String)> {
-    // systemd takes single quotes, backslashes, `%` and single `$` for itself.
-    let look = "( until [ -b /dev/sdb ]; do sleep 1; done; systemctl kill -s KILL kiosk.service; \
+/// Does from inside what the trial asks for by plugging sticks in, and looks every half minute.
+const LOOK: &str = "( until [ -b /dev/sdb ]; do sleep 1; done; systemctl kill -s KILL kiosk.service; \
         until [ -b /dev/sdc ]; do sleep 1; done; \
         mkdir -p /run/sitter; mount -o ro /dev/sdc /run/sitter; sh /run/sitter/feed /run/sitter & \
         until [ -b /dev/sdd ]; do sleep 1; done; \
@@ -217,10 +215,6 @@ fn look() -> Vec<(String, String)> {
         echo \"look: keyboards $$(grep -l Keyboard /sys/class/input/*/name | wc -l)\"; \
         echo \"look: exposure $$(systemd-analyze security --no-pager kiosk.service | tail -n 1 | cut -d: -f2)\"; \
         done";
-    let unit = format!("[Service]\nExecStart=/bin/sh -c '{look}'\n");
-    // QEMU takes names of 55 letters; the variant `qemu` wants a unit of this one.
-    vec![("systemd.extra-unit.t.service".into(), unit)]
-}
 
 /// Where the small screen has its pad, the first of the operators, and the buttons of the pages.
 const PAD_X: [u32; 3] = [492, 612, 732];

@@ -22,7 +22,7 @@ pub(super) fn of(frame: &RgbImage, corners: &Corners) -> f32 {
     let tint = |Rgb([r, _, b]): Rgb<u8>| 2.0 * (f32::from(r) - f32::from(b));
     let mut most = 1.0f32;
     for value in [light, tint] as [fn(Rgb<u8>) -> f32; 2] {
-        let (mut across, mut down) = (Spectrum::default(), Spectrum::default());
+        let (mut across, mut down) = (Spectrum::new(), Spectrum::new());
         for y in rows.clone().step_by(STEP) {
             for x in columns.clone().step_by(LENGTH).filter(|x| x + LENGTH as u32 <= right) {
                 across.add(|i| value(*frame.get_pixel(x + i, y)));
@@ -40,17 +40,23 @@ pub(super) fn of(frame: &RgbImage, corners: &Corners) -> f32 {
 
 /// Shares of the fine periods in pieces of rows or columns. Print is in some of the pieces
 /// and may be as even as a raster there; a raster is in most of them, so the median counts.
-#[derive(Default)]
 struct Spectrum {
+    /// Sines and cosines of the parts of a turn.
+    turns: [(f32, f32); LENGTH],
     shares: [Vec<f32>; LENGTH / 2],
 }
 
 impl Spectrum {
+    fn new() -> Self {
+        let angle = |i: usize| std::f32::consts::TAU * i as f32 / LENGTH as f32;
+        let turns = std::array::from_fn(|i| angle(i).sin_cos());
+        Self { turns, shares: std::array::from_fn(|_| Vec::new()) }
+    }
+
     fn add(&mut self, value: impl Fn(u32) -> f32) {
         let values: [f32; LENGTH] = std::array::from_fn(|i| value(i as u32));
         let mean = values.iter().sum::<f32>() / LENGTH as f32;
-        let angle = |i: usize| std::f32::consts::TAU * (i % LENGTH) as f32 / LENGTH as f32;
-        let turns: [(f32, f32); LENGTH] = std::array::from_fn(|i| angle(i).sin_cos());
+        let turns = &self.turns;
         let windowed: [f32; LENGTH] =
             std::array::from_fn(|i| (values[i] - mean) * (0.5 - 0.5 * turns[i].1));
         let mut powers = [0.0f32; LENGTH / 2];

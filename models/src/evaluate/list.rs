@@ -39,9 +39,7 @@ impl Pairs {
         let mut paths = Vec::new();
         let mut of = |name: &str| {
             let path = resolve(list, name);
-            // Two spellings of one file are one file; one that is not there has its name.
-            let file = path.canonicalize().unwrap_or_else(|_| path.clone());
-            *index.entry(file).or_insert_with(|| {
+            *index.entry(file_of(&path)).or_insert_with(|| {
                 paths.push(path);
                 paths.len() - 1
             })
@@ -93,8 +91,7 @@ impl Singles {
         for (line, row) in &table.rows {
             let is_live = truth(&row[1]).ok_or_else(|| table.fault(*line, "live is 1 or 0"))?;
             let path = resolve(list, &row[0]);
-            let file = path.canonicalize().unwrap_or_else(|_| path.clone());
-            if !said.before(&table, file, is_live, *line)? {
+            if !said.before(&table, file_of(&path), is_live, *line)? {
                 live.push(is_live);
                 paths.push(path);
             }
@@ -136,6 +133,11 @@ impl<K: std::hash::Hash + Eq> Said<K> {
             }
         }
     }
+}
+
+/// Two spellings of one file are one file; one that is not there has its name.
+fn file_of(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
 fn quoted(field: &str) -> String {
