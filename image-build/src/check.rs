@@ -4,10 +4,12 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::device_tree::Tree;
 use crate::fault::Fault;
 use crate::program::{PROGRAMS, simulator_in};
 use crate::stage::{RECORD, Record, TREE};
 use crate::tree::{Item, Kind, digest, walk};
+use crate::variant::{Chip, Variant, address_of};
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -25,6 +27,11 @@ impl Report {
     /// For people and scripts.
     pub fn to_text(&self) -> String {
         self.lines.join("\n")
+    }
+
+    /// Takes over what another look found.
+    pub fn add(&mut self, other: Self) {
+        self.lines.extend(other.lines);
     }
 
     fn skip(&mut self, what: &str) {
@@ -54,6 +61,61 @@ pub fn check(out: &Path) -> Result<Report, Fault> {
     report.say("modes", modes(&items));
     units(&tree, &mut report)?;
     Ok(report)
+}
+
+/// Looks at the device trees of a variant's boards: whether the kernel finds there what the variant says is wired to
+/// them, and whether the lines of the kiosk are there and nobody else's.
+pub fn boards(variant: &Variant, folder: &Path) -> Result<Report, Fault> {
+    let (mut chips, mut lines) = (Vec::new(), Vec::new());
+    for board in &variant.device_trees {
+        let tree = Tree::read(&folder.join(format!("{board}.dtb")))?;
+        let here = |fault: String| format!("{board}: {fault}");
+        chips.extend(variant.chips.iter().filter_map(|chip| chip_fault(&tree, chip)).map(here));
+        lines.extend(variant.lines().iter().filter_map(|line| line_fault(&tree, line)).map(here));
+    }
+    let mut report = Report::default();
+    report.say("board-chips", chips);
+    report.say("board-lines", lines);
+    Ok(report)
+}
+
+fn chip_fault(tree: &Tree, chip: &Chip) -> Option<String> {
+    let (node, Chip { name, compatible, .. }) = (chip.node.get_ref(), chip);
+    if !tree.has(node) {
+        return Some(format!("{name}: there is no {node}"));
+    }
+    if !tree.is_enabled(node) {
+        return Some(format!("{name}: {node} or what it is on is switched off"));
+    }
+    if !tree.texts(node, "compatible").contains(&compatible.as_str()) {
+        return Some(format!("{name}: {node} is no {compatible}"));
+    }
+    if tree.cells(node, "reg").first().copied() != address_of(node) {
+        return Some(format!("{name}: {node} has another address"));
+    }
+    let alias = chip.alias.as_ref()?;
+    let is_named = tree.texts("/aliases", alias) == [node];
+    (!is_named).then(|| format!("{name}: {alias} is not {node}"))
+}
+
+/// Each line is there once, and no chip that is switched on has its pin.
+fn line_fault(tree: &Tree, line: &str) -> Option<String> {
+    let names = tree.nodes().flat_map(|node| {
+        tree.texts(node, "gpio-line-names").into_iter().enumerate().map(move |at| (node, at))
+    });
+    let found: Vec<_> = names.filter(|(_, (_, name))| *name == line).collect();
+    let [(chip, (pin, _))] = found[..] else {
+        return Some(format!("{} lines are called {line}", found.len()));
+    };
+    let taken = tree.nodes().filter(|node| tree.is_enabled(node)).find(|node| {
+        let groups = tree.cells(node, "pinctrl-0");
+        let mut groups = groups.iter().filter_map(|handle| tree.node_of(*handle));
+        groups.any(|group| {
+            let is_here = group.strip_prefix(chip).is_some_and(|below| below.starts_with('/'));
+            is_here && tree.cells(group, "brcm,pins").iter().any(|at| *at as usize == pin)
+        })
+    });
+    taken.map(|node| format!("{line} is a pin of {node}"))
 }
 
 fn differences(record: &Record, items: &[Item]) -> Vec<String> {

@@ -91,7 +91,7 @@ const DPKG: [&str; 5] = [
     "path-exclude=/usr/share/doc/*",
     "path-include=/usr/share/doc/*/copyright",
 ];
-const TOOLS: [&str; 22] = [
+const TOOLS: [&str; 23] = [
     "ca-certificates",
     "qemu-system-arm",
     "u-boot-qemu",
@@ -112,6 +112,7 @@ const TOOLS: [&str; 22] = [
     "zstd",
     "xz-utils",
     "kmod",
+    "device-tree-compiler",
     "systemd",
     "python3",
 ];

@@ -14,23 +14,42 @@ use crate::tree::sum_file;
 use crate::variant::{Board, Holds, Variant};
 use crate::workshop::{Workshop, beside, remove, run};
 
-/// Writes the disk of a variant. `slots` is how many of the two are filled: the works fill both.
+/// What goes onto a disk.
+pub struct Content<'a> {
+    /// The terminal.
+    pub variant: &'a Variant,
+    /// Where firmware comes from.
+    pub kernel: &'a Kernel,
+    /// Device trees of the variant's boards, and the digest of what they were made from.
+    pub trees: &'a (PathBuf, String),
+    /// The root file system of both slots.
+    pub root: &'a Root,
+    /// The boot half of both slots.
+    pub slot: &'a Path,
+}
+
+/// Writes the disk of a variant. The works fill both slots.
 pub fn disk(
     shop: &Workshop,
     repository: &Path,
-    variant: &Variant,
-    kernel: &Kernel,
-    root: &Root,
-    slot: &Path,
+    content: &Content<'_>,
     product: &Path,
 ) -> Result<String, Fault> {
+    let Content { variant, trees, root, slot, .. } = *content;
     let command = repository.join("image-build/boot/boot.cmd");
     let table = table(variant);
-    let inputs = [root.hash.clone(), sum_file(slot)?, sum_file(&command)?, table.clone()];
+    let inputs = [
+        root.hash.clone(),
+        sum_file(slot)?,
+        sum_file(&command)?,
+        table.clone(),
+        trees.1.clone(),
+        PI_CONFIG.into(),
+    ];
     shop.step("disk", &inputs, product, |fresh| {
         partition(shop, &table, variant, fresh)?;
         let starts = starts(shop, fresh)?;
-        let firmware = firmware(shop, &command, variant, kernel, fresh)?;
+        let firmware = firmware(shop, &command, content, fresh)?;
         for (partition, start) in variant.partitions.iter().zip(starts) {
             match partition.holds {
                 Holds::Firmware => lay(&firmware, fresh, start)?,
@@ -101,10 +120,10 @@ fn partitions(shop: &Workshop, disk: &Path) -> Result<Vec<(String, u64)>, Fault>
 fn firmware(
     shop: &Workshop,
     command: &Path,
-    variant: &Variant,
-    kernel: &Kernel,
+    content: &Content<'_>,
     disk: &Path,
 ) -> Result<PathBuf, Fault> {
+    let variant = content.variant;
     let (folder, image) = (beside(disk, "firmware.d"), beside(disk, "firmware"));
     remove(&folder)?;
     make(&folder)?;
@@ -115,22 +134,23 @@ fn firmware(
     let text = format!("setenv board {board}\n{}", read(command)?);
     script(shop, &text, &folder.join("boot.scr"))?;
     if variant.board == Board::RaspberryPi {
-        raspberry_pi(shop, kernel, &folder)?;
+        raspberry_pi(shop, content, &folder)?;
     }
     fat(shop, &folder, &image, variant.partition(Holds::Firmware).size_mib, "KIOSKBOOT")?;
     remove(&folder)?;
     Ok(image)
 }
 
-fn raspberry_pi(shop: &Workshop, kernel: &Kernel, folder: &Path) -> Result<(), Fault> {
+fn raspberry_pi(shop: &Workshop, content: &Content<'_>, folder: &Path) -> Result<(), Fault> {
+    let Content { variant, kernel, trees, .. } = *content;
     let from = kernel.tree.join("usr/lib/raspi-firmware");
     for name in PI_FIRMWARE {
         copy(&from.join(name), &folder.join(name))?;
     }
     copy(&u_boot(shop, kernel, Board::RaspberryPi), &folder.join("u-boot.bin"))?;
-    let trees = kernel.tree.join(format!("usr/lib/linux-image-{}/broadcom", kernel.version));
-    for name in PI_TREES {
-        copy(&trees.join(name), &folder.join(name))?;
+    for board in &variant.device_trees {
+        let name = format!("{board}.dtb");
+        copy(&trees.0.join(&name), &folder.join(&name))?;
     }
     write(&folder.join("config.txt"), PI_CONFIG)
 }
@@ -170,14 +190,10 @@ const MBR_ENTRIES: u64 = 446;
 /// Pi 3 and Pi 4; a Pi 5 has its own in its EEPROM.
 const PI_FIRMWARE: [&str; 5] =
     ["bootcode.bin", "start.elf", "fixup.dat", "start4.elf", "fixup4.dat"];
-const PI_TREES: [&str; 4] = [
-    "bcm2837-rpi-3-b.dtb",
-    "bcm2837-rpi-3-b-plus.dtb",
-    "bcm2711-rpi-4-b.dtb",
-    "bcm2711-rpi-cm4-io.dtb",
-];
-const PI_CONFIG: &str = "# Firmware of the board: start U-Boot, which chooses the slot.
+const PI_CONFIG: &str = "# Firmware of the board: start U-Boot, which chooses the slot, with the device tree of the board beside this file. That
+# is the kernel's own, under the name that the kernel gives it.
 arm_64bit=1
+upstream_kernel=1
 kernel=u-boot.bin
 enable_uart=1
 disable_splash=1

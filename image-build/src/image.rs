@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::debian::{base, builder, kernel};
-use crate::disk::disk;
+use crate::device_tree::device_trees;
+use crate::disk::{Content, disk};
 use crate::fault::Fault;
 use crate::root::{Ingredients, Release, root};
 use crate::sbom::Parts;
@@ -74,6 +75,7 @@ pub fn image(order: &Order) -> Result<Image, Fault> {
         None => cross::kiosk(&shop, &order.root, &variant)?,
     };
     let initrd = initrd(&shop, &order.root, &variant, &base, &kernel)?;
+    let trees = device_trees(&shop, &order.root, &variant, &kernel)?;
 
     let staged = shop.path(&variant.name).join("staged");
     let parts = Parts::read(&order.root)?;
@@ -102,7 +104,9 @@ pub fn image(order: &Order) -> Result<Image, Fault> {
     let boot = folder.join("slot.img");
     slot(&shop, &variant, &kernel, &initrd, &packed, &boot)?;
     let disk_file = folder.join("disk.img");
-    disk(&shop, &order.root, &variant, &kernel, &packed, &boot, &disk_file)?;
+    let content =
+        Content { variant: &variant, kernel: &kernel, trees: &trees, root: &packed, slot: &boot };
+    disk(&shop, &order.root, &content, &disk_file)?;
     let bundle_file = folder.join("update.raucb");
     bundle(&shop, &signer, &order.release.version, &packed, &boot, &bundle_file)?;
     let words = format!("{} kiosk.slot=a rauc.slot=A", arguments(&variant, &packed));

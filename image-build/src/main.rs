@@ -6,6 +6,7 @@
 mod check;
 mod cross;
 mod debian;
+mod device_tree;
 mod disk;
 mod fault;
 mod image;
@@ -124,6 +125,9 @@ enum Command {
         /// What `stage --out` made.
         #[arg(long)]
         tree: PathBuf,
+        /// Also the device trees of its boards: the folder `device-trees` of a built image.
+        #[arg(long)]
+        boards: Option<PathBuf>,
     },
 }
 
@@ -211,8 +215,13 @@ fn run(arguments: Arguments) -> Result<ExitCode, Fault> {
             say(&code);
             Ok(ExitCode::SUCCESS)
         }
-        Command::Check { tree } => {
-            let report = check::check(&tree)?;
+        Command::Check { tree, boards } => {
+            let mut report = check::check(&tree)?;
+            if let Some(boards) = boards {
+                let root = repository(arguments.root)?;
+                let variant = Variant::read(&root, &stage::Record::read(&tree)?.variant)?;
+                report.add(check::boards(&variant, &boards)?);
+            }
             say(&report.to_text());
             Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }

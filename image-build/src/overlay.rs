@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::fault::Fault;
 use crate::stage::Source;
 use crate::tree::{Kind, walk};
-use crate::variant::{Device, Role, Variant};
+use crate::variant::{Device, Role, Variant, display_node};
 use crate::weights::Manifest;
 use crate::{program, weights};
 
@@ -165,9 +165,29 @@ width_dots = {dots}
 [camera]
 device = "/dev/kiosk/camera"
 rotation = {rotation}
-"#,
-        name = variant.name
+
+{board}"#,
+        name = variant.name,
+        board = board_settings(variant)
     )
+}
+
+/// What hangs on the board's own lines and buses.
+fn board_settings(variant: &Variant) -> String {
+    let mut tables = toml::Table::new();
+    if let Some(panel) = &variant.panel {
+        tables.insert("panel".into(), panel.clone().into());
+    }
+    if let Some(mut display) = variant.customer_display.clone() {
+        for (kind, table) in &mut display {
+            let key = display_node(kind).expect("a variant's display is of a known kind");
+            let link = variant.device(Role::CustomerDisplay).link();
+            let table = table.as_table_mut().expect("it was read as a table");
+            table.insert(key.into(), format!("/dev/kiosk/{link}").into());
+        }
+        tables.insert("customer_display".into(), display.into());
+    }
+    toml::to_string(&tables).expect("what was read as TOML can be written")
 }
 
 /// One rule a device: it belongs to the kiosk alone and has a name that stays.
@@ -181,6 +201,9 @@ fn rules(variant: &Variant) -> String {
         if let Some(property) = &device.property {
             rule += &format!(", ENV{{{property}}}==\"1\"");
         }
+        if let Some(driver) = &device.driver {
+            rule += &format!(", DRIVERS==\"{driver}\"");
+        }
         // A camera has a second node for its metadata, which shows nothing.
         if *device.role.get_ref() == Role::Camera {
             rule += ", ATTR{index}==\"0\"";
@@ -190,17 +213,30 @@ fn rules(variant: &Variant) -> String {
             device.link()
         )
     };
-    let head = format!("# Devices of the {} terminal.\n", variant.name);
+    let mut head = format!("# Devices of the {} terminal.\n", variant.name);
+    // Nothing asks for the driver that gives a bus a node.
+    for bus in variant.devices.iter().filter(|device| device.subsystem == "i2c-dev") {
+        head += &format!(
+            "ACTION==\"add\", SUBSYSTEM==\"i2c\", KERNEL==\"{}\", RUN{{builtin}}+=\"kmod load i2c-dev\"\n",
+            bus.kernel
+        );
+    }
     head + &variant.devices.iter().map(rule).collect::<String>()
 }
 
 /// Classes and not nodes, because a device that is plugged in again is a new node; within a class the file's mode
 /// decides, and udev gives the kiosk only its own.
 fn allowed(variant: &Variant) -> String {
-    let classes: BTreeSet<&str> =
-        variant.devices.iter().map(|d| d.class.get_ref().as_str()).collect();
-    let lines: String = classes.iter().map(|class| format!("DeviceAllow={class} rw\n")).collect();
-    format!("# Devices of the {} terminal.\n[Service]\n{lines}", variant.name)
+    let classes: BTreeSet<(&str, String)> =
+        variant.devices.iter().map(|d| (d.class.get_ref().as_str(), d.allowed())).collect();
+    let line = |(class, allowed): &(&str, String)| format!("# {class}\nDeviceAllow={allowed} rw\n");
+    let lines: String = classes.iter().map(line).collect();
+    // A class without a number of its own has to be there when the unit starts.
+    let unit = match classes.iter().any(|(class, _)| *class == "char-hidraw") {
+        true => "[Unit]\nWants=modprobe@hid.service\nAfter=modprobe@hid.service\n",
+        false => "",
+    };
+    format!("# Devices of the {} terminal.\n{unit}[Service]\n{lines}", variant.name)
 }
 
 fn within(what: &str, bytes: u64, allowed_mib: u64) -> Result<(), Fault> {

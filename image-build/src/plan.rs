@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::device_tree;
 use crate::fault::Fault;
 use crate::overlay::written;
 use crate::tree::{digest, sum_file, sum_of, walk};
@@ -61,8 +62,13 @@ pub fn plan(root: &Path, variant: &Variant) -> Result<Plan, Fault> {
     plan.add(
         "disk",
         "image",
-        format!("U-Boot and partitions: {}", slots.clone().collect::<Vec<_>>().join(", ")),
-        &slots.collect::<Vec<_>>(),
+        format!(
+            "U-Boot, {} device trees with {} chips of ours, and partitions: {}",
+            v.device_trees.len(),
+            v.chips.len(),
+            slots.clone().collect::<Vec<_>>().join(", ")
+        ),
+        &[slots.collect(), device_tree::inputs(root, v)?].concat(),
     );
     plan.add("update", "image", "signed bundle for RAUC".into(), &[]);
     Ok(plan)

@@ -1,5 +1,6 @@
 //! Variants as they are and broken ones; stagings of a small made-up repository; a planted fault for each check.
 
+mod boards;
 mod scripts;
 
 use std::collections::BTreeSet;
@@ -59,7 +60,10 @@ fn settings_have_every_key_that_the_kiosk_wants_and_none_that_it_refuses() {
         let table: toml::Table = toml::from_str(&text).unwrap();
         assert_eq!(wanted(source, "Config").difference(&table, &["operator"]), [""; 0], "{name}");
         for (section, keys) in &table {
-            let section_type = format!("{}Config", camel(section));
+            let (section, section_type, keys) = match keys.as_table().unwrap().iter().next() {
+                Some((kind, keys)) if section == "customer_display" => (kind, camel(kind), keys),
+                _ => (section, format!("{}Config", camel(section)), keys),
+            };
             let keys = keys.as_table().unwrap();
             let difference = wanted(source, &section_type).difference(keys, &[]);
             assert_eq!(difference, [""; 0], "{name} [{section}]");
@@ -80,6 +84,13 @@ fn a_broken_variant_is_told_with_its_line() {
         ("inherits =", "packages = [\"Kmod\"]\ninherits =", "no Debian package's name"),
         ("inherits =", "kernel_arguments = [\"init=/bin/sh\"]\ninherits =", "would open the box"),
         ("inherits =", "kernel_arguments = [\"a b\"]\ninherits =", "not one kernel argument"),
+        ("overlay = \"clock-ds3231\"", "overlay = \"../clock\"", "no file's name"),
+        ("node = \"/soc/i2c@7e804000/rtc@68\"", "node = \"/clock\"", "no place with an address"),
+        (
+            "node = \"/soc/spi@7e204000/display@0\"",
+            "node = \"/soc/i2c@7e804000/rtc@68\"",
+            "a chip of this place is there already",
+        ),
     ];
     for (from, to, expected) in broken {
         let house = House::new();
@@ -319,7 +330,7 @@ impl House {
         let name =
             format!("image-build-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let house = Self { root: std::env::temp_dir().join(name) };
-        for folder in ["image-build/files", "image-build/variants"] {
+        for folder in ["image-build/boot", "image-build/files", "image-build/variants"] {
             for item in walk(&repository().join(folder)).unwrap().iter().filter(|i| i.bytes > 0) {
                 let path = format!("{folder}/{}", item.path);
                 house.write(&path, &fs::read(repository().join(&path)).unwrap());

@@ -38,6 +38,14 @@ pub struct Variant {
     pub screen: (u32, u32),
     /// What the terminal may open.
     pub devices: Vec<Device>,
+    /// Boards, by the names of their device trees.
+    pub device_trees: Vec<String>,
+    /// What is wired to these boards and has to be said in their device trees.
+    pub chips: Vec<Chip>,
+    /// Settings of lamps, buzzer and switches, as the kiosk reads them.
+    pub panel: Option<toml::Table>,
+    /// Settings of the customer's display, but for its node: one table, named as its kind.
+    pub customer_display: Option<toml::Table>,
     /// Units that must never start.
     pub mask: Vec<String>,
     /// In the order of the disk.
@@ -84,6 +92,10 @@ pub enum Role {
     Screen,
     /// Touches on it.
     Touch,
+    /// The small display that faces the customer.
+    CustomerDisplay,
+    /// The chip whose lines lamps, switches and displays hang on.
+    Lines,
 }
 
 /// How a device is found, and how the kiosk is told of it.
@@ -101,6 +113,8 @@ pub struct Device {
     pub path: Option<String>,
     /// A property that udev must have found to be 1.
     pub property: Option<String>,
+    /// The kernel's driver of what it is on.
+    pub driver: Option<String>,
     /// The class for systemd's `DeviceAllow=`.
     #[serde(serialize_with = "plain")]
     pub class: Spanned<String>,
@@ -112,6 +126,24 @@ pub struct Device {
     pub width_dots: Option<u32>,
     /// Degrees clockwise that make a camera's picture upright.
     pub rotation: Option<u16>,
+}
+
+/// Something on a bus that cannot be asked what is on it: a clock, a display, or the bus itself.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chip {
+    /// For people.
+    pub name: String,
+    /// The file of `image-build/boot/overlays` that brings it, without its ending.
+    #[serde(serialize_with = "plain")]
+    pub overlay: Spanned<String>,
+    /// Its place in the device tree of each board.
+    #[serde(serialize_with = "plain")]
+    pub node: Spanned<String>,
+    /// What its driver knows it by.
+    pub compatible: String,
+    /// A further name under which the kernel counts it, such as `rtc0`.
+    pub alias: Option<String>,
 }
 
 /// A piece of the disk.
@@ -197,6 +229,10 @@ impl Variant {
             initrd_modules: gather(&parts, |l| &l.initrd_modules),
             screen: find(&parts, |l| l.screen).ok_or_else(|| missing("screen"))?,
             devices: parts.iter().flat_map(|p| p.lines.device.clone()).collect(),
+            device_trees: gather(&parts, |l| &l.device_trees),
+            chips: parts.iter().flat_map(|p| p.lines.chip.clone()).collect(),
+            panel: find(&parts, |l| l.panel.clone()),
+            customer_display: find(&parts, |l| l.customer_display.clone()),
             mask: gather(&parts, |l| &l.units.mask),
             partitions: parts.iter().flat_map(|p| p.lines.partition.clone()).collect(),
             limits: find(&parts, |l| l.limits).ok_or_else(|| missing("limits"))?,
@@ -241,7 +277,53 @@ impl Variant {
         if self.limits.overlay_mib > of(Holds::Root)[0].size_mib {
             return Err(wrong("the overlay may be larger than a root slot".into()));
         }
-        Ok(())
+        self.check_board().map_err(wrong)
+    }
+
+    /// Boards, what is wired to them, and what the kiosk may open of it belong together.
+    fn check_board(&self) -> Result<(), String> {
+        match (self.board, self.device_trees.is_empty()) {
+            (Board::RaspberryPi, true) => return Err("no device tree of a board".into()),
+            (Board::Qemu, false) => return Err("QEMU brings a device tree of its own".into()),
+            _ if self.device_trees.is_empty() && !self.chips.is_empty() => {
+                return Err("a chip without a board".into());
+            }
+            _ => {}
+        }
+        let has = |role| self.devices.iter().any(|device| device.is(role));
+        let is_known = |display: &toml::Table| {
+            display.len() == 1
+                && display.iter().all(|(kind, it)| display_node(kind).is_some() && it.is_table())
+        };
+        let is_display = self.customer_display.as_ref().map(is_known);
+        if is_display != has(Role::CustomerDisplay).then_some(true) {
+            return Err("a customer display wants its device and one table of a known kind".into());
+        }
+        let lines = self.lines();
+        if let Some(twice) = lines.iter().enumerate().find(|(i, line)| lines[..*i].contains(line)) {
+            return Err(format!("the line {} is used twice", twice.1));
+        }
+        match lines.is_empty() == has(Role::Lines) {
+            true => Err("lines and the chip that they are on belong together".into()),
+            false => Ok(()),
+        }
+    }
+
+    /// The lines that panel and customer's display use, by the kernel's names.
+    pub fn lines(&self) -> Vec<&str> {
+        let tables = self.panel.iter().chain(&self.customer_display);
+        tables.flat_map(|table| table.values().flat_map(names)).collect()
+    }
+
+    /// The overlays of its chips, each once.
+    pub fn overlays(&self) -> Vec<&str> {
+        let mut overlays: Vec<&str> = Vec::new();
+        for chip in &self.chips {
+            if !overlays.contains(&chip.overlay.get_ref().as_str()) {
+                overlays.push(chip.overlay.get_ref());
+            }
+        }
+        overlays
     }
 
     /// The first partition of a kind; the two slots are alike.
@@ -270,8 +352,36 @@ impl Device {
             Role::Camera => "camera",
             Role::Screen => "screen",
             Role::Touch => "touch",
+            Role::CustomerDisplay => "customer-display",
+            Role::Lines => "lines",
         }
     }
+
+    /// What `DeviceAllow=` names: the number, where the class has one. systemd looks names up when a unit starts, and a
+    /// class whose driver is loaded after the first screen is not known by then.
+    pub fn allowed(&self) -> String {
+        let class = self.class.get_ref();
+        let major = CLASSES.iter().find(|(name, _)| name == class).and_then(|(_, major)| *major);
+        major.map_or_else(|| class.clone(), |major| format!("char-{major}"))
+    }
+}
+
+/// The key of the kiosk's settings that names the node of a kind of customer's display.
+pub fn display_node(kind: &str) -> Option<&'static str> {
+    match kind {
+        "st7789" => Some("spi"),
+        "ssd1306" => Some("i2c"),
+        _ => None,
+    }
+}
+
+/// All that is called `name` in a table and below it.
+fn names(value: &toml::Value) -> Vec<&str> {
+    let Some(table) = value.as_table() else {
+        return Vec::new();
+    };
+    let own = table.get("name").and_then(toml::Value::as_str);
+    own.into_iter().chain(table.values().flat_map(names)).collect()
 }
 
 /// One file as it is written.
@@ -307,6 +417,12 @@ struct Lines {
     partition: Vec<Partition>,
     #[serde(default)]
     device: Vec<Device>,
+    #[serde(default)]
+    device_trees: Vec<Spanned<String>>,
+    #[serde(default)]
+    chip: Vec<Chip>,
+    panel: Option<toml::Table>,
+    customer_display: Option<toml::Table>,
 }
 
 #[derive(Default, Deserialize)]
@@ -357,7 +473,27 @@ impl Part {
                 return Err(self.wrong(unit, format!("{} is no unit to mask", unit.get_ref())));
             }
         }
+        self.lines.device_trees.iter().try_for_each(|tree| self.check_file(tree))?;
+        self.lines.chip.iter().try_for_each(|chip| self.check_chip(chip))?;
         self.lines.device.iter().try_for_each(|device| self.check_device(device))
+    }
+
+    /// A file's name without its ending.
+    fn check_file(&self, file: &Spanned<String>) -> Result<(), Fault> {
+        let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        match !file.get_ref().is_empty() && file.get_ref().chars().all(is_name) {
+            true => Ok(()),
+            false => Err(self.wrong(file, format!("{:?} is no file's name", file.get_ref()))),
+        }
+    }
+
+    fn check_chip(&self, chip: &Chip) -> Result<(), Fault> {
+        self.check_file(&chip.overlay)?;
+        let node = chip.node.get_ref();
+        match node.starts_with('/') && address_of(node).is_some() {
+            true => Ok(()),
+            false => Err(self.wrong(&chip.node, format!("{node} is no place with an address"))),
+        }
     }
 
     fn check_package(&self, package: &Spanned<String>) -> Result<(), Fault> {
@@ -384,7 +520,7 @@ impl Part {
     }
 
     fn check_device(&self, device: &Device) -> Result<(), Fault> {
-        if !CLASSES.contains(&device.class.get_ref().as_str()) {
+        if !CLASSES.iter().any(|(class, _)| class == device.class.get_ref()) {
             return Err(self.wrong(&device.class, format!("no class {}", device.class.get_ref())));
         }
         let words = [
@@ -392,6 +528,7 @@ impl Part {
             Some(&device.kernel),
             device.path.as_ref(),
             device.property.as_ref(),
+            device.driver.as_ref(),
             device.profile.as_ref(),
         ];
         let is_word = |c: char| c.is_ascii_alphanumeric() || "*[]-:._".contains(c);
@@ -421,6 +558,7 @@ fn check_together(parts: &[Part]) -> Result<(), Fault> {
             ("module", &lines.modules),
             ("early module", &lines.initrd_modules),
             ("screen module", &lines.screen_modules),
+            ("device tree", &lines.device_trees),
         ];
         for (kind, word) in
             words.iter().flat_map(|(kind, list)| list.iter().map(move |w| (*kind, w)))
@@ -436,6 +574,11 @@ fn check_together(parts: &[Part]) -> Result<(), Fault> {
                 return Err(
                     part.wrong(&partition.name, "a partition of this name is there already")
                 );
+            }
+        }
+        for chip in &lines.chip {
+            if !seen.insert(("chip", chip.node.get_ref().clone())) {
+                return Err(part.wrong(&chip.node, "a chip of this place is there already"));
             }
         }
         for device in &lines.device {
@@ -459,19 +602,28 @@ fn plain<T: Serialize, S: serde::Serializer>(value: &Spanned<T>, to: S) -> Resul
     value.get_ref().serialize(to)
 }
 
+/// The address behind the `@` of a node's name.
+pub fn address_of(node: &str) -> Option<u32> {
+    u32::from_str_radix(node.rsplit('/').next()?.split_once('@')?.1, 16).ok()
+}
+
 const UNIT_ENDS: [&str; 7] =
     [".service", ".socket", ".timer", ".target", ".mount", ".automount", ".path"];
-/// Classes of `/proc/devices` that a terminal's devices can be in.
-const CLASSES: [&str; 9] = [
-    "char-ttyUSB",
-    "char-ttyACM",
-    "char-ttyS",
-    "char-ttyAMA",
-    "char-hidraw",
-    "char-usb",
-    "char-video4linux",
-    "char-drm",
-    "char-input",
+/// Classes of `/proc/devices` that a terminal's devices can be in, with those numbers that are the same for ever
+/// (admin-guide/devices.txt of the kernel).
+const CLASSES: [(&str, Option<u16>); 12] = [
+    ("char-ttyUSB", Some(188)),
+    ("char-ttyACM", Some(166)),
+    ("char-ttyS", Some(4)),
+    ("char-ttyAMA", Some(204)),
+    ("char-hidraw", None),
+    ("char-usb", Some(180)),
+    ("char-video4linux", Some(81)),
+    ("char-drm", Some(226)),
+    ("char-input", Some(13)),
+    ("char-spi", Some(153)),
+    ("char-i2c", Some(89)),
+    ("char-gpiochip", None),
 ];
 const REFUSED_PACKAGES: [&str; 6] =
     ["openssh-server", "dropbear", "telnetd", "inetutils-telnetd", "vsftpd", "avahi-daemon"];

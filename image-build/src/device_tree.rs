@@ -1,0 +1,93 @@
+//! Device trees of the boards: Debian's, with our overlays merged in when the image is made. The firmware hands the
+//! merged tree to U-Boot and U-Boot to the kernel, so nothing has to be put together at the start.
+
+mod blob;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+pub use blob::Tree;
+
+use crate::check;
+use crate::debian::Kernel;
+use crate::fault::Fault;
+use crate::root::{copy, make};
+use crate::tree::sum_file;
+use crate::variant::Variant;
+use crate::workshop::{Workshop, remove, run};
+
+/// How `dtc` and `fdtoverlay` are run.
+pub struct Tools<'a> {
+    /// A tool by its name.
+    pub tool: &'a dyn Fn(&str) -> Command,
+    /// Where the tools see a path.
+    pub seen: &'a dyn Fn(&Path) -> String,
+}
+
+/// The trees of a variant's boards as a folder of `BOARD.dtb`, checked, and the digest of what they were made from.
+pub fn device_trees(
+    shop: &Workshop,
+    repository: &Path,
+    variant: &Variant,
+    kernel: &Kernel,
+) -> Result<(PathBuf, String), Fault> {
+    let inputs = [vec![kernel.digest.clone()], inputs(repository, variant)?].concat();
+    let product = shop.path(&variant.name).join("device-trees");
+    let digest = shop.step("device trees", &inputs, &product, |fresh| {
+        let from = kernel.tree.join(format!("usr/lib/linux-image-{}/broadcom", kernel.version));
+        let tools = Tools { tool: &|name| shop.tool(name), seen: &|path| shop.seen(path) };
+        merge(&tools, variant, &repository.join(OVERLAYS), &from, fresh)
+    })?;
+    let report = check::boards(variant, &product)?;
+    match report.is_clean() {
+        true => Ok((product, digest)),
+        false => Err(Fault::Tool(report.to_text())),
+    }
+}
+
+/// What of the repository the trees are made from.
+pub fn inputs(repository: &Path, variant: &Variant) -> Result<Vec<String>, Fault> {
+    let mut inputs = variant.device_trees.clone();
+    for overlay in variant.overlays() {
+        inputs.push(sum_file(&repository.join(OVERLAYS).join(format!("{overlay}.dts")))?);
+    }
+    Ok(inputs)
+}
+
+/// Compiles a variant's overlays and writes the tree of each of its boards with them into the folder `to`.
+pub fn merge(
+    tools: &Tools<'_>,
+    variant: &Variant,
+    overlays: &Path,
+    from: &Path,
+    to: &Path,
+) -> Result<(), Fault> {
+    make(to)?;
+    let work = to.join("work");
+    make(&work)?;
+    let seen = |path: &Path| (tools.seen)(path);
+    let mut compiled = Vec::new();
+    for overlay in variant.overlays() {
+        let (source, blob) = (work.join(format!("{overlay}.dts")), work.join(overlay));
+        copy(&overlays.join(format!("{overlay}.dts")), &source)?;
+        let mut dtc = (tools.tool)("dtc");
+        dtc.args(["-q", "-@", "-I", "dts", "-O", "dtb", "-o", &seen(&blob), &seen(&source)]);
+        run(&mut dtc)?;
+        compiled.push(seen(&blob));
+    }
+    for board in &variant.device_trees {
+        let (plain, merged) = (work.join(board), to.join(format!("{board}.dtb")));
+        copy(&from.join(format!("{board}.dtb")), &plain)?;
+        if compiled.is_empty() {
+            fs::rename(&plain, &merged).map_err(|e| Fault::write(&merged, e))?;
+            continue;
+        }
+        let mut fdtoverlay = (tools.tool)("fdtoverlay");
+        run(fdtoverlay.args(["-i", &seen(&plain), "-o", &seen(&merged)]).args(&compiled))?;
+    }
+    remove(&work)
+}
+
+/// Our overlays, below the repository.
+pub const OVERLAYS: &str = "image-build/boot/overlays";
