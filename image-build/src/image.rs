@@ -8,13 +8,13 @@ use crate::debian::{base, builder, kernel};
 use crate::device_tree::device_trees;
 use crate::disk::{Content, disk};
 use crate::fault::Fault;
-use crate::root::{Ingredients, Release, root};
+use crate::root::{Ingredients, Release, Root, root};
 use crate::sbom::Parts;
 use crate::slot::{arguments, initrd, slot};
 use crate::stage::{Source, stage};
 use crate::update::{Signer, bundle};
 use crate::variant::Variant;
-use crate::workshop::{Workshop, say};
+use crate::workshop::{Workshop, remove, say};
 use crate::{cross, tree};
 
 /// What is to be built.
@@ -53,10 +53,20 @@ pub struct Image {
     pub direct: (PathBuf, PathBuf, String),
 }
 
-/// The disk of an earlier build, whatever changed since.
-pub fn as_built(order: &Order) -> Option<PathBuf> {
-    let folder = order.cache.join(&order.variant).join(&order.release.version);
-    Some(folder.join("disk.img")).filter(|disk| disk.is_file())
+/// A disk of its own from the root file system and boot half that an earlier build left, whatever changed since.
+pub fn disk_of_cached(order: &Order, product: &Path) -> Result<(), Fault> {
+    let shop = Workshop::open(&order.cache)?;
+    let _alone = shop.alone()?;
+    let variant = Variant::read(&order.root, &order.variant)?;
+    let folder = shop.path(&variant.name).join(&order.release.version);
+    let slot = folder.join("slot.img");
+    if !slot.is_file() {
+        return Err(Fault::NotBuilt(folder));
+    }
+    let kernel = kernel(&shop, &variant)?;
+    remove(product)?;
+    let packed = Root::packed(&folder.join("root"))?;
+    disk(&shop, &order.root, &variant, &kernel, &packed, &slot, product).map(drop)
 }
 
 /// Builds everything that is not there yet.

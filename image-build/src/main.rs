@@ -101,7 +101,7 @@ enum Command {
         /// What is tried; else everything.
         #[arg(long = "part", value_delimiter = ',')]
         parts: Vec<trial::Part>,
-        /// Builds nothing: boots what was built before to its first screen.
+        /// Compiles and packs nothing: boots a disk of what was built before to its first screen.
         #[arg(long, conflicts_with = "parts")]
         as_built: bool,
         /// Folder with `kiosk` (the desk build), `authority` and `device-sim`; else where this program lies.

@@ -72,13 +72,20 @@ pub fn root(shop: &Workshop, of: &Ingredients<'_>, product: &Path) -> Result<Roo
         pack(shop, &tree, fresh)?;
         remove(&tree)
     })?;
-    let verity = read(&product.join("verity"))?;
-    let (hash, offset) = verity.trim().split_once(' ').unwrap_or_default();
-    Ok(Root {
-        image: product.join("root.img"),
-        hash: hash.into(),
-        hash_offset: offset.parse().map_err(|_| Fault::Tool(format!("no offset: {verity}")))?,
-    })
+    Root::packed(product)
+}
+
+impl Root {
+    /// The one that lies here, whatever it was packed from.
+    pub fn packed(product: &Path) -> Result<Self, Fault> {
+        let verity = read(&product.join("verity"))?;
+        let (hash, offset) = verity.trim().split_once(' ').unwrap_or_default();
+        Ok(Self {
+            image: product.join("root.img"),
+            hash: hash.into(),
+            hash_offset: offset.parse().map_err(|_| Fault::Tool(format!("no offset: {verity}")))?,
+        })
+    }
 }
 
 fn assemble(shop: &Workshop, of: &Ingredients<'_>, tree: &Path) -> Result<(), Fault> {

@@ -16,8 +16,8 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::fault::Fault;
-use crate::image::{Image, Order, as_built, image};
-use crate::machine::{Machine, Ports, copy_of};
+use crate::image::{Image, Order, disk_of_cached, image};
+use crate::machine::{Machine, Ports};
 use crate::tree::sum_file;
 use crate::workshop::{Workshop, remove, say};
 
@@ -71,12 +71,13 @@ pub fn trial(order: &Order, programs: &Path, parts: &[Part]) -> Result<(), Fault
     Ok(())
 }
 
-/// Boots the disk of an earlier build to its first screen.
+/// Boots what an earlier build left in the cache to its first screen.
 pub fn first_screen(order: &Order) -> Result<(), Fault> {
-    let disk = as_built(order).ok_or(Fault::NotBuilt(order.cache.clone()))?;
     let shop = Workshop::open(&order.cache)?;
-    let disk = copy_of(&disk, &shop.path("trial/quick"))?;
-    let machine = Machine::start(&shop, &disk, &shop.path("trial/quick"), &Ports::default())?;
+    let folder = shop.path("trial/quick");
+    let disk = folder.join("disk.img");
+    disk_of_cached(order, &disk)?;
+    let machine = Machine::start(&shop, &disk, &folder, &Ports::default())?;
     Counter { shop: &shop, machine }.first_screen()
 }
 
