@@ -12,6 +12,7 @@ mod helper;
 pub mod id_card;
 pub mod link;
 pub mod livescan;
+pub mod memory_card;
 pub mod panel;
 pub mod photo;
 pub mod photo_loader;

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use drivers::camera::Camera;
 use drivers::camera::{Rotation, v4l};
 use drivers::clock::ClockWatch;
+use drivers::memory_card::WearWatch;
 use drivers::power::PowerWatch;
 use image::RgbImage;
 use kiosk_core::event::{CardEvent, Effect, Event, SealOrder};
@@ -751,8 +752,9 @@ fn open_rooms(
     let voice = config.speaker.as_ref();
     let voice = voice.map(|voice| voice::VoiceRoom::new(voice.settings(), teller.clone()));
     let power = PowerWatch::over(&config.power.folder, config.power.limits());
+    let memory_card = WearWatch::below(&config.terminal.state);
     let clocks = ClockWatch::new(check::OLDEST);
-    let watch = watch::WatchRoom::new(power, clocks, outside.clock, teller.clone());
+    let watch = watch::WatchRoom::new(power, memory_card, clocks, outside.clock, teller.clone());
     Ok(Orders {
         card: card.map(|room| spawn(rooms, "card", teller, move |orders| room.run(orders))),
         social: social.map(|room| spawn(rooms, "social", teller, move |orders| room.run(orders))),

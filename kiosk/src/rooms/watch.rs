@@ -1,9 +1,10 @@
-//! Power and time: looked at every few seconds, told when they change. What an empty battery ends is core's to say.
+//! Power, memory card and time: looked at every few seconds, told when they change. What an empty battery ends is core's to say.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use drivers::clock::{self, ClockReport, ClockWatch, Sync};
+use drivers::memory_card::{Wear, WearWatch};
 use drivers::power::{PowerWatch, Supply};
 use kiosk_core::event::{Event, Power};
 use kiosk_core::message::Id;
@@ -23,27 +24,39 @@ pub enum Order {
 /// The room.
 pub struct WatchRoom {
     power: PowerWatch,
+    card: WearWatch,
     watch: ClockWatch,
     clock: Clock,
     /// The clock was set while nobody who knows the time was there to set it.
     has_jumped: bool,
     supply: Supply,
+    wear: Wear,
     teller: Teller,
     told_power: Told,
+    told_card: Told,
     told_clock: Told,
 }
 
 impl WatchRoom {
     /// A room over what the kernel tells; `clock` is the one that doubts.
-    pub fn new(power: PowerWatch, watch: ClockWatch, clock: Clock, teller: Teller) -> Self {
+    pub fn new(
+        power: PowerWatch,
+        card: WearWatch,
+        watch: ClockWatch,
+        clock: Clock,
+        teller: Teller,
+    ) -> Self {
         Self {
             power,
+            card,
             watch,
             clock,
             has_jumped: false,
             supply: Supply::default(),
+            wear: Wear::default(),
             teller,
             told_power: Told::new(Id::DevicePower),
+            told_card: Told::new(Id::DeviceMemoryCard),
             told_clock: Told::new(Id::DeviceClock),
         }
     }
@@ -52,6 +65,7 @@ impl WatchRoom {
     pub fn run(mut self, orders: &Receiver<Order>) {
         loop {
             self.look_at_power();
+            self.look_at_card();
             let report = self.watch.look();
             self.look_at_clock(&report);
             match orders.recv_timeout(LOOK_EVERY) {
@@ -76,6 +90,22 @@ impl WatchRoom {
         };
         self.told_power.tell(&self.teller, trouble);
         self.teller.event(Event::Power(power));
+    }
+
+    /// Before the card fails, or at its first error: there is time to send what it holds.
+    fn look_at_card(&mut self) {
+        let wear = self.card.look();
+        if wear == self.wear {
+            return;
+        }
+        info!(wear = wear.code(), "memory card");
+        self.wear = wear;
+        let trouble = match wear {
+            Wear::None => None,
+            Wear::Worn => Some(Id::ErrMemoryCardWorn),
+            Wear::Failing => Some(Id::ErrMemoryCardFailing),
+        };
+        self.told_card.tell(&self.teller, trouble);
     }
 
     /// A jump is seen once and doubted until somebody who knows the time has set it right.

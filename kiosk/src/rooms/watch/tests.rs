@@ -37,6 +37,23 @@ fn a_battery_that_empties_is_told_step_by_step_and_so_is_mains_power() {
 }
 
 #[test]
+fn a_card_that_makes_errors_is_told_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::create_dir_all(folder.path().join("dev/block/254:1")).expect("a folder");
+    let files = folder.path().join("fs/ext4/254:1");
+    fs::create_dir_all(&files).expect("a folder");
+    let (mut room, told) = room(folder.path());
+    let mut story = Vec::new();
+    for errors in ["0", "3", "4", "0"] {
+        fs::write(files.join("errors_count"), errors).expect("a file");
+        room.look_at_card();
+        story.push(words(&told));
+    }
+    let failing = "device-memory-card err-memory-card-failing";
+    assert_eq!(story, ["", failing, "", "device-memory-card works"]);
+}
+
+#[test]
 fn a_clock_is_doubted_as_long_as_there_is_a_reason() {
     let folder = tempfile::tempdir().expect("a folder");
     let (mut room, told) = room(folder.path());
@@ -87,8 +104,9 @@ fn a_clock_that_is_set_by_the_centre_is_not_somebody_who_turned_it() {
 fn room(folder: &Path) -> (WatchRoom, Receiver<Happening>) {
     let (sender, told) = mpsc::channel();
     let power = PowerWatch::over(folder, PowerLimits::default());
+    let card = WearWatch::over(folder, 254, 1);
     let clocks = ClockWatch::over(folder, Duration::ZERO);
-    (WatchRoom::new(power, clocks, Clock::system(), Teller::new(sender)), told)
+    (WatchRoom::new(power, card, clocks, Clock::system(), Teller::new(sender)), told)
 }
 
 fn battery(folder: &Path, status: &str, percent: u8) {
