@@ -31,18 +31,30 @@ impl Terminal {
             fs::create_dir_all(made.path(folder)).unwrap();
         }
         for tool in TOOLS {
-            made.tool(tool, i32::from(tool == fails));
+            made.tool(tool, "", i32::from(tool == fails));
         }
+        made.slot('A', 3);
         made
     }
 
-    /// A tool that ends so.
-    fn tool(&self, name: &str, end: i32) {
+    /// A tool that says this and ends so.
+    fn tool(&self, name: &str, says: &str, end: i32) {
         let file = self.path(&format!("tools/{name}"));
         let calls = self.text("calls");
-        fs::write(&file, format!("#!/bin/sh\necho {name} \"$@\" >> {calls}\nexit {end}\n"))
-            .unwrap();
+        let words = format!("echo {name} \"$@\" >> {calls}\necho {says}\nexit {end}");
+        fs::write(&file, format!("#!/bin/sh\n{words}\n")).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// This slot runs, and the other one has so many tries.
+    fn slot(&self, runs: char, left: u32) {
+        self.write("proc/cmdline", &format!("quiet rauc.slot={runs} panic=2\n"));
+        self.tool("fw_printenv", &left.to_string(), 0);
+    }
+
+    /// What is known of the last installation.
+    fn installed(&self) -> String {
+        fs::read_to_string(self.path("data/updates/installed")).unwrap_or_default()
     }
 
     fn path(&self, path: &str) -> PathBuf {
@@ -71,11 +83,23 @@ impl Terminal {
     }
 }
 
-const TOOLS: [&str; 7] = ["sync", "chown", "modprobe", "rauc", "systemctl", "date", "busybox"];
+const TOOLS: [&str; 10] = [
+    "sync",
+    "chown",
+    "modprobe",
+    "rauc",
+    "systemctl",
+    "date",
+    "busybox",
+    "udevadm",
+    "fw_printenv",
+    "setpriv",
+];
 const FETCHED: &str = "data/kiosk/update/update.raucb";
 const BUNDLE: &str = "data/updates/update.raucb";
-const INSTALL: [&str; 4] = [
+const INSTALL: [&str; 5] = [
     "chown root:root /data/updates/update.raucb",
+    "systemctl --quiet is-active kiosk-good.service",
     "modprobe loop",
     "rauc install /data/updates/update.raucb",
     "systemctl reboot",
@@ -95,10 +119,71 @@ fn what_rauc_refuses_is_put_aside_for_itself_alone() {
     let it = Terminal::new("rauc");
     it.write(FETCHED, "bundle");
     let (ended_well, calls) = it.run("update");
-    assert_eq!((ended_well, calls), (false, INSTALL[..3].iter().map(|&c| c.into()).collect()));
+    assert_eq!((ended_well, calls), (false, INSTALL[..4].iter().map(|&c| c.into()).collect()));
     let refused = it.path("data/updates/refused.raucb");
     assert_eq!(fs::metadata(&refused).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(!it.path(FETCHED).exists() && !it.path(BUNDLE).exists());
+}
+
+#[test]
+fn what_runs_and_what_was_rolled_back_is_not_installed_from_a_stick_that_stays() {
+    let it = Terminal::new("");
+    let lies_there = |text: &str| {
+        it.write(BUNDLE, text);
+        let calls = it.run("update").1;
+        assert!(!it.path(BUNDLE).exists());
+        calls.iter().any(|call| call.starts_with("rauc install"))
+    };
+    assert!(lies_there("two"), "the first time");
+    assert!(it.installed().starts_with("B ") && it.installed().ends_with(" trial\n"));
+    it.slot('B', 3);
+    assert!(!lies_there("two"), "it runs");
+    it.slot('A', 2);
+    assert!(!lies_there("two"), "it did not work: A runs again");
+    assert!(it.run("vouch").0, "A is found good once more");
+    assert!(!lies_there("two"), "which says nothing of what is in B");
+    assert!(lies_there("three"), "another one");
+    it.slot('B', 3);
+    assert!(it.run("vouch").0 && it.installed().ends_with(" good\n"));
+    assert!(!lies_there("three"), "it runs and is good");
+    it.slot('A', 3);
+    assert!(lies_there("three"), "it had worked: its slot was damaged since");
+}
+
+#[test]
+fn an_edition_that_is_not_found_good_installs_nothing_while_the_other_can_run() {
+    let it = Terminal::new("systemctl");
+    it.slot('B', 3);
+    it.write(BUNDLE, "three");
+    let is_installed = |calls: &[String]| calls.iter().any(|call| call.starts_with("rauc"));
+    let (ended_well, calls) = it.run("update");
+    assert!(ended_well && !is_installed(&calls) && it.path(BUNDLE).exists(), "{calls:?}");
+    it.slot('B', 0);
+    assert!(is_installed(&it.run("update").1), "nothing else would ever mend it");
+}
+
+#[test]
+fn an_edition_is_vouched_for_or_gives_way_while_the_other_has_tries() {
+    let reboot = "systemctl reboot".to_owned();
+    let good = "rauc status mark-good".to_owned();
+    for (fails, left, ended_well, says, is_silent_on) in [
+        ("", 3, true, &good, &reboot),
+        ("setpriv", 1, false, &reboot, &good),
+        ("rauc", 3, false, &good, &reboot),
+    ] {
+        let it = Terminal::new(fails);
+        it.slot('B', left);
+        let (ended, calls) = it.run("vouch");
+        assert_eq!(ended, ended_well, "{fails}");
+        assert!(calls.contains(says) && !calls.contains(is_silent_on), "{fails}: {calls:?}");
+    }
+    let it = Terminal::new("setpriv");
+    it.slot('B', 0);
+    let (ended_well, calls) = it.run("vouch");
+    assert!(!ended_well && !calls.contains(&reboot), "it would start for ever");
+    let counters = "udevadm wait --timeout=120 /dev/disk/by-partlabel/ubenv";
+    let at = |word: &str| calls.iter().position(|call| call.starts_with(word));
+    assert!(at(counters) < at("fw_printenv -n BOOT_A_LEFT") && at(counters).is_some());
 }
 
 #[test]
@@ -246,7 +331,7 @@ fn a_word_that_is_a_link_or_a_folder_is_not_looked_into() {
 #[test]
 fn where_the_clock_cannot_be_set_the_nights_go_on() {
     let it = clock("1794794400008 1000070\n");
-    it.tool("date", 1);
+    it.tool("date", "", 1);
     let (_, mut calls) = set("1794794400.008");
     calls.pop();
     assert_eq!(it.run("set-clock"), (false, calls));
