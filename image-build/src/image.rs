@@ -64,9 +64,12 @@ pub fn disk_of_cached(order: &Order, product: &Path) -> Result<(), Fault> {
         return Err(Fault::NotBuilt(folder));
     }
     let kernel = kernel(&shop, &variant)?;
-    remove(product)?;
+    let trees = device_trees(&shop, &order.root, &variant, &kernel)?;
     let packed = Root::packed(&folder.join("root"))?;
-    disk(&shop, &order.root, &variant, &kernel, &packed, &slot, product).map(drop)
+    let content =
+        Content { variant: &variant, kernel: &kernel, trees: &trees, root: &packed, slot: &slot };
+    remove(product)?;
+    disk(&shop, &order.root, &content, product).map(drop)
 }
 
 /// Builds everything that is not there yet.
