@@ -2,7 +2,7 @@
 //! no screen, so its lamps are asked for by hand, and looked at in the register of the emulated chip.
 
 use std::fs::OpenOptions;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -36,7 +36,7 @@ impl Trial {
             let words = format!("{words} {CONSOLE} {UNIT}");
             let ports = Ports {
                 direct: Some((kernel.clone(), initrd.clone(), words)),
-                device_tree: Some(device_tree(&kernel)?),
+                device_tree: Some(self.shop.path(VARIANT).join("device-trees").join(TREE)),
                 ..Ports::default()
             };
             let mut counter = self.switch_on("pi", &disk, &ports)?;
@@ -82,14 +82,6 @@ fn open(words: &str) -> Result<String, Fault> {
     Ok(words.replace(LOCKED, "iomem=relaxed"))
 }
 
-/// Its tree, from the kernel's own package.
-fn device_tree(kernel: &Path) -> Result<PathBuf, Fault> {
-    let name = kernel.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let version = name.trim_start_matches("vmlinuz-");
-    let tree = kernel.with_file_name(format!("../usr/lib/linux-image-{version}/{TREE}"));
-    tree.canonicalize().map_err(|e| Fault::read(&tree, e))
-}
-
 /// What the board is asked: the check of the panel over both kinds, and the code of each. It lies on the card's first
 /// partition, where the boot loader's files are.
 fn lay_down(shop: &Workshop, disk: &Path) -> Result<(), Fault> {
@@ -125,7 +117,7 @@ done
 const UNIT: &str = "systemd.wants=t.service systemd.set_credential_binary=systemd.extra-unit.t.service:\
     W1NlcnZpY2VdCkV4ZWNTdGFydD0vYmluL3NoIC1jICJta2RpciAvcnVuL2NhcmQgJiYgbW91bnQgLW8gcm8gL2Rldi9tbWNibGswcDEgL3J1bi9jYXJkICYmIHNoIC9ydW4vY2FyZC9sb29rIgo=";
 const VARIANT: &str = "counter";
-const TREE: &str = "broadcom/bcm2837-rpi-3-b.dtb";
+const TREE: &str = "bcm2837-rpi-3-b.dtb";
 /// The mini UART of that board. Without a screen the program would only start again and again, and what QEMU has not of
 /// the chip keeps its drivers waiting.
 const CONSOLE: &str = "console=ttyS1,115200 loglevel=7 systemd.journald.forward_to_console=1 \
