@@ -64,6 +64,12 @@ impl Place {
         };
         self.troubles.iter().find(|trouble| trouble.what == network).copied()
     }
+
+    /// Why a record may not be kept: said before anybody lays a card down, and not among the devices.
+    pub(crate) fn cannot_keep(&self) -> Option<Trouble> {
+        let grave = [Id::ErrStoreFull, Id::ErrStoreReadOnly, Id::ErrStoreIncomplete];
+        self.troubles.iter().find(|trouble| grave.contains(&trouble.err)).copied()
+    }
 }
 
 /// What the people decided to do.

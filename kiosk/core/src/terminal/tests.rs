@@ -8,7 +8,7 @@ use crate::identity::{CardIdentity, IdentitySource};
 use crate::operator::{Operator, Role};
 use crate::policy::{PackSet, Words};
 use crate::record::RecordId;
-use crate::view::SlipState;
+use crate::view::{SlipState, Trouble};
 
 #[test]
 fn an_empty_battery_keeps_the_visit_and_closes_the_terminal_until_there_is_power() {
@@ -24,6 +24,18 @@ fn an_empty_battery_keeps_the_visit_and_closes_the_terminal_until_there_is_power
             empty -> sign-in: err-power-empty; 
             enough -> sign-in; 
             pick -> sign-in of op; 
+        "#]],
+    );
+}
+
+#[test]
+fn a_terminal_that_can_keep_nothing_says_so_before_a_card_is_laid_down() {
+    check(
+        "sign-in full mended",
+        &expect![[r#"
+            sign-in -> waiting; AwaitCard, Speak(LayCard), ListDrafts
+            full -> waiting: err-store-full; 
+            mended -> waiting; 
         "#]],
     );
 }
@@ -127,9 +139,18 @@ fn events(word: &str) -> Vec<Event> {
             vec![Event::Checked(vec![line(Tone::Good), line(Tone::Stopped)])]
         }
         "comes" => vec![Event::Presence(true)],
+        "full" => {
+            status(&[(Id::DevicePrinter, Id::ErrPrinterPaper), (Id::DeviceStore, Id::ErrStoreFull)])
+        }
+        "mended" => status(&[(Id::DeviceStore, Id::ErrStoreRecovered)]),
         "goes" => vec![Event::Presence(false)],
         word => panic!("no event {word}"),
     }
+}
+
+fn status(troubles: &[(Id, Id)]) -> Vec<Event> {
+    let troubles = troubles.iter().map(|&(what, err)| Trouble { what, err }).collect();
+    vec![Event::Status(Header { troubles, ..Header::default() })]
 }
 
 fn page(terminal: &Terminal) -> String {
@@ -139,7 +160,10 @@ fn page(terminal: &Terminal) -> String {
             let notice = page.notice.map_or(String::new(), |say| format!(": {}", say.id.name()));
             format!("sign-in{picked}{notice}")
         }
-        Page::Waiting(_) => "waiting".into(),
+        Page::Waiting(page) => {
+            let trouble = page.trouble.map_or(String::new(), |it| format!(": {}", it.err.name()));
+            format!("waiting{trouble}")
+        }
         Page::Person(_) => "person".into(),
         Page::Saving => "saving".into(),
         Page::Result(_) => "result".into(),

@@ -17,7 +17,7 @@ pub(super) fn page(phase: &Phase, case: &Case, now: Moment, place: &Place) -> Pa
     match phase {
         Phase::AwaitingCard { prompt, trouble } => Page::Waiting(Waiting {
             prompt: *prompt,
-            trouble: *trouble,
+            trouble: trouble.or_else(|| place.cannot_keep()),
             buttons: vec![
                 button(Id::TapPeople, Tap::ShowPeople),
                 button(Id::TapOutbox, Tap::ShowOutbox),
