@@ -99,6 +99,11 @@ impl DocumentEngine {
         self.reader.model_id()
     }
 
+    /// Runs each network once, so that the first card is not slower than the rest.
+    pub fn warm_up(&self) -> Result<(), ModelError> {
+        self.reader.warm_up()
+    }
+
     /// Looks for a card in a frame of the preview; see [`look`].
     pub fn look(&self, frame: &RgbImage) -> Look {
         look(frame)

@@ -175,8 +175,8 @@ const NETWORK: Advice = Advice {
 const IO: Advice = Advice {
     code: "err-model-io",
     remedy: "rec-model-io",
-    zh: "模型目录无法读写，请检查磁盘空间和权限。",
-    en: "The model folder cannot be used: check free space and permissions.",
+    zh: "文件或文件夹无法读写，请检查路径、磁盘空间和权限。",
+    en: "A file or folder cannot be used: check its path, free space and permissions.",
 };
 const CLIENT: Advice = Advice {
     code: "err-model-client",

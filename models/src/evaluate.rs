@@ -58,6 +58,7 @@ pub fn face(setting: &Setting<'_>, list: &Path, out: &Path) -> Result<Value, Mod
     let pairs = Pairs::read(list)?;
     outputs::check(setting, out, list, &pairs.paths)?;
     let engine = FaceEngine::load(setting.dir, setting.manifest)?;
+    engine.warm_up()?;
     let made = each(setting, &pairs.paths, |path| face_template(&engine, path));
     let id = engine.model_id();
     let mut report = compared(setting, &pairs, &made, (out, id), |a, b| engine.compare(a, b))?;
@@ -97,8 +98,8 @@ pub fn pad(setting: &Setting<'_>, list: &Path, out: &Path) -> Result<Value, Mode
     let files = Singles::read(list)?;
     outputs::check(setting, out, list, &files.paths)?;
     let engine = FaceEngine::load(setting.dir, setting.manifest)?;
+    engine.warm_up()?;
     let made = each(setting, &files.paths, |path| pad_score(&engine, path));
-    let pad_min = pad_threshold(setting.manifest, engine.model_id());
     if let Some(file) = setting.scores {
         let score = |one: &Made<f32>| match one {
             Made::Good(score, _) => Some(*score),
@@ -107,7 +108,7 @@ pub fn pad(setting: &Setting<'_>, list: &Path, out: &Path) -> Result<Value, Mode
         let scores: Vec<_> = made.iter().map(score).collect();
         fs::write(file, files.with_scores(&scores)).map_err(ModelError::io(file))?;
     }
-    let mut report = judged(&files, &made, pad_min, out)?;
+    let mut report = judged(setting.manifest, engine.model_id(), &files, &made, out)?;
     report["model"] = json!(engine.pad_model_id().to_string());
     finish(report, setting, out)
 }
@@ -122,7 +123,7 @@ pub fn calibrate(
     fmr: &str,
     pad: Option<(&Value, &str)>,
 ) -> Result<ThresholdSet, ModelError> {
-    let missing = |what: &str| ModelError::Report(format!("it has no {what}"));
+    let missing = |what: &str| ModelError::Report(format!("报告中没有 it has no {what}"));
     let mut measured_on = String::new();
     let mut pad_min = 0.5;
     if let Some((pad, apcer)) = pad {
@@ -174,19 +175,20 @@ fn each<T: Send>(
     make: impl Fn(&Path) -> Made<T> + Sync,
 ) -> Vec<Made<T>> {
     let make = |index: usize| guarded(|| make(&paths[index])).unwrap_or_else(Made::Bad);
-    in_turn(setting.n_threads, paths.len(), "files", make)
+    in_turn(setting.n_threads, paths.len(), ("已处理文件", "files"), make)
 }
 
 /// One file that meets a mistake of ours must not cost the others' hours.
 fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|_| "the program failed on it".to_owned())
+    catch_unwind(AssertUnwindSafe(work))
+        .map_err(|_| "程序处理它时出错 the program failed on it".to_owned())
 }
 
 /// `work` for every index below `n`, in the order of the indices.
 fn in_turn<T: Send>(
     n_threads: usize,
     n: usize,
-    what: &'static str,
+    what: Words,
     work: impl Fn(usize) -> T + Sync,
 ) -> Vec<T> {
     let next = AtomicUsize::new(0);
@@ -212,16 +214,19 @@ fn in_turn<T: Send>(
     done.into_inner().expect("the threads have ended").into_values().collect()
 }
 
+/// Chinese and English.
+type Words = (&'static str, &'static str);
+
 /// Says how far long work is: a line every few seconds, and one at its end.
 struct Progress {
     n: usize,
-    what: &'static str,
+    what: Words,
     started: Instant,
     told: Mutex<Instant>,
 }
 
 impl Progress {
-    fn new(n: usize, what: &'static str) -> Self {
+    fn new(n: usize, what: Words) -> Self {
         let started = Instant::now();
         Self { n, what, started, told: Mutex::new(started) }
     }
@@ -232,7 +237,8 @@ impl Progress {
         if is_last || told.elapsed() > TELL_EVERY {
             *told = Instant::now();
             let (all, what, s) = (self.n, self.what, self.started.elapsed().as_secs());
-            eprintln!("{n_done} of {all} {what}, {s} s");
+            let (zh, en) = what;
+            eprintln!("{zh} {n_done}/{all}，{s} 秒  {n_done} of {all} {en}, {s} s");
         }
     }
 }
@@ -248,7 +254,7 @@ fn colours(path: &Path) -> Result<RgbImage, String> {
 }
 
 fn readable(path: &Path) -> Result<DynamicImage, String> {
-    picture::open(path).map_err(|error| error.to_string())
+    picture::open(path).map_err(|error| error.told())
 }
 
 fn face_template(engine: &FaceEngine, path: &Path) -> Made<FaceTemplate> {
@@ -261,7 +267,7 @@ fn face_template(engine: &FaceEngine, path: &Path) -> Made<FaceTemplate> {
         Some(face) => engine.template(&picture, &face).map(Some),
         None => Ok(None),
     });
-    timed(template, started)
+    timed(template, NO_FACE, started)
 }
 
 fn pad_score(engine: &FaceEngine, path: &Path) -> Made<f32> {
@@ -274,11 +280,15 @@ fn pad_score(engine: &FaceEngine, path: &Path) -> Made<f32> {
         Some(face) => engine.pad(&picture, &face).map(|score| Some(score.0)),
         None => Ok(None),
     });
-    timed(score, started)
+    timed(score, NO_FACE, started)
 }
 
-fn timed<T>(made: Result<Option<T>, ModelError>, started: Instant) -> Made<T> {
-    timed_or(made.map(|face| face.ok_or(NO_FACE)), started)
+fn timed<T>(
+    made: Result<Option<T>, ModelError>,
+    if_none: &'static str,
+    started: Instant,
+) -> Made<T> {
+    timed_or(made.map(|found| found.ok_or(if_none)), started)
 }
 
 fn timed_or<T>(made: Result<Result<T, &'static str>, ModelError>, started: Instant) -> Made<T> {
@@ -290,7 +300,7 @@ fn timed_or<T>(made: Result<Result<T, &'static str>, ModelError>, started: Insta
         Err(ModelError::Engine { fault: EngineFault::Refused(_), .. }) => {
             Made::NotAcquired(REFUSED)
         }
-        Err(error) => Made::Bad(error.to_string()),
+        Err(error) => Made::Bad(format!("{} {error}", error.advice().zh)),
     }
 }
 
@@ -301,10 +311,11 @@ fn finger_templates(
 ) -> Result<Vec<Made<FingerTemplate>>, ModelError> {
     let mut by_canvas: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
     let mut made: Vec<_> = paths.iter().map(|_| Made::NotAcquired("")).collect();
-    let canvases = in_turn(setting.n_threads, paths.len(), "files looked at", |index| {
-        guarded(|| print::canvas(&paths[index], setting.ppi))
-            .unwrap_or_else(|reason| Err(Made::Bad(reason)))
-    });
+    let canvases =
+        in_turn(setting.n_threads, paths.len(), ("已查看文件", "files looked at"), |index| {
+            guarded(|| print::canvas(&paths[index], setting.ppi))
+                .unwrap_or_else(|reason| Err(Made::Bad(reason)))
+        });
     for (index, canvas) in canvases.into_iter().enumerate() {
         match canvas {
             Ok(canvas) => by_canvas.entry(canvas).or_default().push(index),
@@ -317,7 +328,9 @@ fn finger_templates(
         let engine =
             FingerEngine::load(setting.dir, setting.manifest, width as u32, height as u32)?;
         let group: Vec<_> = indices.iter().map(|index| paths[*index].clone()).collect();
-        eprintln!("{} prints of up to {width} x {height}", group.len());
+        engine.warm_up()?;
+        let n = group.len();
+        eprintln!("{n} 枚指纹，不超过 {width} x {height}  {n} prints of up to {width} x {height}");
         let results = each(setting, &group, |path| print::template(&engine, path, setting.ppi));
         for (index, result) in indices.into_iter().zip(results) {
             made[index] = result;
@@ -346,7 +359,7 @@ fn compared<T: Sync>(
     };
     let blocks: Vec<&[Pair]> = pairs.pairs.chunks(COMPARED_TOGETHER).collect();
     let work = |index: usize| blocks[index].iter().map(compare).collect::<Vec<_>>();
-    let scored = in_turn(setting.n_threads, blocks.len(), "blocks of pairs", work);
+    let scored = in_turn(setting.n_threads, blocks.len(), ("已比对组", "blocks of pairs"), work);
     let scored: Vec<Option<(f32, f32)>> = scored.into_iter().flatten().collect();
     for (pair, scored) in pairs.pairs.iter().zip(&scored) {
         if let Some((score, millis)) = scored {
@@ -360,7 +373,7 @@ fn compared<T: Sync>(
     }
     let rates = Rates::of(&scores);
     let curve = outputs::curve(out);
-    det::draw(&curve, &rates)?;
+    det::draw(&curve, &rates, ["FMR", "FNMR"])?;
     let mut report = acquisition(&pairs.paths, made);
     report["n_pairs_repeated"] = json!(pairs.n_repeated);
     report["n_pairs_with_itself"] = json!(pairs.n_with_itself);
@@ -376,15 +389,20 @@ fn compared<T: Sync>(
     report["at_accept"] = at_accept(&rates, setting.manifest, id);
     report["comparison_ms"] = percentiles(comparisons);
     report["det_curve"] = json!(curve.file_name().map(|name| name.to_string_lossy()));
+    report["notes"] =
+        notes(&rates, made, [("真匹配对", "genuine pair"), ("假匹配对", "impostor pair")]);
     Ok(report)
 }
 
 fn judged(
+    manifest: &Manifest,
+    id: &ModelId,
     files: &Singles,
     made: &[Made<f32>],
-    pad_min: f32,
     out: &Path,
 ) -> Result<Value, ModelError> {
+    let set = manifest.thresholds("face", &id.name, "live");
+    let pad_min = set.map_or(PAD_MIN, |set| set.pad_min);
     let mut scores = rates::Scores::default();
     for (index, (one, live)) in made.iter().zip(&files.live).enumerate() {
         if let Made::Good(score, _) = one {
@@ -393,22 +411,22 @@ fn judged(
     }
     let rates = Rates::of(&scores);
     let curve = outputs::curve(out);
-    det::draw(&curve, &rates)?;
-    let attacks_passed = scores.impostor().filter(|score| *score >= pad_min).count();
-    let live_refused = scores.genuine().filter(|score| *score < pad_min).count();
+    det::draw(&curve, &rates, ["APCER", "BPCER"])?;
+    let at_pad_min = AtThreshold::of(&rates, pad_min);
     let (n_attack, n_live) = (rates.n_impostor(), rates.n_genuine());
-    let rate = |k: usize, n: usize| (n > 0).then(|| k as f64 / n as f64);
     let mut report = acquisition(&files.paths, made);
     report["modality"] = json!("pad");
     report["n_attack"] = json!(n_attack);
     report["n_live"] = json!(n_live);
     report["n_genuine"] = json!(n_live);
     report["n_impostor"] = json!(n_attack);
-    report["pad_min"] = json!(pad_min);
-    report["apcer"] = json!(rate(attacks_passed, n_attack));
-    report["bpcer"] = json!(rate(live_refused, n_live));
-    report["apcer_interval"] = json!(wilson(attacks_passed, n_attack));
-    report["bpcer_interval"] = json!(wilson(live_refused, n_live));
+    report["threshold_set"] = json!(set.map(|set| &set.id));
+    report["threshold"] = json!(pad_min);
+    report["apcer"] = json!(at_pad_min.passed);
+    report["bpcer"] = json!(at_pad_min.refused);
+    report["apcer_interval"] = json!(at_pad_min.passed_interval);
+    report["bpcer_interval"] = json!(at_pad_min.refused_interval);
+    report["at_accept"] = pad_at_accept(&rates, manifest, id);
     report["eer"] = json!(rates.eer());
     report["eer_interval"] = json!(rates.eer_interval(&scores));
     report["fnmr_at_fmr"] = at_rates(&REPORTED, |fmr| rates.fnmr_at(fmr));
@@ -416,6 +434,7 @@ fn judged(
         at_rates(&CALIBRATED, |apcer| rates.threshold_at(apcer).map(f64::from));
     report["bpcer_at_apcer"] = at_rates(&CALIBRATED, |apcer| rates.fnmr_at(apcer));
     report["det_curve"] = json!(curve.file_name().map(|name| name.to_string_lossy()));
+    report["notes"] = notes(&rates, made, [("活体样本", "live file"), ("攻击样本", "attack")]);
     Ok(report)
 }
 
@@ -449,6 +468,7 @@ fn acquisition<T>(paths: &[PathBuf], made: &[Made<T>]) -> Value {
         "failure_to_acquire": (n_readable > 0).then(|| n_failed as f64 / n_readable as f64),
         "failure_to_acquire_interval": wilson(n_failed, n_readable),
         "latency_ms": percentiles(latencies),
+        "latency_of": LATENCY_OF,
     })
 }
 
@@ -469,23 +489,69 @@ fn percentiles(mut values: Vec<f32>) -> Value {
 /// What the threshold sets that the terminal reads these scores with would have made of
 /// them; which of the sets fits depends on what the list's references are.
 fn at_accept(rates: &Rates, manifest: &Manifest, id: &ModelId) -> Value {
-    let sets = manifest.threshold_sets().iter().filter(|set| set.probe == id.name);
-    let rate = |rate: f64, n: usize| {
-        let interval = wilson((rate * n as f64).round() as usize, n);
-        interval.map(|interval| json!({ "rate": rate, "n": n, "interval": interval }))
+    let (n_genuine, n_impostor) = (rates.n_genuine(), rates.n_impostor());
+    let with = |n: usize, rate: Option<f64>, interval: Option<[f64; 2]>| {
+        rate.map(|rate| json!({ "rate": rate, "n": n, "interval": interval }))
     };
     let row = |set: &ThresholdSet| {
-        let (fnmr, fmr) = (rates.fnmr(set.accept), rates.fmr(set.accept));
-        let fnmr = rate(fnmr, rates.n_genuine());
-        let fmr = rate(fmr, rates.n_impostor());
+        let at = AtThreshold::of(rates, set.accept);
+        let fnmr = with(n_genuine, at.refused, at.refused_interval);
+        let fmr = with(n_impostor, at.passed, at.passed_interval);
         (set.id.clone(), json!({ "accept": set.accept, "fnmr": fnmr, "fmr": fmr }))
     };
-    Value::Object(sets.map(row).collect())
+    Value::Object(
+        manifest.threshold_sets().iter().filter(|set| set.probe == id.name).map(row).collect(),
+    )
 }
 
-fn pad_threshold(manifest: &Manifest, id: &ModelId) -> f32 {
-    let set = manifest.thresholds("face", &id.name, "live");
-    set.map_or(0.5, |set| set.pad_min)
+/// The same of the least liveness that each set of these faces asks for.
+fn pad_at_accept(rates: &Rates, manifest: &Manifest, id: &ModelId) -> Value {
+    let row = |set: &ThresholdSet| {
+        let at = AtThreshold::of(rates, set.pad_min);
+        let row = json!({ "accept": set.pad_min, "apcer": at.passed, "bpcer": at.refused });
+        (set.id.clone(), row)
+    };
+    let sets = manifest.threshold_sets().iter();
+    let judges = |set: &&ThresholdSet| set.probe == id.name && set.pad_min > 0.0;
+    Value::Object(sets.filter(judges).map(row).collect())
+}
+
+/// Both errors at one threshold, with 95 % intervals; nothing of a kind that is not there.
+struct AtThreshold {
+    passed: Option<f64>,
+    passed_interval: Option<[f64; 2]>,
+    refused: Option<f64>,
+    refused_interval: Option<[f64; 2]>,
+}
+
+impl AtThreshold {
+    fn of(rates: &Rates, threshold: f32) -> Self {
+        let (n_genuine, n_impostor) = (rates.n_genuine(), rates.n_impostor());
+        let (fmr, fnmr) = (rates.fmr(threshold), rates.fnmr(threshold));
+        let interval = |rate: f64, n: usize| wilson((rate * n as f64).round() as usize, n);
+        Self {
+            passed: (n_impostor > 0).then_some(fmr),
+            passed_interval: interval(fmr, n_impostor),
+            refused: (n_genuine > 0).then_some(fnmr),
+            refused_interval: interval(fnmr, n_genuine),
+        }
+    }
+}
+
+/// Sentences for the reader of a report in which there is nothing where a rate should be.
+fn notes<T>(rates: &Rates, made: &[Made<T>], [genuine, impostor]: [Words; 2]) -> Value {
+    let mut notes = Vec::new();
+    if made.iter().all(|one| matches!(one, Made::Bad(_))) {
+        notes.push("没有可读的文件。No file could be read.".to_owned());
+    }
+    for (n, (zh, en)) in [(rates.n_genuine(), genuine), (rates.n_impostor(), impostor)] {
+        if n == 0 {
+            notes.push(format!(
+                "没有可计分的{zh}，需要它的比率为空。No {en} was scored: rates that need one are null."
+            ));
+        }
+    }
+    json!(notes)
 }
 
 fn finish(mut report: Value, setting: &Setting<'_>, out: &Path) -> Result<Value, ModelError> {
@@ -495,8 +561,14 @@ fn finish(mut report: Value, setting: &Setting<'_>, out: &Path) -> Result<Value,
     Ok(report)
 }
 
-const NO_FACE: &str = "no face in it";
-const REFUSED: &str = "the engine does not take it";
+const NO_FACE: &str = "图中没有找到人脸 no face in it";
+const REFUSED: &str = "厂商算法不接受 the engine does not take it";
+/// What times are of. A network's first run pays for memory that no later one asks for, and a
+/// terminal pays it before anybody stands there: so each has run once before the first file.
+const LATENCY_OF: &str = "one file from the decoded picture to its template, score or text, \
+    n_threads files at a time; every network had run once before";
+/// The least liveness where no threshold set says one.
+const PAD_MIN: f32 = 0.5;
 /// False match rates of a report.
 const REPORTED: [(&str, f64); 3] = [("0.01", 1e-2), ("0.001", 1e-3), ("0.0001", 1e-4)];
 /// Those that thresholds are read off at: one more, for the width of the doubt.
@@ -506,3 +578,26 @@ const CALIBRATED: [(&str, f64); 4] =
 const PHOTO_SIDE_MAX: u32 = 2048;
 const COMPARED_TOGETHER: usize = 512;
 const TELL_EVERY: Duration = Duration::from_secs(3);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn liveness_is_judged_by_what_each_set_asks_for_and_not_by_its_score() {
+        let manifest = Manifest::built_in().unwrap();
+        let id = manifest.model("face-embed").unwrap().model_id();
+        let live = manifest.thresholds("face", "face-embed", "live").unwrap();
+        let between = (live.accept + live.pad_min) / 2.0;
+        assert!(live.accept < between && between < live.pad_min);
+        let mut scores = rates::Scores::default();
+        scores.add(between, true, (0, 0));
+        scores.add(between, false, (1, 1));
+        let told = pad_at_accept(&Rates::of(&scores), &manifest, &id);
+        let row = json!({ "accept": live.pad_min, "apcer": 0.0, "bpcer": 1.0 });
+        assert_eq!(told[&live.id], row);
+        let told = at_accept(&Rates::of(&scores), &manifest, &id);
+        assert_eq!(told[&live.id]["fnmr"]["rate"], 0.0);
+        assert_eq!(told[&live.id]["fmr"]["rate"], 1.0);
+    }
+}

@@ -118,6 +118,12 @@ impl FaceEngine {
         })
     }
 
+    /// Runs each of our networks once, so that the first face is not slower than the rest.
+    pub fn warm_up(&self) -> Result<(), ModelError> {
+        let ours = [&self.detect, &self.landmark, &self.pose, &self.eye, &self.pad, &self.embed];
+        ours.into_iter().try_for_each(|network| network.time(1).map(drop))
+    }
+
     /// The weights or the engine that a template and its scores come from.
     pub fn model_id(&self) -> &ModelId {
         self.vendor.as_ref().map_or(self.embed.id(), Vendor::id)

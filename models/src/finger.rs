@@ -106,6 +106,14 @@ impl FingerEngine {
         Ok(Self { extractor: Extractor::Ours { network, canvas } })
     }
 
+    /// Runs our network once, so that the first print is not slower than the rest.
+    pub fn warm_up(&self) -> Result<(), ModelError> {
+        match &self.extractor {
+            Extractor::Ours { network, .. } => network.time(1).map(drop),
+            Extractor::Vendor(_) => Ok(()),
+        }
+    }
+
     /// The weights or the engine that minutiae and scores come from.
     pub fn model_id(&self) -> &ModelId {
         match &self.extractor {

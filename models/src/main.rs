@@ -42,6 +42,17 @@ enum Command {
     /// Say what each model is, where it comes from and under which licence.
     List,
     /// Measure a modality on a list of files.
+    ///
+    /// The list is CSV with a header line, columns in any order, parted by commas, semicolons
+    /// or tabs; UTF-8, UTF-16 or GB18030, as Excel writes them. A path is looked for in the
+    /// folder of the list first, then from the folder that the program was started in.
+    /// `genuine` and `live` are 1 or 0, 是 or 否, true or false. Each file is worked on once.
+    /// Files that cannot be used are named and counted, and stop nothing.
+    ///
+    /// Ends with 0 when the report was written, whatever it says: where nothing of a kind could
+    /// be scored its rates are null and `notes` says so. Ends with 1 when there is no report,
+    /// with 2 when the words of the command are wrong. models/README.md explains the report.
+    #[command(verbatim_doc_comment)]
     Evaluate {
         /// What to measure.
         #[arg(value_enum)]
@@ -78,7 +89,13 @@ enum Command {
         #[arg(long, default_value_t = 40)]
         runs: usize,
     },
-    /// Print a threshold set read off an evaluation report.
+    /// Print a threshold set read off an evaluation report, and put it in force with --into.
+    ///
+    /// The terminal reads `manifest.toml` in its model folder (`models` in kiosk.toml); without
+    /// that file the manifest it was built with. `--into FOLDER/manifest.toml` writes the whole
+    /// manifest that is in force there with this set in the place of the one for the same
+    /// references. The terminal takes it at its next start, and every record names the set.
+    #[command(verbatim_doc_comment)]
     Calibrate {
         /// A report of `evaluate`.
         #[arg(long)]
@@ -98,6 +115,12 @@ enum Command {
         /// The share of attacks that may pass: 0.1, 0.01, 0.001 or 0.0001.
         #[arg(long, default_value = "0.1", requires = "pad")]
         apcer: String,
+        /// The model folder whose manifest is taken.
+        #[arg(long)]
+        dir: Option<PathBuf>,
+        /// Where the whole manifest goes with the new set in force.
+        #[arg(long)]
+        into: Option<PathBuf>,
     },
 }
 
@@ -108,8 +131,9 @@ impl Command {
             Self::Fetch { dir }
             | Self::Check { dir }
             | Self::Evaluate { dir, .. }
+            | Self::Calibrate { dir, .. }
             | Self::Bench { dir, .. } => dir.as_deref(),
-            Self::List | Self::Calibrate { .. } => None,
+            Self::List => None,
         }
     }
 }
@@ -134,10 +158,11 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<ExitCode, ModelError> {
-    let manifest = match &cli.manifest {
-        Some(path) => Manifest::read(path)?,
-        None => Manifest::of(cli.command.dir().unwrap_or(&default_dir()))?,
+    let text = match &cli.manifest {
+        Some(path) => read_text(path)?,
+        None => Manifest::text_of(cli.command.dir().unwrap_or(&default_dir()))?,
     };
+    let manifest = Manifest::parse(&text)?;
     match cli.command {
         Command::Fetch { dir } => run_fetch(&manifest, dir.unwrap_or_else(default_dir)),
         Command::Check { dir } => Ok(run_check(&manifest, dir.unwrap_or_else(default_dir))),
@@ -154,13 +179,16 @@ fn run(cli: Cli) -> Result<ExitCode, ModelError> {
             println!("{:#}", bench::bench(&dir, &manifest, runs.max(1))?);
             Ok(ExitCode::SUCCESS)
         }
-        Command::Calibrate { report, id, reference, fmr, pad, apcer } => {
+        Command::Calibrate { report, id, reference, fmr, pad, apcer, dir: _, into } => {
             let pad = pad.as_deref().map(read_report).transpose()?;
             let pad = pad.as_ref().map(|pad| (pad, &*apcer));
             let report = read_report(&report)?;
             let set = evaluate::calibrate(&report, &id, &reference, &fmr, pad)?;
             check_set(&manifest, &set)?;
             caution(&manifest, &set, &report, &fmr);
+            if let Some(into) = into {
+                put_in_force(&text, &set, &into)?;
+            }
             print_set(&set)
         }
     }
@@ -182,17 +210,51 @@ fn run_evaluate(
         What::Pad => evaluate::pad(setting, pairs, out)?,
         What::Ocr => evaluate::ocr(setting, pairs, out)?,
     };
+    name_refused(&report, "bad_files", "不可用 unusable");
+    name_refused(&report, "not_acquired", "未采集到 not acquired");
     for key in SHOWN {
         if !report[key].is_null() {
             println!("{key:20} {}", report[key]);
         }
     }
+    for note in report["notes"].as_array().into_iter().flatten() {
+        eprintln!("{}", note.as_str().unwrap_or_default());
+    }
     Ok(ExitCode::SUCCESS)
 }
 
+/// The first files that gave nothing, each with its reason; all of them are in the report.
+fn name_refused(report: &serde_json::Value, key: &str, what: &str) {
+    let all = report[key].as_array().map_or(&[][..], Vec::as_slice);
+    let word = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    for one in all.iter().take(NAMED_MAX) {
+        eprintln!("{what}: {}: {}", word(&one["path"]), word(&one["reason"]));
+    }
+    if all.len() > NAMED_MAX {
+        let n = all.len() - NAMED_MAX;
+        eprintln!("{what}: 其余 {n} 个见报告的 {key}  and {n} more, see {key} in the report");
+    }
+}
+
+fn read_text(path: &Path) -> Result<String, ModelError> {
+    std::fs::read_to_string(path).map_err(|source| ModelError::Io { path: path.to_owned(), source })
+}
+
+/// Writes the manifest with the set where a manifest may be: never over another file.
+fn put_in_force(text: &str, set: &ThresholdSet, into: &Path) -> Result<(), ModelError> {
+    if into.exists() && Manifest::read(into).is_err() {
+        let reason = "这里的文件不是模型清单 the file there is no manifest".to_owned();
+        return Err(ModelError::Output { path: into.to_owned(), reason });
+    }
+    let text = Manifest::text_with(text, set)?;
+    let io = |source| ModelError::Io { path: into.to_owned(), source };
+    let beside = into.with_extension("toml.new");
+    std::fs::write(&beside, text).map_err(io)?;
+    std::fs::rename(&beside, into).map_err(io)
+}
+
 fn read_report(path: &Path) -> Result<serde_json::Value, ModelError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| ModelError::Io { path: path.to_owned(), source })?;
+    let text = read_text(path)?;
     serde_json::from_str(&text).map_err(|e| ModelError::Report(e.to_string()))
 }
 
@@ -200,11 +262,15 @@ fn read_report(path: &Path) -> Result<serde_json::Value, ModelError> {
 fn check_set(manifest: &Manifest, set: &ThresholdSet) -> Result<(), ModelError> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     if set.id.is_empty() || set.id.len() > ID_MAX || !set.id.chars().all(is_plain) {
-        let what = "--id is 1 to 64 letters, digits, dots, dashes and underlines";
+        let what = "--id 由 1 至 64 个字母、数字、点、横线组成 \
+            --id is 1 to 64 letters, digits, dots, dashes and underlines";
         return Err(ModelError::Report(what.into()));
     }
     if manifest.threshold_sets().iter().any(|other| other.id == set.id) {
-        return Err(ModelError::Report(format!("there is a set {} already", set.id)));
+        return Err(ModelError::Report(format!(
+            "已有阈值 {id} there is a set {id} already",
+            id = set.id
+        )));
     }
     let extractors = || {
         let models = manifest.models().iter().map(|model| model.id.as_str());
@@ -216,7 +282,10 @@ fn check_set(manifest: &Manifest, set: &ThresholdSet) -> Result<(), ModelError> 
     };
     match is_known {
         true => Ok(()),
-        false => Err(ModelError::Report(format!("there is no reference {:?}", set.reference))),
+        false => Err(ModelError::Report(format!(
+            "没有这种参考 there is no reference {:?}",
+            set.reference
+        ))),
     }
 }
 
@@ -231,6 +300,12 @@ fn caution(manifest: &Manifest, set: &ThresholdSet, report: &serde_json::Value, 
         );
     }
     let now = manifest.thresholds(&set.modality, &set.probe, &set.reference);
+    if now.is_some_and(|now| now.view_margin.is_some()) {
+        eprintln!(
+            "注意：新阈值没有 view_margin，已核验的人脸不再自动成为新的参考。\
+             Take care: it has no view_margin, so verified faces no longer become views on file."
+        );
+    }
     if let Some(now) = now.filter(|now| set.accept < now.accept) {
         eprintln!(
             "注意：比现行阈值 {} 宽松（{} 低于 {}）。Take care: it accepts more than {}, which is in force.",
@@ -248,8 +323,8 @@ fn print_set(set: &ThresholdSet) -> Result<ExitCode, ModelError> {
 fn run_fetch(manifest: &Manifest, dir: PathBuf) -> Result<ExitCode, ModelError> {
     for (model, fetched) in fetch(manifest, &dir)? {
         let what = match fetched {
-            Fetched::Present => "present",
-            Fetched::Brought => "brought",
+            Fetched::Present => "已有 present",
+            Fetched::Brought => "已取回 brought",
         };
         println!("{what:8} {:14} {}", model.id, model.file);
     }
@@ -260,8 +335,9 @@ fn run_check(manifest: &Manifest, dir: PathBuf) -> ExitCode {
     let mut code = ExitCode::SUCCESS;
     for (id, file, checked) in manifest.check(&dir) {
         match checked {
-            Ok(()) => println!("right    {id:14} {file}"),
+            Ok(()) => println!("正确 right    {id:14} {file}"),
             Err(error) => {
+                println!("错误 wrong    {id:14} {file}");
                 complain(&error);
                 code = ExitCode::FAILURE;
             }
@@ -299,25 +375,28 @@ fn list_thresholds(manifest: &Manifest, probe: &str) {
     }
 }
 
-/// The error with its causes, then its code and what to do.
+/// What to do, in both languages, with its code; then the error with its causes.
 fn complain(error: &ModelError) {
-    eprint!("models: {error}");
+    let advice = error.advice();
+    eprintln!("{} {} [{}]", advice.zh, advice.en, advice.code);
+    eprint!("  {error}");
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         eprint!(": {cause}");
         source = cause.source();
     }
-    let advice = error.advice();
-    eprintln!("\n  {}  {}  {}", advice.code, advice.zh, advice.en);
+    eprintln!();
 }
 
 const ID_MAX: usize = 64;
+/// Files that are named on the terminal.
+const NAMED_MAX: usize = 20;
 /// Fewer impostor pairs than these above a threshold say little about it ("rule of three").
 const EXCEEDING_MIN: f64 = 3.0;
 /// Keys of a report that are printed, where it has them.
 #[rustfmt::skip]
-const SHOWN: [&str; 17] = [
-    "n_genuine", "n_impostor", "eer", "eer_interval", "fnmr_at_fmr", "apcer", "bpcer",
+const SHOWN: [&str; 19] = [
+    "threshold_set", "threshold", "n_genuine", "n_impostor", "eer", "eer_interval", "fnmr_at_fmr", "apcer", "bpcer",
     "n_characters", "character_error_rate", "field_accuracy", "wrong_without_doubt",
     "n_pairs_repeated", "n_pairs_with_itself", "failure_to_acquire", "not_acquired_reasons", "n_bad_files", "latency_ms",
 ];

@@ -168,18 +168,48 @@ pub struct ModelId {
 impl Manifest {
     /// The manifest this program was built with.
     pub fn built_in() -> Result<Self, ModelError> {
-        Self::parse(include_str!("../manifest.toml"))
+        Self::parse(BUILT_IN)
     }
 
     /// The manifest beside the weights, `manifest.toml` in the model folder; where there is
     /// none, the one this program was built with. By that file an agency puts its own
     /// weights or engine in without building anything.
     pub fn of(dir: &Path) -> Result<Self, ModelError> {
+        Self::parse(&Self::text_of(dir)?)
+    }
+
+    /// The text of the manifest that [`Self::of`] takes.
+    pub fn text_of(dir: &Path) -> Result<String, ModelError> {
         let beside = dir.join(BESIDE);
         match std::fs::read_to_string(&beside) {
-            Ok(text) => Self::parse(&text),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Self::built_in(),
-            Err(e) => Err(ModelError::io(beside)(e)),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(BUILT_IN.to_owned()),
+            text => text.map_err(ModelError::io(beside)),
+        }
+    }
+
+    /// The text of a manifest with this set in the place of the one for the same probes and
+    /// references, or behind all others. The rest stays as it was written.
+    pub fn text_with(text: &str, set: &ThresholdSet) -> Result<String, ModelError> {
+        let refuse = |e: &dyn fmt::Display| ModelError::Manifest(e.to_string());
+        let written = toml::to_string(set).map_err(|e| refuse(&e))?;
+        let written = format!("[[threshold_set]]\n{written}");
+        let replaced = |old: &ThresholdSet| {
+            (&old.modality, &old.probe, &old.reference)
+                == (&set.modality, &set.probe, &set.reference)
+        };
+        let tables = tables(text);
+        let old =
+            tables.iter().position(|table| threshold_set(table).is_some_and(|s| replaced(&s)));
+        let text = match old {
+            Some(at) => {
+                let remarks = remarks_behind(&tables[at]);
+                [&tables[..at].concat(), &written, remarks, &tables[at + 1..].concat()].concat()
+            }
+            None => [text.trim_end(), "\n\n", &written].concat(),
+        };
+        match Self::parse(&text)?.threshold_sets.contains(set) {
+            true => Ok(text),
+            false => Err(refuse(&"the set could not be put in")),
         }
     }
 
@@ -288,8 +318,15 @@ impl Manifest {
             if !self.engines.iter().any(|engine| engine.id == set.probe) {
                 self.model(&set.probe)?;
             }
-            if self.threshold_sets[..index].iter().any(|other| other.id == set.id) {
-                return Err(ModelError::Manifest(format!("threshold set {} twice", set.id)));
+            let id = &set.id;
+            if self.threshold_sets[..index].iter().any(|other| other.id == *id) {
+                return Err(ModelError::Manifest(format!("threshold set {id} twice")));
+            }
+            // The second would never be used, and who added it would not know.
+            let first = self.thresholds(&set.modality, &set.probe, &set.reference);
+            if let Some(first) = first.filter(|first| first.id != *id) {
+                let what = format!("threshold sets {} and {id} are for the same", first.id);
+                return Err(ModelError::Manifest(what));
             }
             if set.review > set.accept {
                 return Err(ModelError::Manifest(format!("{}: review above accept", set.id)));
@@ -437,6 +474,32 @@ pub fn default_dir() -> PathBuf {
     home.join(".cache/changqing/models")
 }
 
+/// The tables of a manifest, each with the empty lines and remarks behind it.
+fn tables(text: &str) -> Vec<String> {
+    let mut tables = vec![String::new()];
+    for line in text.split_inclusive('\n') {
+        if line.starts_with('[') {
+            tables.push(String::new());
+        }
+        tables.last_mut().expect("it starts with one").push_str(line);
+    }
+    tables
+}
+
+/// The empty lines and remarks behind a table: they belong to the next one.
+fn remarks_behind(table: &str) -> &str {
+    let is_remark = |line: &&str| line.trim().is_empty() || line.starts_with('#');
+    let n: usize = table.split_inclusive('\n').rev().take_while(is_remark).map(str::len).sum();
+    &table[table.len() - n..]
+}
+
+/// The threshold set that such a table is.
+fn threshold_set(table: &str) -> Option<ThresholdSet> {
+    let body = table.strip_prefix("[[threshold_set]]")?;
+    toml::from_str(body).ok()
+}
+
+const BUILT_IN: &str = include_str!("../manifest.toml");
 /// The manifest's name in a model folder.
 const BESIDE: &str = "manifest.toml";
 /// What a manifest says of sizes is believed up to here before the file was seen.
@@ -468,6 +531,38 @@ mod tests {
         assert_eq!(code(Some(b"weigh")), Some("err-model-truncated"));
         assert_eq!(code(Some(b"weighty")), Some("err-model-hash"));
         assert_eq!(code(Some(b"weights")), None);
+    }
+
+    #[test]
+    fn a_new_threshold_set_takes_the_place_of_the_old_one_and_nothing_else_changes() {
+        let built_in = Manifest::built_in().unwrap();
+        let old = built_in.thresholds("face", "face-embed", "chip").unwrap();
+        let new = ThresholdSet { id: "pilot-1".into(), accept: 0.47, review: 0.35, ..old.clone() };
+        let remarked = BUILT_IN.replace(
+            "\n[[threshold_set]]\nid = \"face-printed",
+            "\n# a note\n[[threshold_set]]\nid = \"face-printed",
+        );
+        let text = Manifest::text_with(&remarked, &new).unwrap();
+        let manifest = Manifest::parse(&text).unwrap();
+        assert_eq!(manifest.thresholds("face", "face-embed", "chip"), Some(&new));
+        let others = |manifest: &Manifest| -> Vec<ThresholdSet> {
+            let sets = manifest.threshold_sets().iter();
+            sets.filter(|set| set.reference != "chip").cloned().collect()
+        };
+        assert_eq!(others(&manifest), others(&built_in));
+        assert_eq!(text.matches('#').count(), remarked.matches('#').count(), "no remark is lost");
+        let foreign = ThresholdSet { id: "x-1".into(), reference: "card".into(), ..new };
+        let text = Manifest::text_with(&text, &foreign).unwrap();
+        assert_eq!(Manifest::parse(&text).unwrap().threshold_sets().len(), 6);
+    }
+
+    #[test]
+    fn two_sets_for_the_same_are_refused_because_one_would_never_be_used() {
+        let set = tables(BUILT_IN).into_iter().find(|table| threshold_set(table).is_some());
+        let again = set.unwrap().replace("face-live-1", "face-live-2");
+        let refused = Manifest::parse(&format!("{BUILT_IN}\n{again}"));
+        let said = refused.err().unwrap().to_string();
+        assert!(said.contains("face-live-1") && said.contains("face-live-2"), "{said}");
     }
 
     #[test]

@@ -42,6 +42,11 @@ impl TextReader {
         })
     }
 
+    /// Runs each network once.
+    pub(crate) fn warm_up(&self) -> Result<(), ModelError> {
+        self.read.iter().chain([&self.detect]).try_for_each(|network| network.time(1).map(drop))
+    }
+
     /// The weights that read.
     pub(crate) fn model_id(&self) -> &ModelId {
         self.read[0].id()

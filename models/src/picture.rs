@@ -1,8 +1,10 @@
-//! Picture files as evaluation sets have them: PNG, JPEG, BMP, TIFF and the portable
+//! Picture files as evaluation sets have them: PNG, JPEG, BMP, TIFF, WebP and the portable
 //! grey and colour maps, told apart by their bytes and not by their names. What lies
 //! under transparency is white paper; a camera's note on orientation is heeded.
 
+mod jpeg;
 mod ppi;
+mod webp;
 
 use std::{
     fs,
@@ -10,7 +12,7 @@ use std::{
     path::Path,
 };
 
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits, Rgb, RgbImage, Rgba};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits, Rgb, RgbImage, Rgba};
 use tiff::{
     ColorType,
     decoder::{Decoder, DecodingResult},
@@ -29,6 +31,12 @@ pub enum PictureError {
     /// Its bytes are no TIFF that can be read.
     #[error("{0}")]
     Tiff(#[from] tiff::TiffError),
+    /// Its bytes are no WebP that can be read.
+    #[error("{0}")]
+    WebP(#[from] image_webp::DecodingError),
+    /// It stops before its own end mark, so a part of it is not there.
+    #[error("a JPEG that is cut off")]
+    Cut,
     /// The portable map is cut or says something impossible.
     #[error("a portable map that is cut or wrong")]
     Map,
@@ -41,6 +49,31 @@ pub enum PictureError {
     /// A kind of TIFF that no scanner of fingers or cards writes.
     #[error("a TIFF of this kind is not read: {0}")]
     Kind(String),
+}
+
+impl PictureError {
+    /// What is wrong, in Chinese and English.
+    pub fn told(&self) -> String {
+        match self {
+            Self::Io(source) => format!("{} {self}: {source}", self.zh()),
+            _ => format!("{} {self}", self.zh()),
+        }
+    }
+
+    fn zh(&self) -> &'static str {
+        match self {
+            Self::Io(e) if e.kind() == std::io::ErrorKind::NotFound => "文件不存在",
+            Self::Io(_) => "文件无法读取",
+            Self::Image(ImageError::Unsupported(_)) => {
+                "不支持的图片格式，请存为 PNG、JPEG、BMP 或 TIFF"
+            }
+            Self::Image(_) | Self::Tiff(_) | Self::WebP(_) | Self::Map => "图片损坏或不完整",
+            Self::Cut => "JPEG 文件不完整（被截断）",
+            Self::Size(..) => "图片尺寸过大或为零",
+            Self::Length(_) => "文件过大，不是图片",
+            Self::Kind(_) => "不支持这种 TIFF，请存为 8 位灰度或彩色",
+        }
+    }
 }
 
 /// Reads a picture file.
@@ -64,6 +97,9 @@ pub fn open_with_ppi(path: &Path) -> Result<(DynamicImage, Option<u32>), Picture
     let (picture, ppi) = match bytes.as_slice() {
         [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => of_tiff(&bytes)?,
         [b'P', b'2' | b'3' | b'5' | b'6', ..] => (of_map(&bytes)?, None),
+        [b'R', b'I', b'F', b'F', ..] => (webp::read(&bytes)?, None),
+        // The decoder fills what is missing of a JPEG with grey and says nothing.
+        jpeg @ [0xff, 0xd8, ..] if !jpeg::is_whole(jpeg) => return Err(PictureError::Cut),
         _ => (of_other(&bytes)?, ppi::stated(&bytes)),
     };
     Ok((on_paper(picture), ppi))
@@ -219,6 +255,12 @@ mod tests {
     use super::*;
 
     const SIZE: (u32, u32) = (5, 3);
+    /// Five by three pixels, and a note that they are to be turned by a quarter.
+    const WEBP: &[u8] =
+        b"RIFFR\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x08\x00\x00\x00\x04\x00\x00\x02\x00\
+        \x00VP8L\x11\x00\x00\x00/\x04\x80\x00\x00\x07P\x85\x22W\xa1\xff\x81\x88\xe8\x7f\
+        \x00\x00EXIF\x1a\x00\x00\x00MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\
+        \x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00";
 
     /// Greys that tell every pixel from its neighbours.
     fn plain() -> Vec<u8> {
@@ -371,12 +413,44 @@ mod tests {
         assert!(read(&png[..png.len() / 2]).is_err());
     }
 
+    #[test]
+    fn a_webp_is_read_turned_as_its_note_says() {
+        let picture = read(WEBP).unwrap();
+        assert_eq!((picture.width(), picture.height()), (3, 5));
+        assert!(read(&WEBP[..WEBP.len() / 2]).is_err());
+        assert!(matches!(read(b"RIFF\x04\0\0\0WAVE"), Err(PictureError::WebP(_))));
+    }
+
+    #[test]
+    fn every_kind_that_is_cut_off_is_told_so() {
+        let picture = RgbImage::from_fn(64, 48, |x, y| Rgb([x, y, x * y].map(|v| (v % 256) as u8)));
+        let picture = DynamicImage::from(picture);
+        use image::ImageFormat::{Bmp, Jpeg, Png};
+        for format in [Png, Jpeg, Bmp] {
+            let bytes = encoded(&picture, format);
+            assert!(read(&bytes).is_ok(), "{format:?}");
+            for part in [4, 2] {
+                assert!(read(&bytes[..bytes.len() - bytes.len() / part]).is_err(), "{format:?}");
+            }
+        }
+        let tiff = tiff_of::<colortype::Gray8>(&plain());
+        assert!(read(&tiff[..tiff.len() / 2]).is_err());
+        let jpeg = encoded(&picture, Jpeg);
+        assert!(matches!(read(&jpeg[..jpeg.len() - 2]), Err(PictureError::Cut)), "no end mark");
+        // Telephones append further pictures, and a small one inside has an end of its own.
+        assert!(read(&[&*jpeg, b"more"].concat()).is_ok());
+        let note = [&[0xff, 0xe1, 0, 6, 0xff, 0xd9, 0xff, 0xd9], &jpeg[2..]].concat();
+        assert!(read(&[&jpeg[..2], &*note].concat()).is_ok());
+        let cut = [&jpeg[..2], &note[..note.len() / 2]].concat();
+        assert!(matches!(read(&cut), Err(PictureError::Cut)));
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn no_bytes_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..300), kind in 0usize..7) {
-            let heads: [&[u8]; 7] = [b"", b"BM", b"\xff\xd8\xff\xe0\0\x10JFIF\0", b"II*\0\x08\0\0\0", b"P5 9 9 255\n", b"P2 3 3 9 ", b"\x89PNG\r\n\x1a\n"];
+        fn no_bytes_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..300), kind in 0usize..8) {
+            let heads: [&[u8]; 8] = [b"RIFF\x40\0\0\0WEBPVP8L", b"", b"BM", b"\xff\xd8\xff\xe0\0\x10JFIF\0", b"II*\0\x08\0\0\0", b"P5 9 9 255\n", b"P2 3 3 9 ", b"\x89PNG\r\n\x1a\n"];
             bytes.splice(0..0, heads[kind].iter().copied());
             let _ = read(&bytes);
         }

@@ -1,11 +1,15 @@
-//! Lists of files to evaluate: comma-separated with a header line, quotes where a
-//! path holds a comma. Paths are relative to the list.
+//! Lists of files to evaluate, as spreadsheets write them: a header line names the columns,
+//! which may come in any order; commas, semicolons or tabs part them, quotes enclose a path
+//! that holds one. UTF-8, UTF-16 with its mark, or else GB18030, which is what Chinese Excel
+//! writes. A path is looked for beside the list first, then in the caller's folder.
 
 use std::{
     collections::HashMap,
     fs,
     path::{Path, PathBuf},
 };
+
+use encoding_rs::{GB18030, UTF_8};
 
 use crate::ModelError;
 
@@ -48,7 +52,7 @@ impl Pairs {
         let mut said = Said::default();
         let (mut n_repeated, mut n_with_itself) = (0, 0);
         for (line, row) in &table.rows {
-            let genuine = truth(&row[2]).ok_or_else(|| table.fault(*line, "genuine is 1 or 0"))?;
+            let genuine = truth(&row[2]).ok_or_else(|| table.no_truth(*line, "genuine"))?;
             let (a, b) = (of(&row[0]), of(&row[1]));
             // Neither is evidence of its own: the rates and their intervals would be too good.
             if a == b {
@@ -89,7 +93,7 @@ impl Singles {
         let table = Table::read(list, &["path", "live"])?;
         let (mut paths, mut live, mut said) = (Vec::new(), Vec::new(), Said::default());
         for (line, row) in &table.rows {
-            let is_live = truth(&row[1]).ok_or_else(|| table.fault(*line, "live is 1 or 0"))?;
+            let is_live = truth(&row[1]).ok_or_else(|| table.no_truth(*line, "live"))?;
             let path = resolve(list, &row[0]);
             if !said.before(&table, file_of(&path), is_live, *line)? {
                 live.push(is_live);
@@ -124,7 +128,8 @@ impl<K: std::hash::Hash + Eq> Said<K> {
     fn before(&mut self, table: &Table, of: K, is: bool, line: usize) -> Result<bool, ModelError> {
         match self.0.get(&of) {
             Some((was, first)) if *was != is => {
-                Err(table.fault(line, &format!("it says the opposite of line {first}")))
+                let zh = format!("与第 {first} 行相矛盾");
+                Err(table.fault(line, &zh, &format!("it says the opposite of line {first}")))
             }
             Some(_) => Ok(true),
             None => {
@@ -155,64 +160,116 @@ fn root(parent: &mut [usize], mut index: usize) -> usize {
     index
 }
 
-/// A path beside the list, or as the caller's folder sees it.
+/// A path beside the list, or as the caller's folder sees it; written with either slash.
 pub(super) fn resolve(list: &Path, name: &str) -> PathBuf {
-    let beside = list.parent().unwrap_or(Path::new("")).join(name);
-    if beside.exists() { beside } else { PathBuf::from(name) }
+    let folder = list.parent().unwrap_or(Path::new(""));
+    let slashed = name.replace('\\', "/");
+    let places = [folder.join(name), PathBuf::from(name), folder.join(&slashed), slashed.into()];
+    places.into_iter().find(|place| place.exists()).unwrap_or_else(|| PathBuf::from(name))
 }
 
 fn truth(word: &str) -> Option<bool> {
     match word.trim().to_ascii_lowercase().as_str() {
-        "1" | "true" | "yes" | "genuine" | "live" => Some(true),
-        "0" | "false" | "no" | "impostor" | "attack" | "spoof" => Some(false),
+        "1" | "１" | "true" | "t" | "yes" | "y" | "genuine" | "same" | "live" | "是" | "真"
+        | "真人" | "同一人" | "活体" => Some(true),
+        "0" | "０" | "false" | "f" | "no" | "n" | "impostor" | "different" | "attack" | "spoof"
+        | "否" | "假" | "假体" | "不同人" | "非同一人" | "非活体" | "攻击" => {
+            Some(false)
+        }
         _ => None,
     }
 }
 
-/// The asked columns of a file, with line numbers.
-struct Table {
+/// Some columns of a file, with line numbers.
+pub(super) struct Table {
     path: PathBuf,
-    rows: Vec<(usize, Vec<String>)>,
+    /// The fields of each row in the order the columns were asked for.
+    pub(super) rows: Vec<(usize, Vec<String>)>,
 }
 
 impl Table {
+    /// Reads columns that all have to be there.
     fn read(path: &Path, columns: &[&str]) -> Result<Self, ModelError> {
-        let text = text(path)?;
-        let mut table = Self { path: path.to_owned(), rows: Vec::new() };
-        let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-        let (_, head) = lines.next().ok_or_else(|| table.fault(1, "the list is empty"))?;
-        let head = fields(head);
-        let place =
-            |name: &&str| head.iter().position(|column| column.trim().eq_ignore_ascii_case(name));
-        let places: Option<Vec<usize>> = columns.iter().map(place).collect();
+        let (mut table, head) = Self::open(path)?;
+        let places: Option<Vec<usize>> =
+            columns.iter().map(|column| place_of(&head, column)).collect();
         let needed = columns.join(",");
-        let places = places.ok_or_else(|| table.fault(1, &format!("the header needs {needed}")))?;
-        for (index, line) in lines {
-            let row = fields(line);
+        let places = places.ok_or_else(|| {
+            let zh = format!("表头需要 {needed} 这几列，用逗号、分号或制表符分隔");
+            let en = format!("the header needs {needed}, parted by commas, semicolons or tabs");
+            table.fault(1, &zh, &en)
+        })?;
+        for index in 0..table.rows.len() {
+            let (line, row) = &mut table.rows[index];
             let picked: Option<Vec<String>> =
-                places.iter().map(|place| row.get(*place).map(|f| f.trim().to_owned())).collect();
-            let picked = picked.ok_or_else(|| table.fault(index + 1, "a column is missing"))?;
-            table.rows.push((index + 1, picked));
+                places.iter().map(|place| row.get(*place).cloned()).collect();
+            let line = *line;
+            table.rows[index].1 = picked.ok_or_else(|| table.too_short(line))?;
         }
         Ok(table)
     }
 
-    fn fault(&self, line: usize, why: &str) -> ModelError {
-        ModelError::Pairs { path: self.path.clone(), reason: format!("line {line}: {why}") }
+    /// All columns, and the header that names them.
+    pub(super) fn open(path: &Path) -> Result<(Self, Vec<String>), ModelError> {
+        let mut table = Self { path: path.to_owned(), rows: Vec::new() };
+        let text = text(path)?;
+        // Excel's own note of the separator, which only Excel needs.
+        let is_note = |line: &str| line.len() == 5 && line.starts_with("sep=");
+        let mut lines = text
+            .lines()
+            .enumerate()
+            .map(|(index, line)| (index + 1, line))
+            .filter(|(_, line)| !line.trim().is_empty() && !is_note(line));
+        let (_, head) =
+            lines.next().ok_or_else(|| table.fault(1, "清单是空的", "the list is empty"))?;
+        let separator = separator_of(head);
+        let row = |(line, text)| (line, fields(text, separator));
+        let is_blank = |row: &(usize, Vec<String>)| row.1.iter().all(String::is_empty);
+        table.rows = lines.map(row).filter(|row| !is_blank(row)).collect();
+        Ok((table, fields(head, separator)))
+    }
+
+    pub(super) fn fault(&self, line: usize, zh: &str, en: &str) -> ModelError {
+        let reason = format!("第 {line} 行{zh} line {line}: {en}");
+        ModelError::Pairs { path: self.path.clone(), reason }
+    }
+
+    pub(super) fn too_short(&self, line: usize) -> ModelError {
+        self.fault(line, "缺少一列", "a column is missing")
+    }
+
+    fn no_truth(&self, line: usize, column: &str) -> ModelError {
+        let zh = format!(" {column} 列应填 1 或 0（也可填 是/否、true/false）");
+        self.fault(line, &zh, &format!("{column} is 1 or 0 (or 是/否, true/false)"))
     }
 }
 
-/// The text of a list, with or without a byte order mark, its lines ended in either way.
-pub(super) fn text(list: &Path) -> Result<String, ModelError> {
-    let bytes = fs::read(list).map_err(ModelError::io(list))?;
-    let text = String::from_utf8(bytes).map_err(|_| ModelError::Pairs {
-        path: list.to_owned(),
-        reason: "it is not text in UTF-8".to_owned(),
-    })?;
-    Ok(text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n"))
+/// Where a column is, however its name is written.
+pub(super) fn place_of(head: &[String], column: &str) -> Option<usize> {
+    head.iter().position(|name| name.eq_ignore_ascii_case(column))
 }
 
-pub(super) fn fields(line: &str) -> Vec<String> {
+/// The one of which the header holds most.
+fn separator_of(head: &str) -> char {
+    let n = |separator: &char| head.matches(*separator).count();
+    [';', '\t', ','].into_iter().max_by_key(n).expect("there are three")
+}
+
+/// The text of a list, its lines ended in either way.
+fn text(list: &Path) -> Result<String, ModelError> {
+    let bytes = fs::read(list).map_err(ModelError::io(list))?;
+    let encoding = if str::from_utf8(&bytes).is_ok() { UTF_8 } else { GB18030 };
+    // A mark at the beginning outvotes it.
+    let (text, _, is_damaged) = encoding.decode(&bytes);
+    if is_damaged || text.contains('\0') {
+        let reason = "不是 UTF-8 或 GB18030 文本，请在 Excel 中另存为“CSV UTF-8” \
+            it is text neither in UTF-8 nor in GB18030: save it as \"CSV UTF-8\" in Excel";
+        return Err(ModelError::Pairs { path: list.to_owned(), reason: reason.to_owned() });
+    }
+    Ok(text.replace("\r\n", "\n").replace('\r', "\n"))
+}
+
+fn fields(line: &str, separator: char) -> Vec<String> {
     let mut fields = vec![String::new()];
     let mut quoted = false;
     let mut characters = line.chars().peekable();
@@ -224,11 +281,11 @@ pub(super) fn fields(line: &str) -> Vec<String> {
                 characters.next();
             }
             '"' => quoted = !quoted,
-            ',' if !quoted => fields.push(String::new()),
+            c if c == separator && !quoted => fields.push(String::new()),
             c => last.push(c),
         }
     }
-    fields
+    fields.iter().map(|field| field.trim().to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -256,7 +313,8 @@ mod tests {
 
     #[test]
     fn two_spellings_of_one_file_are_one_file() {
-        let (dir, path) = list("path_a,path_b,genuine\na.png,./a.png,1\nb.png,a.png,0\n");
+        let (dir, path) = list("path_a,path_b,genuine\na.png,c/../a.png,1\nb.png,a.png,0\n");
+        fs::create_dir(dir.path().join("c")).unwrap();
         fs::write(dir.path().join("a.png"), b"").unwrap();
         let pairs = Pairs::read(&path).unwrap();
         assert_eq!((pairs.paths.len(), pairs.pairs.len(), pairs.n_with_itself), (2, 1, 1));
@@ -283,9 +341,56 @@ mod tests {
         let (_dir, path) = list("\u{feff}Path_A, Path_B ,GENUINE,note\r\na,b,1,x\r\n\r\na,c,0,y");
         let pairs = Pairs::read(&path).unwrap();
         assert_eq!((pairs.paths.len(), pairs.pairs.len()), (3, 2));
+        let told = "genuine\tpath_b\tpath_a\r\n是\t照片 二.png\t张,三.png\r\n否\t丙.png\t张,三.png\r\n\t\t\r\n";
+        let utf_16: Vec<u8> = "\u{feff}"
+            .encode_utf16()
+            .chain(told.encode_utf16())
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        let semicolons = told.replace('\t', ";");
+        let kinds = [
+            told.as_bytes().to_vec(),
+            GB18030.encode(told).0.into_owned(),
+            GB18030.encode(&semicolons).0.into_owned(),
+            format!("sep=;\n{semicolons}").into_bytes(),
+            utf_16,
+        ];
+        for bytes in kinds {
+            fs::write(&path, &bytes).unwrap();
+            let pairs = Pairs::read(&path).unwrap();
+            let names = ["张,三.png", "照片 二.png", "丙.png"];
+            assert_eq!(pairs.paths, names.map(PathBuf::from), "{bytes:x?}");
+            assert_eq!(pairs.pairs.iter().map(|p| p.genuine).collect::<Vec<_>>(), [true, false]);
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_says_what_to_do() {
         let (_dir, path) = list("");
-        fs::write(&path, b"path_a,path_b,genuine\n\xc4\xe3,b,1\n").unwrap();
-        assert!(matches!(Pairs::read(&path), Err(ModelError::Pairs { .. })));
+        for bytes in [&b"PK\x03\x04\x14\0\x06\0"[..], b"path_a,path_b,genuine\n\xff\xff,b,1\n"] {
+            fs::write(&path, bytes).unwrap();
+            let said = Pairs::read(&path).err().unwrap().to_string();
+            assert!(said.contains("CSV UTF-8"), "{said}");
+        }
+        fs::write(&path, "path_a;path_b\n").unwrap();
+        let said = Pairs::read(&path).err().unwrap().to_string();
+        assert!(said.contains("表头") && said.contains("path_a,path_b,genuine"), "{said}");
+    }
+
+    #[test]
+    fn a_path_is_looked_for_beside_the_list_and_then_from_the_callers_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let list = dir.path().join("lists/pairs.csv");
+        fs::create_dir_all(dir.path().join("lists/人脸")).unwrap();
+        let beside = dir.path().join("lists/人脸/a.png");
+        fs::write(&beside, b"").unwrap();
+        assert_eq!(resolve(&list, "人脸/a.png"), beside);
+        assert_eq!(resolve(&list, "人脸\\a.png"), beside, "a spreadsheet of Windows");
+        // The tests of a crate run in its folder.
+        assert_eq!(resolve(&list, "Cargo.toml"), PathBuf::from("Cargo.toml"));
+        fs::write(dir.path().join("lists/Cargo.toml"), b"").unwrap();
+        assert_eq!(resolve(&list, "Cargo.toml"), dir.path().join("lists/Cargo.toml"));
+        assert_eq!(resolve(&list, "gone.png"), PathBuf::from("gone.png"));
     }
 
     #[test]
@@ -295,7 +400,7 @@ mod tests {
         assert!(said.contains("line 3"), "{said}");
         let (_dir, path) = list("a,b\n");
         assert!(Pairs::read(&path).is_err());
-        let (_dir, path) = list("path,live\na.png,0\nb.png,true\n");
-        assert_eq!(Singles::read(&path).unwrap().live, [false, true]);
+        let (_dir, path) = list("path,live\na.png,0\nb.png,true\nc.png,攻击\nd.png,Y\n");
+        assert_eq!(Singles::read(&path).unwrap().live, [false, true, false, true]);
     }
 }

@@ -19,6 +19,7 @@ pub fn ocr(setting: &Setting<'_>, files: &Path, out: &Path) -> Result<Value, Mod
     let paths: Vec<_> = cards.iter().map(|card| card.path.clone()).collect();
     outputs::check(setting, out, files, &paths)?;
     let engine = DocumentEngine::load(setting.dir, setting.manifest)?;
+    engine.warm_up()?;
     let as_text = cards.iter().any(|card| card.fields.contains_key(TEXT));
     let made = each(setting, &paths, |path| read(&engine, path, as_text));
     let mut report = acquisition(&paths, &made);
@@ -55,31 +56,24 @@ struct Tally {
 }
 
 impl Truth {
-    fn read(list: &Path) -> Result<Vec<Self>, ModelError> {
-        let fault = |line: usize, why: &str| ModelError::Pairs {
-            path: list.to_owned(),
-            reason: format!("line {line}: {why}"),
-        };
-        let text = list::text(list)?;
-        let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-        let (_, head) = lines.next().ok_or_else(|| fault(1, "the list is empty"))?;
-        let head = list::fields(head);
-        let at = |name: &str| head.iter().position(|c| c.trim().eq_ignore_ascii_case(name));
-        let path_at = at("path").ok_or_else(|| fault(1, "the header needs path"))?;
-        let columns: Vec<_> = FIELDS.iter().filter_map(|f| Some((*f, at(f)?))).collect();
+    fn read(files: &Path) -> Result<Vec<Self>, ModelError> {
+        let (table, head) = list::Table::open(files)?;
+        let path_at = list::place_of(&head, "path");
+        let path_at = path_at
+            .ok_or_else(|| table.fault(1, "表头需要 path 这一列", "the header needs path"))?;
+        let columns: Vec<_> =
+            FIELDS.iter().filter_map(|f| Some((*f, list::place_of(&head, f)?))).collect();
         if columns.is_empty() {
-            return Err(fault(1, "the header names no field of a card"));
+            let (zh, en) = ("表头没有证件的任何一栏", "the header names no field of a card");
+            return Err(table.fault(1, zh, en));
         }
-        lines
-            .map(|(index, line)| {
-                let row = list::fields(line);
-                let name =
-                    row.get(path_at).ok_or_else(|| fault(index + 1, "a column is missing"))?;
-                let value = |at: &usize| row.get(*at).map(|v| v.trim()).filter(|v| !v.is_empty());
-                let fields = columns.iter().filter_map(|(f, at)| Some((*f, plain(f, value(at)?))));
-                Ok(Self { path: list::resolve(list, name.trim()), fields: fields.collect() })
-            })
-            .collect()
+        let card = |(line, row): &(usize, Vec<String>)| {
+            let name = row.get(path_at).ok_or_else(|| table.too_short(*line))?;
+            let value = |at: &usize| row.get(*at).filter(|value| !value.is_empty());
+            let fields = columns.iter().filter_map(|(f, at)| Some((*f, plain(f, value(at)?))));
+            Ok(Self { path: list::resolve(files, name), fields: fields.collect() })
+        };
+        table.rows.iter().map(card).collect()
     }
 }
 
@@ -94,7 +88,7 @@ fn read(engine: &DocumentEngine, path: &Path, as_text: bool) -> Made<Read> {
             let fields = BTreeMap::from([(TEXT, plain(TEXT, &text))]);
             (!text.is_empty()).then_some(Read { fields, is_doubted: false })
         });
-        return timed(text, started);
+        return timed(text, NO_TEXT, started);
     }
     let card = engine.read(&picture).map(|card| {
         card.map(|card| Read {
@@ -102,7 +96,7 @@ fn read(engine: &DocumentEngine, path: &Path, as_text: bool) -> Made<Read> {
             fields: said(&card.text),
         })
     });
-    timed(card, started)
+    timed(card, NO_CARD, started)
 }
 
 fn said(text: &CardText) -> BTreeMap<&'static str, String> {
@@ -227,6 +221,8 @@ fn distance(a: &str, b: &str) -> usize {
 }
 
 const TEXT: &str = "text";
+const NO_TEXT: &str = "图中没有文字 no text in it";
+const NO_CARD: &str = "图中没有找到身份证 no card in it";
 const FIELDS: [&str; 10] = [
     TEXT,
     "name",

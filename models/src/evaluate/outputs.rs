@@ -33,7 +33,9 @@ pub(super) fn check(
             return refused(&reason);
         }
         if !taken.insert(whole(place)) {
-            return refused("it is another result, the list, or one of its files");
+            return refused(
+                "与清单、清单中的文件或另一结果相同 it is another result, the list, or one of its files",
+            );
         }
     }
     Ok(())
@@ -42,7 +44,7 @@ pub(super) fn check(
 /// Opens it and changes nothing; what was not there is not left there.
 fn try_to_write(place: &Path) -> Result<(), String> {
     if place.file_name().is_none() || place.is_dir() {
-        return Err("it is a folder".into());
+        return Err("这是一个文件夹 it is a folder".into());
     }
     let was_there = place.exists();
     OpenOptions::new().append(true).create(true).open(place).map_err(|error| error.to_string())?;
@@ -86,11 +88,14 @@ mod tests {
                 ppi: None,
                 scores: scores.as_deref(),
             };
-            check(&setting, &at(out), &at("list.csv"), &[at("a.png")]).is_err()
+            check(&setting, &at(out), &at("list.csv"), &[at("below/../a.png")]).is_err()
         };
         assert!(!refused("out.json", Some("scores.csv")));
         assert!(!at("out.json").exists(), "nothing was written yet");
         assert!(refused("list.csv", None), "the list");
+        fs::create_dir(at("below")).unwrap();
+        assert!(refused("below/../list.csv", None), "the list by another name");
+        assert!(refused("below", None), "a folder");
         assert!(refused("a.json", None), "its curve is a picture of the list");
         assert!(refused("out.png", None), "report and curve");
         assert!(refused("out.json", Some("out.json")), "report and scores");

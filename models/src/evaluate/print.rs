@@ -53,7 +53,7 @@ fn of_use(
 }
 
 fn open(path: &Path, ppi: Option<u32>) -> Print {
-    let (picture, stated) = picture::open_with_ppi(path).map_err(|error| error.to_string())?;
+    let (picture, stated) = picture::open_with_ppi(path).map_err(|error| error.told())?;
     // Less is what programs write that know nothing of scanners: 72, 96, 150.
     let stated = stated.filter(|stated| STATED_PPI.contains(stated));
     let mut print = GreyImage::from_luma(&picture.to_luma8(), ppi.or(stated).unwrap_or(500));
@@ -75,9 +75,9 @@ fn is_of_one_finger(print: &GreyImage) -> bool {
     width.max(height) <= SIDE_MAX
 }
 
-const NO_RIDGES: &str = "no ridges in it";
-const TOO_FEW: &str = "too few minutiae";
-const TOO_LARGE: &str = "more than one finger wide";
+const NO_RIDGES: &str = "没有指纹纹线 no ridges in it";
+const TOO_FEW: &str = "细节点太少 too few minutiae";
+const TOO_LARGE: &str = "超出一个手指的大小 more than one finger wide";
 /// With fewer minutiae nothing can be compared.
 const MINUTIAE_MIN: usize = 4;
 /// Four fingers laid down at once are narrower; at 500 pixels per inch.

@@ -379,6 +379,35 @@ mod tests {
     }
 
     #[test]
+    fn of_a_chips_photo_only_the_newest_stays() {
+        let chip = |day| view(&[1.0, 0.0], ViewKind::Chip, Some(day));
+        let days = |views: [FaceView; 2]| -> Vec<_> {
+            gallery(views).views().iter().filter_map(|view| view.day).collect()
+        };
+        assert_eq!(days([chip(9), chip(7)]), [9]);
+        assert_eq!(days([chip(7), chip(9)]), [9]);
+    }
+
+    #[test]
+    fn a_poor_an_old_and_an_undated_view_weigh_less_but_never_nothing() {
+        let probe = view(&[0.0, 1.0], ViewKind::Live, None);
+        let score = |other: FaceView| {
+            let fresh = view(&[1.0, 0.0], ViewKind::Live, Some(20_000));
+            scores(&gallery([fresh, other]), &probe)[0].score
+        };
+        let like = |day, quality| FaceView { quality, ..view(&[0.0, 1.0], ViewKind::Live, day) };
+        let equal = score(like(Some(20_000), 90));
+        assert!((equal - 0.5).abs() < 1e-6, "{equal}");
+        let poor = score(like(Some(20_000), 20));
+        assert!((poor - 0.6 / 1.55).abs() < 1e-6, "{poor}");
+        let least = 0.1 / 1.1;
+        for old in [Some(1), None] {
+            let old = score(like(old, 90));
+            assert!((old - least).abs() < 1e-6, "{old}");
+        }
+    }
+
+    #[test]
     fn a_view_without_a_date_takes_the_day_it_is_kept_on() {
         let dated = view(&[1.0, 0.0], ViewKind::Live, Some(9));
         let fresh = view(&[0.0, 1.0], ViewKind::Live, None);

@@ -162,6 +162,20 @@ mod tests {
         assert_eq!(with_later(&enrolled(8), &later), enrolled(8), "there is no room");
     }
 
+    /// A view that is like a later one, and not like what was enrolled, has no part.
+    #[test]
+    fn later_views_are_no_anchors_for_each_other() {
+        let chain: Vec<FaceView> = (1..=5).map(|n| turned(n as f32 * 25.0, 1000 - n)).collect();
+        let gallery = with_later(&enrolled(1), &chain);
+        assert_eq!(gallery.views().len(), 3, "the enrolled one, 25 and 50 degrees");
+    }
+
+    #[test]
+    fn only_a_live_view_joins_by_itself() {
+        let chip = FaceView { kind: ViewKind::Chip, ..turned(5.0, 900) };
+        assert_eq!(with_later(&enrolled(3), &[chip]), enrolled(3));
+    }
+
     /// After a new enrolment of the right person nothing of the wrong one is left.
     #[test]
     fn what_no_longer_agrees_with_the_enrolment_is_not_used() {
