@@ -59,9 +59,10 @@ impl Trial {
 
 /// Two sticks are the signs to begin. The kernel's own way to make everything read-only is that of a failing card.
 const HINDERED: &str = "until [ -b /dev/sda ]; do sleep 1; done; \
-    dd if=/dev/zero of=/data/fill bs=1M; sync; echo look: full; \
+    fallocate -l $$(df --output=avail --block-size=1 /data | tail -n 1) /data/fill; \
+    dd if=/dev/zero of=/data/rest bs=64K; sync; echo look: full; \
     until [ -b /dev/sdb ]; do sleep 1; done; \
-    rm /data/fill; sync; echo u > /proc/sysrq-trigger; sleep 5; echo look: read-only; sleep 900";
+    rm /data/fill /data/rest; sync; echo u > /proc/sysrq-trigger; sleep 5; echo look: read-only; sleep 900";
 const SIGN_OUT: (u32, u32) = (530, 434);
 
 /// Where LUKS2 lets the encrypted file system begin; the header has two copies before it.
