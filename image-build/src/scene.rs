@@ -15,11 +15,10 @@ use crate::machine::Ports;
 use crate::root::{copy, make, read, write};
 use crate::setup::setup;
 use crate::slot::fat;
-use crate::workshop::{Workshop, remove, run, say};
+use crate::workshop::{Workshop, beside, remove, run, say};
 
 /// See the module's head. Its programs end with it.
 pub struct Scene {
-    folder: PathBuf,
     authority_data: PathBuf,
     programs: PathBuf,
     authority_port: u16,
@@ -29,8 +28,9 @@ pub struct Scene {
     pub stick: PathBuf,
     /// Sticks of somebody else's.
     pub foreign_sticks: [PathBuf; 2],
-    _standing: [Standing; 2],
-    devices: BufReader<UnixStream>,
+    /// At the terminal's serial ports.
+    pub devices: Devices,
+    _authority: Standing,
 }
 
 impl Scene {
@@ -72,52 +72,70 @@ impl Scene {
         let listen = format!("127.0.0.1:{authority_port}");
         let mut serve = Command::new(&authority);
         serve.arg("--data").arg(&data).args(["--listen", &listen, "--until-stdin-closes"]);
-        let mut simulate = Command::new(programs.join("device-sim"));
-        let ptys = folder.join("devices");
-        make(&ptys)?;
-        simulate.arg("--dir").arg(&ptys).args(["--seed", &SEED.to_string(), "--people", "8"]);
-        // The emulated processor is slow enough.
-        simulate.args(["--fast", "--until-stdin-closes"]);
-        let standing = [
-            start(&mut serve, &folder.join("authority.log"))?,
-            start(&mut simulate, &folder.join("device-sim.log"))?,
-        ];
-        let control = ptys.join("control");
-        let line = UnixStream::connect(&control).map_err(|e| Fault::read(&control, e))?;
-        let devices = BufReader::new(line);
-        let (authority_data, programs) = (data, programs.to_owned());
         Ok(Self {
-            folder,
-            authority_data,
-            programs,
+            _authority: start(&mut serve, &folder.join("authority.log"))?,
+            devices: Devices::set(programs, &folder.join("devices"))?,
+            authority_data: data,
+            programs: programs.to_owned(),
             authority_port,
             code,
             stick,
             foreign_sticks,
-            _standing: standing,
-            devices,
         })
     }
 
     /// What is plugged into the machine from the start.
     pub fn ports(&self) -> Result<Ports, Fault> {
+        let authority_port = Some(self.authority_port);
+        Ok(Ports { authority_port, ..self.devices.ports()? })
+    }
+
+    /// The records that the centre has, masked.
+    pub fn records(&self) -> Result<serde_json::Value, Fault> {
+        let mut show = Command::new(self.programs.join("authority"));
+        let said = run(show.args(["show", "--json", "--data"]).arg(&self.authority_data))?;
+        serde_json::from_str(&said).map_err(|e| Fault::Tool(format!("authority show: {e}")))
+    }
+}
+
+/// Simulated devices, with the same people each time.
+pub struct Devices {
+    folder: PathBuf,
+    line: BufReader<UnixStream>,
+    _standing: Standing,
+}
+
+impl Devices {
+    /// Their ports are in a folder of their own.
+    pub fn set(programs: &Path, folder: &Path) -> Result<Self, Fault> {
+        remove(folder)?;
+        make(folder)?;
+        let mut simulate = Command::new(programs.join("device-sim"));
+        simulate.arg("--dir").arg(folder).args(["--seed", &SEED.to_string(), "--people", "8"]);
+        // The emulated processor is slow enough.
+        simulate.args(["--fast", "--until-stdin-closes"]);
+        let standing = start(&mut simulate, &beside(folder, "log"))?;
+        let control = folder.join("control");
+        let line = UnixStream::connect(&control).map_err(|e| Fault::read(&control, e))?;
+        Ok(Self { folder: folder.to_owned(), line: BufReader::new(line), _standing: standing })
+    }
+
+    /// A machine with these and no network.
+    pub fn ports(&self) -> Result<Ports, Fault> {
         let port = |name: &str| {
-            let link = self.folder.join("devices").join(name);
+            let link = self.folder.join(name);
             link.canonicalize().map(Some).map_err(|e| Fault::read(&link, e))
         };
-        Ok(Ports {
-            serial: [port("id-card")?, port("fingerprint")?, port("printer")?],
-            authority_port: Some(self.authority_port),
-            ..Ports::default()
-        })
+        let serial = [port("id-card")?, port("fingerprint")?, port("printer")?];
+        Ok(Ports { serial, ..Ports::default() })
     }
 
     /// Lays cards and fingers; waits until it is done.
     pub fn order(&mut self, order: &str) -> Result<(), Fault> {
         let spoken = |e| Fault::Tool(format!("device-sim: {e}"));
-        writeln!(self.devices.get_mut(), "{order}").map_err(spoken)?;
+        writeln!(self.line.get_mut(), "{order}").map_err(spoken)?;
         let mut answer = String::new();
-        self.devices.read_line(&mut answer).map_err(spoken)?;
+        self.line.read_line(&mut answer).map_err(spoken)?;
         match answer.trim() {
             answer if answer.starts_with("ok") => Ok(()),
             answer => Err(Fault::Tool(format!("device-sim to {order}: {answer}"))),
@@ -126,14 +144,7 @@ impl Scene {
 
     /// Bytes that the printer put on paper so far.
     pub fn n_printed(&self) -> u64 {
-        fs::metadata(self.folder.join("devices/printer.out")).map_or(0, |meta| meta.len())
-    }
-
-    /// The records that the centre has, masked.
-    pub fn records(&self) -> Result<serde_json::Value, Fault> {
-        let mut show = Command::new(self.programs.join("authority"));
-        let said = run(show.args(["show", "--json", "--data"]).arg(&self.authority_data))?;
-        serde_json::from_str(&said).map_err(|e| Fault::Tool(format!("authority show: {e}")))
+        fs::metadata(self.folder.join("printer.out")).map_or(0, |meta| meta.len())
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod boot;
 mod data;
+mod face;
 mod line;
 mod pi;
 mod update;
@@ -32,6 +33,8 @@ pub enum Part {
     Boot,
     /// First start, set-up from a stick, a visit from card to receipt.
     Visit,
+    /// A visit by face before the virtual camera. On a copy of the disk of `visit`.
+    Face,
     /// A data partition that does not open. Breaks copies of the disk of `visit`.
     Data,
     /// An update whose installation loses its power ten times, then a damaged slot. On a copy of the disk of `visit`.
@@ -61,6 +64,7 @@ pub fn trial(order: &Order, programs: &Path, parts: &[Part]) -> Result<(), Fault
             Part::Screen => trial.screen()?,
             Part::Boot => trial.boot()?,
             Part::Visit => trial.visit()?,
+            Part::Face => trial.face()?,
             Part::Data => trial.data()?,
             Part::Update => trial.update()?,
             Part::Rollback => trial.rollback()?,

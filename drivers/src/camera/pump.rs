@@ -2,6 +2,7 @@
 //! delivers, so that a slow reader never sees an old picture, and reopens the source
 //! when it stalls or goes away.
 
+use std::error::Error as _;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -143,7 +144,8 @@ impl Shared {
     fn fail(&self, error: CameraError, pause: Duration) {
         let mut slot = self.lock();
         if slot.trouble.is_none() {
-            warn!(code = error.code(), "camera is opened anew");
+            let problem = error.source().map(ToString::to_string);
+            warn!(code = error.code(), problem, "camera is opened anew");
         }
         // What was taken before the failure is no picture of now.
         slot.newest = None;

@@ -204,7 +204,8 @@ fn modes(device: &Device, wished: (u32, u32)) -> io::Result<Vec<Mode>> {
         let Some(format) = format_of(description.fourcc) else {
             continue;
         };
-        for size in device.enum_framesizes(description.fourcc)? {
+        // A driver that lists no sizes says so with an error.
+        for size in device.enum_framesizes(description.fourcc).unwrap_or_default() {
             let (width, height) = nearest(&size.size, wished);
             let frames_per_s = fastest(device, description.fourcc, width, height);
             modes.push(Mode { format, width, height, frames_per_s });

@@ -1,17 +1,12 @@
 //! From the works' state to a receipt: not set up, the stick, the code, signing in, a card, a finger, the slip.
 
-use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use people::Person;
-
-use super::{Counter, DRAWN, PATIENCE, Trial, outside};
+use super::{Counter, DRAWN, Trial, outside};
 use crate::fault::Fault;
 use crate::machine::copy_of;
-use crate::scene::{self, Scene};
-use crate::sitter::sitter;
-use crate::variant::Variant;
+use crate::scene::Scene;
 use crate::workshop::say;
 
 impl Trial {
@@ -26,17 +21,8 @@ impl Trial {
         counter.first_start()?;
         counter.set_up(&scene)?;
         counter.serve(&mut scene)?;
-        counter.face(&mut scene, &self.sitter()?)?;
         counter.look()?;
         counter.empty_battery(&scene)
-    }
-}
-
-impl Trial {
-    /// The first of the simulated people, before the camera.
-    fn sitter(&self) -> Result<PathBuf, Fault> {
-        let variant = Variant::read(&self.order.root, &self.order.variant)?;
-        sitter(&self.shop, &variant.suite, &Person::generate(scene::SEED, 0))
     }
 }
 
@@ -96,23 +82,23 @@ impl Counter<'_> {
 
     fn serve(&mut self, scene: &mut Scene) -> Result<(), Fault> {
         self.sign_in()?;
-        let n_printed = scene.n_printed();
-        scene.order("CARD 1")?;
+        let n_printed = scene.devices.n_printed();
+        scene.devices.order("CARD 1")?;
         self.page("person")?;
         self.touch_to(BY_FINGER, "consent")?;
         self.touch_to(AGREE, "finger")?;
         self.killed(scene)?;
-        scene.order("FINGER 1 right-thumb 3")?;
+        scene.devices.order("FINGER 1 right-thumb 3")?;
         self.page("result")?;
-        scene.order("FINGER OFF")?;
+        scene.devices.order("FINGER OFF")?;
         thread::sleep(SENT);
         self.picture("result-delivered")?;
         let records = scene.records()?;
         say(&format!("the centre has {records}"));
-        say(&format!("the printer put {} bytes on paper", scene.n_printed() - n_printed));
-        scene.order("CARD OFF")?;
+        say(&format!("the printer put {} bytes on paper", scene.devices.n_printed() - n_printed));
+        scene.devices.order("CARD OFF")?;
         self.touch_to(DONE, "waiting")?;
-        if records.as_array().is_none_or(Vec::is_empty) || scene.n_printed() == n_printed {
+        if records.as_array().is_none_or(Vec::is_empty) || scene.devices.n_printed() == n_printed {
             return Err(Fault::Tool("no record at the centre, or no slip".into()));
         }
         Ok(())
@@ -121,7 +107,7 @@ impl Counter<'_> {
     /// The program dies in the middle of a visit: it is there again (how soon: [`super::Part::Boot`]), and whoever signs
     /// in goes on with the visit.
     fn killed(&mut self, scene: &mut Scene) -> Result<(), Fault> {
-        scene.order("CARD OFF")?;
+        scene.devices.order("CARD OFF")?;
         self.machine.plug(self.shop, &scene.foreign_sticks[0])?;
         self.wait_for("kiosk.service: Main process exited")?;
         self.wait_for("screen page=\"sign-in\"")?;
@@ -132,30 +118,6 @@ impl Counter<'_> {
         // The way is chosen anew, and so is the consent to it asked anew.
         self.touch_to(BY_FINGER, "consent")?;
         self.touch_to(AGREE, "finger")
-    }
-
-    /// Another person, whose face comes through the kernel's video interface: it is seen, coached and judged. How it is
-    /// judged is written down; an emulated processor is too slow for the time that an action is given.
-    fn face(&mut self, scene: &mut Scene, stick: &Path) -> Result<(), Fault> {
-        self.machine.plug(self.shop, stick)?;
-        self.wait_for("look: somebody sits down")?;
-        scene.order("CARD 0")?;
-        self.page("person")?;
-        self.touch_to(NEW_FACE, "consent")?;
-        self.touch_to(AGREE, "document")?;
-        // The card's two sides and the card in the hand are left out: nobody holds them before this camera.
-        for _ in 0..2 {
-            self.touch(CANNOT)?;
-        }
-        self.touch_to(CANNOT, "face")?;
-        thread::sleep(WATCHED);
-        self.picture("face-watched")?;
-        let ends = ["screen page=\"judge\"", "screen page=\"result\"", "screen page=\"saving\""];
-        let which = self.machine.wait_for(&ends, PATIENCE)?;
-        thread::sleep(DRAWN);
-        self.picture("face-judged")?;
-        say(&format!("the face was seen; then: {}", ends[which]));
-        scene.order("CARD OFF")
     }
 
     /// Figures that the unit from outside puts on the console.
@@ -206,8 +168,6 @@ impl Counter<'_> {
 /// Does from inside what the trial asks for by plugging sticks in, and looks every half minute.
 const LOOK: &str = "( until [ -b /dev/sdb ]; do sleep 1; done; systemctl kill -s KILL kiosk.service; \
         until [ -b /dev/sdc ]; do sleep 1; done; \
-        mkdir -p /run/sitter; mount -o ro /dev/sdc /run/sitter; sh /run/sitter/feed /run/sitter & \
-        until [ -b /dev/sdd ]; do sleep 1; done; \
         setpriv --reuid=kiosk --regid=kiosk --clear-groups touch /run/kiosk-power/off ) & \
         while sleep 30; do \
         echo \"look: memory $$(systemctl show -P MemoryCurrent kiosk.service) \
@@ -222,14 +182,10 @@ const PAD_Y: [u32; 4] = [200, 272, 344, 415];
 const ERASE: (u32, u32) = (PAD_X[0], PAD_Y[3]);
 const ENTER: (u32, u32) = (PAD_X[2], PAD_Y[3]);
 const FIRST_NAME: (u32, u32) = (111, 193);
-const CANNOT: (u32, u32) = (400, 434);
-/// From the page of the face to a picture of the camera on it.
-const WATCHED: Duration = Duration::from_secs(40);
 /// In the second of three columns and in the second of four.
 const BY_FINGER: (u32, u32) = (350, 357);
-const AGREE: (u32, u32) = (138, 432);
-/// In the third of three columns and in the third of four.
-const NEW_FACE: (u32, u32) = (565, 357);
+pub(super) const AGREE: (u32, u32) = (138, 432);
+/// In the first of three columns.
 const DRAFTS: (u32, u32) = (138, 357);
 const FIRST_DRAFT: (u32, u32) = (400, 280);
 const DONE: (u32, u32) = (204, 432);
