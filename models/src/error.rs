@@ -145,8 +145,8 @@ impl ModelError {
 const MANIFEST: Advice = Advice {
     code: "err-model-manifest",
     remedy: "rec-model-manifest",
-    zh: "模型清单有误，请重新安装程序。",
-    en: "The model manifest is wrong: install the program again.",
+    zh: "模型清单有误，请核对模型目录里的 manifest.toml，或重新安装程序。",
+    en: "The model manifest is wrong: look at manifest.toml in the model folder, or install the program again.",
 };
 const MISSING: Advice = Advice {
     code: "err-model-missing",

@@ -123,23 +123,26 @@ pub fn calibrate(
     fmr: &str,
     pad: Option<(&Value, &str)>,
 ) -> Result<ThresholdSet, ModelError> {
-    let missing = |what: &str| ModelError::Report(format!("报告中没有 it has no {what}"));
+    let missing = |(zh, en): Words| ModelError::Report(format!("报告中没有{zh} it has no {en}"));
     let mut measured_on = String::new();
     let mut pad_min = 0.5;
     if let Some((pad, apcer)) = pad {
         let at_apcer = pad["threshold_at_apcer"][apcer].as_f64();
-        pad_min = at_apcer.ok_or_else(|| missing("liveness threshold at this rate"))?;
-        let (attacks, live, by) = (&pad["n_attack"], &pad["n_live"], &pad["model"]);
+        pad_min = at_apcer
+            .ok_or_else(|| missing(("该比率下的活体阈值", "liveness threshold at this rate")))?;
+        let (attacks, live) = (&pad["n_attack"], &pad["n_live"]);
+        let by = pad["model"].as_str().unwrap_or_default();
         let bpcer = &pad["bpcer_at_apcer"][apcer];
         measured_on =
             format!("; APCER {apcer} on {attacks} attacks at BPCER {bpcer} on {live} live, {by}");
     }
     let threshold = |fmr: &str| report["threshold_at_fmr"][fmr].as_f64();
-    let accept = threshold(fmr).ok_or_else(|| missing("threshold at this rate"))?;
+    let accept =
+        threshold(fmr).ok_or_else(|| missing(("该比率下的阈值", "threshold at this rate")))?;
     let wider = ["0.0001", "0.001", "0.01", "0.1"].iter().skip_while(|rate| **rate != fmr).nth(1);
     let review = wider.and_then(|rate| threshold(rate)).unwrap_or(accept).min(accept);
-    let modality = report["modality"].as_str().ok_or_else(|| missing("modality"))?;
-    let model = report["model"].as_str().ok_or_else(|| missing("model"))?;
+    let modality = report["modality"].as_str().ok_or_else(|| missing(("模态", "modality")))?;
+    let model = report["model"].as_str().ok_or_else(|| missing(("模型", "model")))?;
     Ok(ThresholdSet {
         id: id.to_owned(),
         modality: modality.to_owned(),
@@ -373,7 +376,7 @@ fn compared<T: Sync>(
     }
     let rates = Rates::of(&scores);
     let curve = outputs::curve(out);
-    det::draw(&curve, &rates, ["FMR", "FNMR"])?;
+    det::draw(&curve, &rates, &det::COMPARISON)?;
     let mut report = acquisition(&pairs.paths, made);
     report["n_pairs_repeated"] = json!(pairs.n_repeated);
     report["n_pairs_with_itself"] = json!(pairs.n_with_itself);
@@ -411,7 +414,7 @@ fn judged(
     }
     let rates = Rates::of(&scores);
     let curve = outputs::curve(out);
-    det::draw(&curve, &rates, ["APCER", "BPCER"])?;
+    det::draw(&curve, &rates, &det::PRESENTATION)?;
     let at_pad_min = AtThreshold::of(&rates, pad_min);
     let (n_attack, n_live) = (rates.n_impostor(), rates.n_genuine());
     let mut report = acquisition(&files.paths, made);
@@ -538,12 +541,14 @@ impl AtThreshold {
     }
 }
 
+fn unreadable<T>(made: &[Made<T>]) -> Option<String> {
+    let none = made.iter().all(|one| matches!(one, Made::Bad(_)));
+    none.then(|| "没有可读的文件。No file could be read.".to_owned())
+}
+
 /// Sentences for the reader of a report in which there is nothing where a rate should be.
 fn notes<T>(rates: &Rates, made: &[Made<T>], [genuine, impostor]: [Words; 2]) -> Value {
-    let mut notes = Vec::new();
-    if made.iter().all(|one| matches!(one, Made::Bad(_))) {
-        notes.push("没有可读的文件。No file could be read.".to_owned());
-    }
+    let mut notes: Vec<String> = unreadable(made).into_iter().collect();
     for (n, (zh, en)) in [(rates.n_genuine(), genuine), (rates.n_impostor(), impostor)] {
         if n == 0 {
             notes.push(format!(

@@ -186,6 +186,9 @@ fn run(cli: Cli) -> Result<ExitCode, ModelError> {
             let set = evaluate::calibrate(&report, &id, &reference, &fmr, pad)?;
             check_set(&manifest, &set)?;
             caution(&manifest, &set, &report, &fmr);
+            if let Some((pad, apcer)) = pad {
+                caution_pad(pad, apcer);
+            }
             if let Some(into) = into {
                 put_in_force(&text, &set, &into)?;
             }
@@ -314,6 +317,26 @@ fn caution(manifest: &Manifest, set: &ThresholdSet, report: &serde_json::Value, 
     }
 }
 
+/// A threshold of liveness that few attacks decide, or that refuses the living.
+fn caution_pad(pad: &serde_json::Value, apcer: &str) {
+    let n_attack = pad["n_attack"].as_f64().unwrap_or(0.0);
+    let passing = n_attack * apcer.parse().unwrap_or(0.0);
+    if passing < EXCEEDING_MIN {
+        eprintln!(
+            "注意：攻击样本太少，活体阈值只由 {passing:.1} 个决定。\
+             Take care: only {passing:.1} of {n_attack} attacks decide the liveness threshold."
+        );
+    }
+    let bpcer = pad["bpcer_at_apcer"][apcer].as_f64().unwrap_or(0.0);
+    if bpcer > BPCER_MAX {
+        let percent = 100.0 * bpcer;
+        eprintln!(
+            "注意：按此活体阈值，{percent:.0}% 的真人会被怀疑。\
+             Take care: this liveness threshold suspects {percent:.0} % of the living."
+        );
+    }
+}
+
 fn print_set(set: &ThresholdSet) -> Result<ExitCode, ModelError> {
     let text = toml::to_string(set).map_err(|e| ModelError::Manifest(e.to_string()))?;
     println!("[[threshold_set]]\n{text}");
@@ -393,6 +416,8 @@ const ID_MAX: usize = 64;
 const NAMED_MAX: usize = 20;
 /// Fewer impostor pairs than these above a threshold say little about it ("rule of three").
 const EXCEEDING_MIN: f64 = 3.0;
+/// Where more of the living are suspected, attendants stop to listen.
+const BPCER_MAX: f64 = 0.05;
 /// Keys of a report that are printed, where it has them.
 #[rustfmt::skip]
 const SHOWN: [&str; 19] = [

@@ -135,6 +135,9 @@ fn of_tiff(bytes: &[u8]) -> Result<(DynamicImage, Option<u32>), PictureError> {
     };
     let picture = match kind {
         ColorType::Gray(8 | 16) => grey(width, height, values),
+        ColorType::Gray(bits @ (1 | 2 | 4)) => {
+            grey(width, height, unpacked(&values, width as usize, usize::from(bits)))
+        }
         ColorType::RGB(8 | 16) => RgbImage::from_raw(width, height, values).map(Into::into),
         ColorType::GrayA(8 | 16) => {
             image::GrayAlphaImage::from_raw(width, height, values).map(Into::into)
@@ -150,6 +153,17 @@ fn of_tiff(bytes: &[u8]) -> Result<(DynamicImage, Option<u32>), PictureError> {
     };
     let picture = picture.ok_or_else(|| PictureError::Kind(format!("{kind:?}")))?;
     Ok((picture, ppi::stated_by_tiff(&mut decoder)))
+}
+
+/// Several pixels in a byte, the first in its upper bits; each row begins with a new byte.
+fn unpacked(values: &[u8], width: usize, bits: usize) -> Vec<u8> {
+    let top = u8::MAX >> (8 - bits);
+    let pixel = |row: &[u8], x: usize| {
+        let shift = 8 - bits - x * bits % 8;
+        ((row[x * bits / 8] >> shift) & top) * (255 / top)
+    };
+    let rows = values.chunks_exact((width * bits).div_ceil(8));
+    rows.flat_map(|row| (0..width).map(move |x| pixel(row, x))).collect()
 }
 
 /// The map holds all reds, then all greens, then all blues.
@@ -322,6 +336,38 @@ mod tests {
         check(&tiff_of::<colortype::Gray16>(&wide));
         check(&tiff_of::<colortype::RGB8>(&grey.to_rgb8().into_raw()));
         check(&tiff_of::<colortype::RGBA8>(&grey.to_rgba8().into_raw()));
+    }
+
+    /// A grey TIFF of one strip, as scanners write it for line art and some sensors for prints.
+    fn packed_tiff(bits: u32, zero_is_white: bool, strip: &[u8]) -> Vec<u8> {
+        let (width, height) = SIZE;
+        let long = |tag: u16, value: u32| {
+            [&tag.to_le_bytes()[..], &[4, 0, 1, 0, 0, 0], &value.to_le_bytes()].concat()
+        };
+        let at = 8 + 2 + 9 * 12 + 4;
+        let [grey, n] = [u32::from(!zero_is_white), strip.len() as u32];
+        let entries = [
+            long(256, width),
+            long(257, height),
+            long(258, bits),
+            long(259, 1),
+            long(262, grey),
+            long(273, at),
+            long(277, 1),
+            long(278, height),
+            long(279, n),
+        ];
+        [&b"II*\0\x08\0\0\0\x09\0"[..], &entries.concat(), &[0; 4], strip].concat()
+    }
+
+    #[test]
+    fn shades_of_less_than_a_byte_are_spread_over_all_of_it() {
+        let four = [0x01, 0x23, 0x40, 0x56, 0x78, 0x90, 0xab, 0xcd, 0xe0];
+        check(&packed_tiff(4, false, &four));
+        check(&packed_tiff(4, true, &four.map(|byte| !byte)));
+        let one = read(&packed_tiff(1, false, &[0b1010_0000, 0, 0b0000_1111])).unwrap();
+        let rows = [[255, 0, 255, 0, 0], [0; 5], [0, 0, 0, 0, 255]];
+        assert_eq!(one.to_luma8().into_raw(), rows.concat());
     }
 
     #[test]

@@ -8,18 +8,32 @@ use image::{Rgb, RgbImage};
 use super::Rates;
 use crate::ModelError;
 
-/// Draws the curve and its axes, named across and upwards, into a PNG.
-pub(super) fn draw(path: &Path, rates: &Rates, names: [&str; 2]) -> Result<(), ModelError> {
+/// Draws the curve and its axes into a PNG.
+pub(super) fn draw(path: &Path, rates: &Rates, names: &Names) -> Result<(), ModelError> {
     let sheet = sheet(rates, names);
     sheet.save(path).map_err(|e| ModelError::io(path)(std::io::Error::other(e)))
 }
 
-fn sheet(rates: &Rates, [across, upwards]: [&str; 2]) -> RgbImage {
+/// What the two errors and the two kinds of sample are called, in the letters that there are.
+pub(super) struct Names {
+    across: &'static str,
+    upwards: &'static str,
+    genuine: &'static str,
+    impostor: &'static str,
+}
+
+pub(super) const COMPARISON: Names =
+    Names { across: "FMR", upwards: "FNMR", genuine: "GENUINE", impostor: "IMPOSTOR" };
+pub(super) const PRESENTATION: Names =
+    Names { across: "APCER", upwards: "BPCER", genuine: "LIVE", impostor: "ATTACK" };
+
+fn sheet(rates: &Rates, names: &Names) -> RgbImage {
+    let Names { across, upwards, genuine, impostor } = names;
     let mut sheet = RgbImage::from_pixel(SIDE, SIDE, WHITE);
     axes(&mut sheet);
     let (n_genuine, n_impostor) = (rates.n_genuine(), rates.n_impostor());
     let eer = rates.eer().map_or("-".to_owned(), |eer| format!("{:.2}%", 100.0 * eer));
-    let head = format!("EER {eer}   GENUINE {n_genuine}   IMPOSTOR {n_impostor}");
+    let head = format!("EER {eer}   {genuine} {n_genuine}   {impostor} {n_impostor}");
     write(&mut sheet, centred(&head), 24, &head, INK);
     let title = |name: &str| format!("{name} (%)");
     write(&mut sheet, centred(&title(across)), SIDE - 36, &title(across), INK);
@@ -160,6 +174,8 @@ fn glyph(character: char) -> [u8; 7] {
         'F' => [31, 16, 16, 30, 16, 16, 16],
         'G' => [14, 17, 16, 23, 17, 17, 15],
         'I' => [14, 4, 4, 4, 4, 4, 14],
+        'K' => [17, 18, 20, 24, 20, 18, 17],
+        'L' => [16, 16, 16, 16, 16, 16, 31],
         'M' => [17, 27, 21, 21, 17, 17, 17],
         'N' => [17, 17, 25, 21, 19, 17, 17],
         'O' => [14, 17, 17, 17, 17, 17, 14],
@@ -168,6 +184,7 @@ fn glyph(character: char) -> [u8; 7] {
         'S' => [15, 16, 16, 14, 1, 1, 30],
         'T' => [31, 4, 4, 4, 4, 4, 4],
         'U' => [17, 17, 17, 17, 17, 17, 14],
+        'V' => [17, 17, 17, 17, 17, 10, 4],
         '.' => [0, 0, 0, 0, 0, 12, 12],
         '%' => [24, 25, 2, 4, 8, 19, 3],
         '(' => [2, 4, 8, 8, 8, 4, 2],
@@ -216,7 +233,10 @@ mod tests {
 
     #[test]
     fn every_label_has_its_glyphs_and_axes_are_named() {
-        let labels = ["FMR", "FNMR", "APCER", "BPCER", "EER", "GENUINE", "IMPOSTOR", "(%)-."];
+        let labels = [
+            "FMR", "FNMR", "APCER", "BPCER", "EER", "GENUINE", "IMPOSTOR", "LIVE", "ATTACK",
+            "(%)-.",
+        ];
         let told = labels.into_iter().chain(TICKS.map(|(_, label)| label)).collect::<String>();
         let missing: Vec<char> = told.chars().filter(|c| glyph(*c) == [0; 7]).collect();
         assert!(missing.is_empty(), "{missing:?}");
@@ -226,9 +246,8 @@ mod tests {
             scores.add(n as f32 - 30.0, false, (n, n + 1));
         }
         let rates = Rates::of(&scores);
-        let sheet = |names| sheet(&rates, names);
-        assert_ne!(sheet(["FMR", "FNMR"]), sheet(["APCER", "BPCER"]));
-        let n_red = sheet(["FMR", "FNMR"]).pixels().filter(|pixel| **pixel == CURVE).count();
+        assert_ne!(sheet(&rates, &COMPARISON), sheet(&rates, &PRESENTATION));
+        let n_red = sheet(&rates, &COMPARISON).pixels().filter(|pixel| **pixel == CURVE).count();
         assert!(n_red > 500, "{n_red} pixels of the curve");
     }
 
@@ -237,7 +256,7 @@ mod tests {
         let mut scores = Scores::default();
         scores.add(0.5, true, (0, 0));
         for scores in [Scores::default(), scores] {
-            let sheet = sheet(&Rates::of(&scores), ["FMR", "FNMR"]);
+            let sheet = sheet(&Rates::of(&scores), &COMPARISON);
             assert!(sheet.pixels().all(|pixel| *pixel != CURVE));
         }
     }

@@ -230,7 +230,7 @@ impl Table {
     }
 
     pub(super) fn fault(&self, line: usize, zh: &str, en: &str) -> ModelError {
-        let reason = format!("第 {line} 行{zh} line {line}: {en}");
+        let reason = format!("第 {line} 行：{zh} line {line}: {en}");
         ModelError::Pairs { path: self.path.clone(), reason }
     }
 
@@ -239,7 +239,7 @@ impl Table {
     }
 
     fn no_truth(&self, line: usize, column: &str) -> ModelError {
-        let zh = format!(" {column} 列应填 1 或 0（也可填 是/否、true/false）");
+        let zh = format!("{column} 列应填 1 或 0（也可填 是/否、true/false）");
         self.fault(line, &zh, &format!("{column} is 1 or 0 (or 是/否, true/false)"))
     }
 }

@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, path::Path, time::Instant};
 
 use serde_json::{Value, json};
 
-use super::{Made, Setting, acquisition, colours, each, finish, list, outputs, timed, wilson};
+use super::{
+    Made, Setting, acquisition, colours, each, finish, list, outputs, timed, unreadable, wilson,
+};
 use crate::{
     ModelError,
     document::{CardText, Date, DocumentEngine, Sex, ValidTo},
@@ -25,6 +27,7 @@ pub fn ocr(setting: &Setting<'_>, files: &Path, out: &Path) -> Result<Value, Mod
     let mut report = acquisition(&paths, &made);
     let tally = Tally::of(&cards, &made);
     tally.tell(&mut report);
+    report["notes"] = json!(unreadable(&made).as_slice());
     report["modality"] = json!("ocr");
     report["model"] = json!(engine.model_id().to_string());
     finish(report, setting, out)

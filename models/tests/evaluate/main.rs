@@ -305,6 +305,15 @@ fn a_calibrated_set_is_put_in_force_where_the_terminal_reads_it() {
     let (is_done, ..) = program(dir, &words("pilot-2", "manifest.toml"));
     let manifest = Manifest::of(dir).unwrap();
     assert!(is_done && manifest.thresholds("face", "face-embed", "chip").unwrap().id == "pilot-2");
+    let pad = serde_json::json!({
+        "model": "face-pad:22", "n_attack": 10, "n_live": 8,
+        "threshold_at_apcer": { "0.1": 0.9 }, "bpcer_at_apcer": { "0.1": 0.75 },
+    });
+    fs::write(dir.join("pad.json"), pad.to_string()).unwrap();
+    let words_pad = [&words("pilot-4", "manifest.toml")[..], &["--pad", "pad.json"]].concat();
+    let (is_done, said, complained) = program(dir, &words_pad);
+    assert!(is_done && said.contains("10 attacks") && said.contains(", face-pad:22"), "{said}");
+    assert!(complained.contains("1.0 of 10 attacks") && complained.contains("75 % of the living"));
     let (is_done, _, complained) = program(dir, &words("pilot-3", "notes.txt"));
     assert!(!is_done && complained.contains("notes.txt"), "{complained}");
     assert_eq!(fs::read_to_string(dir.join("notes.txt")).unwrap(), "mine");
