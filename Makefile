@@ -52,10 +52,12 @@ VARIANT ?= counter
 IMAGE_BUILD = $(CARGO_TARGET_DIR)/debug/image-build
 
 image: setup image-packages
-	$(IMAGE_BUILD) image --variant $(VARIANT) --cache $(CACHE)/image --models $(CHANGQING_MODELS) $(IMAGE_ARGS)
+	$(IMAGE_BUILD) image --variant $(VARIANT) --cache $(CACHE)/image --models $(CHANGQING_MODELS) \
+		--prompts $(CACHE)/prompts $(IMAGE_ARGS)
 
 image-test: setup image-packages
-	$(IMAGE_BUILD) trial --cache $(CACHE)/image --models $(CHANGQING_MODELS) $(IMAGE_ARGS)
+	$(IMAGE_BUILD) trial --cache $(CACHE)/image --models $(CHANGQING_MODELS) \
+		--prompts $(CACHE)/prompts $(IMAGE_ARGS)
 
 # The root file system and the cross-compiled program are kept in the cache.
 nightly-image:

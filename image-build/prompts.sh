@@ -1,13 +1,14 @@
 #!/bin/sh
-# Speaks every text of the terminal that has no blanks into OUT/ID.wav, 22,050 Hz, 16 bits, with espeak-ng (Debian
-# package of that name). The voice is a machine's: plain to follow and not pleasant. Recordings by a person under
+# Speaks what the terminal says aloud (prompts.txt) into OUT/ID.wav, 22,050 Hz, 16 bits, with espeak-ng (Debian package
+# of that name). The voice is a machine's: plain to follow and not pleasant. Recordings by a person under
 # the same names take its place. What has not changed is not spoken again.
 #
 #   image-build/prompts.sh OUT
 set -eu
 
 out=${1:?"usage: image-build/prompts.sh OUT"}
-texts=$(dirname "$0")/../ui/locales/zh-CN.toml
+here=$(dirname "$0")
+texts=$here/../ui/locales/zh-CN.toml
 # The plain voice cmn of espeak-ng 1.51 turns characters into pinyin and then reads that as English.
 voice=cmn-latn-pinyin
 # Words a minute, for old ears: three characters a second.
@@ -21,7 +22,8 @@ readings='s/重新/崇新/g; s/重装/崇装/g; s/重连/崇连/g; s/地方/弟�
 	s/更新/耕新/g; s/更换/耕换/g; s/更正/耕正/g; s/了解/瞭解/g'
 # id = "text", one a line. A line break is a pause, a telephone number is said digit by digit.
 sed -n "s/^\([a-z0-9-]*\) = \"\([^{}]*\)\"\$/\1$tab$voice $speed$tab\2/p" "$texts" |
-	sed 's/\\n/。/g; s/　/，/g; s/12333/幺二三三三/g' | sed "$readings" > "$out/.new"
+	sed 's/\\n/。/g; s/　/，/g; s/12333/幺二三三三/g' | sed "$readings" |
+	awk -F "$tab" 'NR == FNR { spoken[$1]; next } $1 in spoken' "$here/prompts.txt" - > "$out/.new"
 spoken=0 kept=0
 while IFS=$tab read -r id how text; do
 	if [ -s "$out/$id.wav" ] && grep -qxF "$id$tab$how$tab$text" "$out/.spoken" 2> /dev/null; then

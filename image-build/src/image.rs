@@ -30,6 +30,8 @@ pub struct Order {
     pub bin: Option<PathBuf>,
     /// Weights, as `models fetch` left them.
     pub models: PathBuf,
+    /// Recordings, as `image-build/prompts.sh` leaves them.
+    pub prompts: PathBuf,
     /// Who signs updates; else the desk.
     pub signer: Option<Signer>,
     /// Which edition.
@@ -97,6 +99,7 @@ pub fn image(order: &Order) -> Result<Image, Fault> {
         variant: variant.clone(),
         bin,
         models: order.models.clone(),
+        prompts: order.prompts.clone(),
         parts,
     };
     let record = stage(&source, &staged)?;

@@ -63,6 +63,10 @@ impl Machine {
             None => {
                 virt(&mut qemu, ports.is_counted, &disk);
                 plug(&mut qemu, shop, ports);
+                // Where a counted clock would have to wait for real sound, the terminal is mute.
+                if !ports.is_counted {
+                    speak(&mut qemu, &shop.seen(&folder.join(VOICE)));
+                }
             }
         }
         qemu.arg("-serial").arg(format!("file:{}", shop.seen(&console)));
@@ -240,6 +244,14 @@ impl Machine {
         }
     }
 
+    /// Samples of what the terminal said aloud that are not silence.
+    pub fn n_spoken(&self) -> Result<usize, Fault> {
+        let file = self.folder.join(VOICE);
+        let bytes = fs::read(&file).map_err(|e| Fault::read(&file, e))?;
+        let samples = bytes.get(WAV_HEAD..).unwrap_or_default().chunks_exact(2);
+        Ok(samples.filter(|s| i16::from_le_bytes([s[0], s[1]]).unsigned_abs() > QUIET_MAX).count())
+    }
+
     fn read_line(&mut self) -> Result<Value, Fault> {
         let mut line = String::new();
         self.qmp.read_line(&mut line).map_err(|e| Fault::read("qmp", e))?;
@@ -310,6 +322,12 @@ fn plug(qemu: &mut Command, shop: &Workshop, ports: &Ports) {
     }
 }
 
+/// A sound card; what it is given is kept in this file.
+fn speak(qemu: &mut Command, voice: &str) {
+    qemu.arg("-audiodev").arg(format!("wav,id=voice,path={voice}"));
+    qemu.args(["-device", "virtio-sound-pci,audiodev=voice"]);
+}
+
 /// Width and height as a PNG says them in its first block.
 fn size_of(png: &[u8]) -> (u32, u32) {
     let number =
@@ -333,6 +351,11 @@ fn connect(socket: &Path, mut child: Child) -> Result<(Child, UnixStream), Fault
     }
 }
 
+/// What the terminal says aloud, in the folder of a trial.
+const VOICE: &str = "voice.wav";
+/// Bytes before the samples of a WAV file, and what is still silence of 16 bits.
+const WAV_HEAD: usize = 44;
+const QUIET_MAX: u16 = 500;
 const U_BOOT: &str = "/usr/lib/u-boot/qemu_arm64/u-boot.bin";
 /// QEMU's absolute axes end here.
 const ABS_MAX: u32 = 0x7fff;

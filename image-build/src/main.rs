@@ -73,6 +73,9 @@ enum Command {
         /// Weights, as `models fetch` left them.
         #[arg(long)]
         models: PathBuf,
+        /// Recordings, as `image-build/prompts.sh` leaves them.
+        #[arg(long)]
+        prompts: PathBuf,
         /// Where it goes; an earlier staging there is replaced.
         #[arg(long)]
         out: PathBuf,
@@ -140,6 +143,9 @@ struct Places {
     /// Weights, as `models fetch` left them.
     #[arg(long)]
     models: PathBuf,
+    /// Recordings, as `image-build/prompts.sh` leaves them.
+    #[arg(long)]
+    prompts: PathBuf,
     /// Folder with an arm64 `kiosk` that was built elsewhere; else it is built here.
     #[arg(long)]
     bin: Option<PathBuf>,
@@ -163,11 +169,11 @@ fn run(arguments: Arguments) -> Result<ExitCode, Fault> {
             say(&if json { plan.to_json() } else { plan.to_text() });
             Ok(ExitCode::SUCCESS)
         }
-        Command::Stage { variant, bin, models, out } => {
+        Command::Stage { variant, bin, models, prompts, out } => {
             let root = repository(arguments.root)?;
             let variant = Variant::read(&root, &variant)?;
             let parts = sbom::Parts::read(&root)?;
-            let source = stage::Source { root, variant, bin, models, parts };
+            let source = stage::Source { root, variant, bin, models, prompts, parts };
             let record = stage::stage(&source, &out)?;
             say(&record.to_text());
             Ok(ExitCode::SUCCESS)
@@ -179,6 +185,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Fault> {
                 variant,
                 cache: places.cache,
                 models: places.models,
+                prompts: places.prompts,
                 bin: places.bin,
                 signer: signer.map(|(key, certificate)| update::Signer { key, certificate }),
                 release: root::Release { version: edition, is_spoilt: false },
@@ -196,6 +203,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Fault> {
                 variant: "qemu".into(),
                 cache: places.cache,
                 models: places.models,
+                prompts: places.prompts,
                 bin: places.bin,
                 signer: None,
                 release: root::Release {

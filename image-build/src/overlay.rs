@@ -19,7 +19,7 @@ pub struct Overlay(pub BTreeMap<String, (Vec<u8>, u32)>);
 impl Overlay {
     /// Everything of a variant, checked and within its limits.
     pub fn gather(source: &Source) -> Result<Self, Fault> {
-        let Source { root, variant, bin, models, parts } = source;
+        let Source { root, variant, bin, models, prompts, parts } = source;
         let mut overlay = Self::default();
         for one in &program::PROGRAMS {
             let bytes = program::read(one, &bin.join(one.name), variant.architecture)?;
@@ -28,6 +28,9 @@ impl Overlay {
         }
         let manifest = Manifest::read(root)?;
         overlay.add_weights(&manifest, models, variant)?;
+        if variant.sound().is_some() {
+            overlay.add_prompts(&root.join(SPOKEN), prompts)?;
+        }
         overlay.add_folder(&root.join("image-build/files"), "")?;
         overlay.add_folder(&root.join("kiosk/policy"), "usr/share/kiosk/policy/")?;
         overlay.add_file(
@@ -77,6 +80,16 @@ impl Overlay {
             self.add(format!("usr/share/kiosk/models/{}", model.file), bytes, 0o644)?;
         }
         within("models", total, variant.limits.models_mib)
+    }
+
+    /// A recording of everything that the terminal says aloud.
+    fn add_prompts(&mut self, spoken: &Path, folder: &Path) -> Result<(), Fault> {
+        let spoken = fs::read_to_string(spoken).map_err(|e| Fault::read(spoken, e))?;
+        for id in spoken.lines() {
+            let name = format!("{id}.wav");
+            self.add_file(&folder.join(&name), format!("usr/share/kiosk/prompts/{name}"))?;
+        }
+        Ok(())
     }
 
     fn add_folder(&mut self, folder: &Path, prefix: &str) -> Result<(), Fault> {
@@ -172,9 +185,14 @@ rotation = {rotation}
     )
 }
 
-/// What hangs on the board's own lines and buses.
+/// What hangs on the board's own lines and buses, and what speaks.
 fn board_settings(variant: &Variant) -> String {
     let mut tables = toml::Table::new();
+    if let Some(sound) = variant.sound() {
+        let speaker = [("prompts", "/usr/share/kiosk/prompts"), ("device", sound)];
+        let speaker = speaker.map(|(key, value)| (key.to_owned(), value.into()));
+        tables.insert("speaker".into(), toml::Table::from_iter(speaker).into());
+    }
     if let Some(panel) = &variant.panel {
         tables.insert("panel".into(), panel.clone().into());
     }
@@ -208,10 +226,12 @@ fn rules(variant: &Variant) -> String {
         if *device.role.get_ref() == Role::Camera {
             rule += ", ATTR{index}==\"0\"";
         }
-        format!(
-            "{rule}, OWNER=\"root\", GROUP=\"kiosk\", MODE=\"0660\", SYMLINK+=\"kiosk/{}\"\n",
-            device.link()
-        )
+        rule += ", OWNER=\"root\", GROUP=\"kiosk\", MODE=\"0660\"";
+        // ALSA has names of its own, and a card has several nodes.
+        match *device.role.get_ref() {
+            Role::Speaker => rule + "\n",
+            _ => format!("{rule}, SYMLINK+=\"kiosk/{}\"\n", device.link()),
+        }
     };
     let mut head = format!("# Devices of the {} terminal.\n", variant.name);
     // Nothing asks for the driver that gives a bus a node.
@@ -238,6 +258,9 @@ fn allowed(variant: &Variant) -> String {
     };
     format!("# Devices of the {} terminal.\n{unit}[Service]\n{lines}", variant.name)
 }
+
+/// The ids of what has to be spoken, one a line.
+const SPOKEN: &str = "image-build/prompts.txt";
 
 fn within(what: &str, bytes: u64, allowed_mib: u64) -> Result<(), Fault> {
     let allowed = allowed_mib << 20;

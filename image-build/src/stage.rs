@@ -23,6 +23,8 @@ pub struct Source {
     pub bin: PathBuf,
     /// Folder with weights.
     pub models: PathBuf,
+    /// Folder with recordings, as `image-build/prompts.sh` leaves them.
+    pub prompts: PathBuf,
     /// What the program is made of.
     pub parts: Parts,
 }

@@ -213,6 +213,19 @@ fn weights_beside_those_of_the_manifest_stay_outside() {
 }
 
 #[test]
+fn a_terminal_that_speaks_carries_what_it_says_and_nothing_more() {
+    let house = House::new();
+    let record = house.stage("out").unwrap();
+    let prompts = record.items.iter().filter(|i| i.path.starts_with("usr/share/kiosk/prompts/"));
+    let prompts: Vec<_> = prompts.map(|i| i.path.as_str()).collect();
+    assert_eq!(prompts, ["usr/share/kiosk/prompts/lay-card.wav"]);
+    let settings = fs::read_to_string(house.out("out/root/etc/kiosk/kiosk.toml")).unwrap();
+    assert!(settings.contains("[speaker]\n"), "{settings}");
+    fs::remove_file(house.out("prompts/lay-card.wav")).unwrap();
+    assert!(house.stage("mute").is_err(), "a recording is missing");
+}
+
+#[test]
 fn a_folder_of_somebody_else_is_not_replaced() {
     let house = House::new();
     house.write("out/letter.txt", b"dear");
@@ -337,6 +350,9 @@ impl House {
             }
         }
         house.write("kiosk/policy/a.toml", b"name = \"a\"\n");
+        house.write("image-build/prompts.txt", b"lay-card\n");
+        house.write("prompts/lay-card.wav", b"RIFF");
+        house.write("prompts/consent-title.wav", b"RIFF");
         house.write("Cargo.lock", LOCK.as_bytes());
         house.write("weights/a.onnx", b"weights");
         let manifest = MANIFEST.replace("SUM", &sum_of(b"weights"));
@@ -381,6 +397,7 @@ impl House {
             variant: self.variant()?,
             bin: self.root.join("bin"),
             models: self.root.join("weights"),
+            prompts: self.root.join("prompts"),
             parts: Parts::with(&self.root, None)?,
         };
         stage(&source, &self.out(out))

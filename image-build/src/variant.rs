@@ -96,6 +96,8 @@ pub enum Role {
     CustomerDisplay,
     /// The chip whose lines lamps, switches and displays hang on.
     Lines,
+    /// Sound cards; the settings say which one speaks.
+    Speaker,
 }
 
 /// How a device is found, and how the kiosk is told of it.
@@ -118,6 +120,8 @@ pub struct Device {
     /// The class for systemd's `DeviceAllow=`.
     #[serde(serialize_with = "plain")]
     pub class: Spanned<String>,
+    /// ALSA's name of the sound card.
+    pub sound: Option<String>,
     /// Profile of a fingerprint module.
     pub profile: Option<String>,
     /// Line speed of a printer.
@@ -332,9 +336,14 @@ impl Variant {
         found.expect("check_whole found each kind")
     }
 
-    /// The device of a role.
+    /// The device of a role that every terminal has.
     pub fn device(&self, role: Role) -> &Device {
         self.devices.iter().find(|d| d.is(role)).expect("check_whole found each role")
+    }
+
+    /// ALSA's name of the sound card that speaks.
+    pub fn sound(&self) -> Option<&str> {
+        self.devices.iter().find_map(|device| device.sound.as_deref())
     }
 }
 
@@ -354,6 +363,7 @@ impl Device {
             Role::Touch => "touch",
             Role::CustomerDisplay => "customer-display",
             Role::Lines => "lines",
+            Role::Speaker => "speaker",
         }
     }
 
@@ -530,14 +540,16 @@ impl Part {
             device.property.as_ref(),
             device.driver.as_ref(),
             device.profile.as_ref(),
+            device.sound.as_ref(),
         ];
-        let is_word = |c: char| c.is_ascii_alphanumeric() || "*[]-:._".contains(c);
+        let is_word = |c: char| c.is_ascii_alphanumeric() || "*[]-:._|,=".contains(c);
         if !words.iter().flatten().all(|word| !word.is_empty() && word.chars().all(is_word)) {
             return Err(self.wrong(&device.role, "a value of this device is not a udev word"));
         }
         let role = *device.role.get_ref();
         let strange = (device.profile.is_some() && role != Role::Fingerprint)
             || ((device.baud_hz.is_some() || device.width_dots.is_some()) && role != Role::Printer)
+            || (device.sound.is_some() != (role == Role::Speaker))
             || (device.rotation.is_some() && role != Role::Camera);
         if strange || device.rotation.is_some_and(|r| ![0, 90, 180, 270].contains(&r)) {
             return Err(self.wrong(&device.role, format!("a setting that {role:?} does not have")));
@@ -611,7 +623,7 @@ const UNIT_ENDS: [&str; 7] =
     [".service", ".socket", ".timer", ".target", ".mount", ".automount", ".path"];
 /// Classes of `/proc/devices` that a terminal's devices can be in, with those numbers that are the same for ever
 /// (admin-guide/devices.txt of the kernel).
-const CLASSES: [(&str, Option<u16>); 12] = [
+const CLASSES: [(&str, Option<u16>); 13] = [
     ("char-ttyUSB", Some(188)),
     ("char-ttyACM", Some(166)),
     ("char-ttyS", Some(4)),
@@ -624,6 +636,7 @@ const CLASSES: [(&str, Option<u16>); 12] = [
     ("char-spi", Some(153)),
     ("char-i2c", Some(89)),
     ("char-gpiochip", None),
+    ("char-alsa", Some(116)),
 ];
 const REFUSED_PACKAGES: [&str; 6] =
     ["openssh-server", "dropbear", "telnetd", "inetutils-telnetd", "vsftpd", "avahi-daemon"];

@@ -19,6 +19,6 @@ fn a_disk_of_the_cached_root_boots_to_its_first_screen() {
         return;
     }
     let mut trial = Command::new(env!("CARGO_BIN_EXE_image-build"));
-    trial.args(["trial", "--as-built", "--models", ".", "--cache"]).arg(cache);
+    trial.args(["trial", "--as-built", "--models", ".", "--prompts", ".", "--cache"]).arg(cache);
     assert!(trial.status().unwrap().success(), "no first screen");
 }

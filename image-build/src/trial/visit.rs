@@ -22,7 +22,8 @@ impl Trial {
         counter.set_up(&scene)?;
         counter.serve(&mut scene)?;
         counter.look()?;
-        counter.empty_battery(&scene)
+        counter.empty_battery(&scene)?;
+        counter.has_spoken()
     }
 }
 
@@ -153,6 +154,13 @@ impl Counter<'_> {
         Ok(())
     }
 
+    /// A sound card kept what it was given.
+    fn has_spoken(&self) -> Result<(), Fault> {
+        let n = self.machine.n_spoken()?;
+        say(&format!("samples that the terminal said aloud: {n}"));
+        if n > SPOKEN_MIN { Ok(()) } else { Err(Fault::Tool("the terminal said nothing".into())) }
+    }
+
     fn digits(&mut self, digits: &str) -> Result<(), Fault> {
         for digit in digits.bytes() {
             let key = match digit - b'0' {
@@ -195,6 +203,8 @@ const TYPED_PATIENCE: Duration = Duration::from_secs(60);
 const PIN: &str = "135790";
 /// From the result to the receipt of the centre and the slip.
 const SENT: Duration = Duration::from_secs(40);
+/// A second of speech.
+const SPOKEN_MIN: usize = 22_050;
 /// Issue 6.
 const MEMORY_MAX: u64 = 250 << 20;
 const EXPOSURE_MAX: f32 = 2.0;

@@ -56,6 +56,13 @@ fn every_spoken_text_can_be_recorded() {
 }
 
 #[test]
+fn all_that_is_spoken_is_recorded_for_the_image_and_nothing_else() {
+    let listed = include_str!("../../../../image-build/prompts.txt");
+    let spoken: Vec<&str> = spoken().map(|id| id.name()).collect();
+    assert_eq!(listed.lines().collect::<Vec<_>>(), spoken, "image-build/prompts.txt");
+}
+
+#[test]
 fn each_coaching_of_a_face_or_a_finger_is_spoken() {
     let coached = |id: &&Id| {
         let name = id.name();
