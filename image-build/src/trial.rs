@@ -33,7 +33,7 @@ pub enum Part {
     Boot,
     /// First start, set-up from a stick, a visit from card to receipt.
     Visit,
-    /// A visit by face before the virtual camera. On a copy of the disk of `visit`.
+    /// A face is enrolled before the virtual camera. On a copy of the disk of `visit`.
     Face,
     /// A data partition that does not open. Breaks copies of the disk of `visit`.
     Data,

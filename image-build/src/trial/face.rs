@@ -1,5 +1,5 @@
-//! A visit by face, without a network: somebody sits before the kernel's virtual camera, lays a card down, is seen, coached
-//! and judged.
+//! A face is enrolled, without a network: somebody sits before the kernel's virtual camera, lays a card down, is seen,
+//! coached and judged.
 
 use std::thread;
 use std::time::Duration;
@@ -33,8 +33,13 @@ impl Trial {
         counter.sign_in()?;
         devices.order("CARD 0")?;
         counter.page("person")?;
-        counter.touch_to(BY_FACE, "consent")?;
-        counter.touch_to(AGREE, "face")?;
+        counter.touch_to(NEW_FACE, "consent")?;
+        counter.touch_to(AGREE, "document")?;
+        // The card's two sides and the card in the hand are left out: nobody holds them before this camera.
+        for _ in 0..2 {
+            counter.touch(CANNOT)?;
+        }
+        counter.touch_to(CANNOT, "face")?;
         counter.judged()
     }
 }
@@ -57,7 +62,8 @@ impl Counter<'_> {
 /// The stick brings who sits down.
 const SEATED: &str = "until [ -b /dev/sda ]; do sleep 1; done; \
     mkdir -p /run/sitter; mount -o ro /dev/sda /run/sitter; sh /run/sitter/feed /run/sitter";
-/// In the first of three columns.
-const BY_FACE: (u32, u32) = (135, 357);
+/// In the third of three columns; the first of the people has no reference yet.
+const NEW_FACE: (u32, u32) = (661, 357);
+const CANNOT: (u32, u32) = (400, 434);
 /// From the first frame to a picture of it on the page.
 const WATCHED: Duration = Duration::from_secs(40);
