@@ -219,7 +219,7 @@ fn a_terminal_that_speaks_carries_what_it_says_and_nothing_more() {
     let prompts = record.items.iter().filter(|i| i.path.starts_with("usr/share/kiosk/prompts/"));
     let prompts: Vec<_> = prompts.map(|i| i.path.as_str()).collect();
     assert_eq!(prompts, ["usr/share/kiosk/prompts/lay-card.wav"]);
-    let settings = fs::read_to_string(house.out("out/root/etc/kiosk/kiosk.toml")).unwrap();
+    let settings = fs::read_to_string(house.out("out").join("root/etc/kiosk/kiosk.toml")).unwrap();
     assert!(settings.contains("[speaker]\n"), "{settings}");
     fs::remove_file(house.out("prompts/lay-card.wav")).unwrap();
     assert!(house.stage("mute").is_err(), "a recording is missing");
