@@ -18,7 +18,7 @@ pub enum Wear {
 }
 
 /// Watches the card below a folder. Ask it every ten seconds or so.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct WearWatch {
     /// `life_time` and `pre_eol_info` of a chip, where they are told.
     chips: Vec<PathBuf>,
@@ -30,22 +30,21 @@ impl WearWatch {
     /// Watches what carries this folder, as the kernel tells it below `/sys`. What the kernel does not tell is not watched.
     pub fn below(folder: &Path) -> Self {
         let number = fs::metadata(folder).map(|it| it.dev());
-        number.map_or(Self { chips: Vec::new(), errors: None }, |number| {
-            let (major, minor) = (rustix::fs::major(number), rustix::fs::minor(number));
-            Self::over(Path::new("/sys"), major, minor)
-        })
+        number.map_or_else(
+            |_| Self::default(),
+            |it| Self::over(Path::new("/sys"), rustix::fs::major(it), rustix::fs::minor(it)),
+        )
     }
 
     /// Watches the block device of this number below another folder than `/sys`.
     pub fn over(system: &Path, major: u32, minor: u32) -> Self {
+        let Ok(device) = system.join(format!("dev/block/{major}:{minor}")).canonicalize() else {
+            return Self::default();
+        };
+        let name = device.file_name();
         let mut chips = Vec::new();
-        let mut errors = None;
-        if let Ok(device) = system.join(format!("dev/block/{major}:{minor}")).canonicalize() {
-            errors =
-                device.file_name().map(|it| system.join("fs/ext4").join(it).join("errors_count"));
-            carriers(&device, &mut chips);
-        }
-        Self { chips, errors }
+        carriers(&device, &mut chips);
+        Self { chips, errors: name.map(|it| system.join("fs/ext4").join(it).join("errors_count")) }
     }
 
     /// Looks at the card.
@@ -53,17 +52,6 @@ impl WearWatch {
         let errors = self.errors.as_deref().and_then(number);
         let counted = if errors.is_some_and(|n| n > 0) { Wear::Failing } else { Wear::None };
         self.chips.iter().map(|chip| of_chip(chip)).max().unwrap_or_default().max(counted)
-    }
-}
-
-impl Wear {
-    /// A stable name for messages, logs and support.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::None => "memory-card-well",
-            Self::Worn => "memory-card-worn",
-            Self::Failing => "memory-card-failing",
-        }
     }
 }
 

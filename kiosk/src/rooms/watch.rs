@@ -30,7 +30,6 @@ pub struct WatchRoom {
     /// The clock was set while nobody who knows the time was there to set it.
     has_jumped: bool,
     supply: Supply,
-    wear: Wear,
     teller: Teller,
     told_power: Told,
     told_card: Told,
@@ -53,7 +52,6 @@ impl WatchRoom {
             clock,
             has_jumped: false,
             supply: Supply::default(),
-            wear: Wear::default(),
             teller,
             told_power: Told::new(Id::DevicePower),
             told_card: Told::new(Id::DeviceMemoryCard),
@@ -94,13 +92,7 @@ impl WatchRoom {
 
     /// Before the card fails, or at its first error: there is time to send what it holds.
     fn look_at_card(&mut self) {
-        let wear = self.card.look();
-        if wear == self.wear {
-            return;
-        }
-        info!(wear = wear.code(), "memory card");
-        self.wear = wear;
-        let trouble = match wear {
+        let trouble = match self.card.look() {
             Wear::None => None,
             Wear::Worn => Some(Id::ErrMemoryCardWorn),
             Wear::Failing => Some(Id::ErrMemoryCardFailing),
