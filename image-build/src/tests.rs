@@ -94,7 +94,7 @@ fn a_broken_variant_is_told_with_its_line() {
     ];
     for (from, to, expected) in broken {
         let house = House::new();
-        let text = house.edit("image-build/variants/counter.toml", from, to);
+        let (name, text) = house.edit_variant(from, to);
         let told = house.variant().unwrap_err().chain();
         // A device that is wrong as a whole is told at its role.
         let at = if to == "rotation = 90" {
@@ -103,7 +103,7 @@ fn a_broken_variant_is_told_with_its_line() {
             to.lines().find(|l| !l.is_empty()).unwrap()
         };
         let line = 1 + text.lines().collect::<Vec<_>>().iter().rposition(|l| *l == at).unwrap();
-        assert!(told.contains(&format!("counter.toml:{line}: ")), "{told} is not on line {line}");
+        assert!(told.contains(&format!("{name}.toml:{line}: ")), "{told} is not on line {line}");
         assert!(told.contains(expected), "{told}");
     }
 }
@@ -123,6 +123,21 @@ fn a_disk_that_cannot_hold_two_slots_is_refused() {
         house.edit("image-build/variants/base.toml", from, to);
         let told = house.variant().unwrap_err().chain();
         assert!(told.contains(expected), "{told}");
+    }
+}
+
+#[test]
+fn files_that_inherit_in_a_circle_are_refused() {
+    for (inherited, circle) in [("counter", "header"), ("header", "header")] {
+        let house = House::new();
+        house.edit(
+            "image-build/variants/header.toml",
+            "inherits = \"base.toml\"",
+            &format!("inherits = \"{inherited}.toml\""),
+        );
+        let told = house.variant().unwrap_err().chain();
+        assert!(told.contains(&format!("{circle}.toml:")), "{told}");
+        assert!(told.contains("must not inherit from it"), "{told}");
     }
 }
 
@@ -381,6 +396,15 @@ impl House {
         let text = text.replace(from, to);
         self.write(path, text.as_bytes());
         text
+    }
+
+    /// As [`House::edit`], in the first of the files of the variant `counter` that has it; which one that is.
+    fn edit_variant(&self, from: &str, to: &str) -> (&'static str, String) {
+        let path = |name: &str| format!("image-build/variants/{name}.toml");
+        let has =
+            |name: &&str| fs::read_to_string(self.root.join(path(name))).unwrap().contains(from);
+        let name = ["counter", "header", "base"].into_iter().find(has).unwrap();
+        (name, self.edit(&path(name), from, to))
     }
 
     fn variant(&self) -> Result<Variant, Fault> {

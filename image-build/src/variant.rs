@@ -197,16 +197,13 @@ impl Variant {
     /// Reads `image-build/variants/NAME.toml` and what it inherits.
     pub fn read(root: &Path, name: &str) -> Result<Self, Fault> {
         let folder = root.join("image-build/variants");
-        let own = Part::read(&folder, &format!("{name}.toml"))?;
-        let mut parts = Vec::new();
-        if let Some(base) = &own.lines.inherits {
-            let parent = Part::read(&folder, base.get_ref())?;
-            if parent.lines.inherits.is_some() {
-                return Err(own.wrong(base, "what is inherited must not inherit"));
+        let mut parts = vec![Part::read(&folder, &format!("{name}.toml"))?];
+        while let Some(parent) = parts[0].lines.inherits.clone() {
+            if parts.iter().any(|part| part.file.ends_with(parent.get_ref())) {
+                return Err(parts[0].wrong(&parent, "what is inherited must not inherit from it"));
             }
-            parts.push(parent);
+            parts.insert(0, Part::read(&folder, parent.get_ref())?);
         }
-        parts.push(own);
         for part in &parts {
             part.check()?;
         }
@@ -235,7 +232,10 @@ impl Variant {
             devices: parts.iter().flat_map(|p| p.lines.device.clone()).collect(),
             device_trees: gather(&parts, |l| &l.device_trees),
             chips: parts.iter().flat_map(|p| p.lines.chip.clone()).collect(),
-            panel: find(&parts, |l| l.panel.clone()),
+            panel: parts.iter().filter_map(|p| p.lines.panel.clone()).reduce(|mut all, own| {
+                all.extend(own);
+                all
+            }),
             customer_display: find(&parts, |l| l.customer_display.clone()),
             mask: gather(&parts, |l| &l.units.mask),
             partitions: parts.iter().flat_map(|p| p.lines.partition.clone()).collect(),

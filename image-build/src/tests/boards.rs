@@ -62,7 +62,7 @@ fn classes_are_allowed_by_their_numbers_because_their_drivers_come_after_the_uni
 fn a_class_without_a_number_is_there_before_the_unit() {
     let house = House::new();
     house.edit(
-        "image-build/variants/counter.toml",
+        "image-build/variants/header.toml",
         "subsystem = \"usbmisc\"\nkernel = \"lp[0-9]*\"\npath = \"*-usb-0:1.3:1.0*\"\nclass = \"char-usb\"",
         "subsystem = \"hidraw\"\nkernel = \"hidraw*\"\nclass = \"char-hidraw\"",
     );
@@ -83,6 +83,10 @@ fn the_settings_name_the_display_and_the_lines_that_a_site_need_not_know() {
     assert_eq!(display["spi"].as_str(), Some("/dev/kiosk/customer-display"));
     assert_eq!(display["data_command"]["name"].as_str(), Some("GPIO25"));
     assert_eq!(counter["panel"]["fill_light"]["line"]["name"].as_str(), Some("GPIO18"));
+    let station = settings("station");
+    assert_eq!(station["panel"]["card_lamp"], counter["panel"]["card_lamp"]);
+    assert_eq!(station["panel"]["door"]["name"].as_str(), Some("GPIO12"));
+    assert!(counter["panel"].get("door").is_none());
     let display = &settings("handheld")["customer_display"]["ssd1306"];
     assert_eq!(display["i2c"].as_str(), Some("/dev/kiosk/customer-display"));
     let qemu = settings("qemu");
@@ -101,7 +105,7 @@ fn a_board_that_does_not_fit_together_is_refused() {
         ("[customer_display.st7789]", "[panel.more]", "one table of a known kind"),
     ] {
         let house = House::new();
-        house.edit("image-build/variants/counter.toml", from, to);
+        house.edit_variant(from, to);
         let told = house.variant().unwrap_err().chain();
         assert!(told.contains(expected), "{told}");
     }
