@@ -294,10 +294,12 @@ fn virt(qemu: &mut Command, is_counted: bool, disk: &str) {
     qemu.args(["-device", "qemu-xhci,id=usb"]);
 }
 
-/// QEMU's Raspberry Pi 3: its own pins, card and watchdog, no screen and no sockets. The console is its second port.
+/// QEMU's Raspberry Pi 3: its own pins, card and watchdog, no screen and no sockets; a clock chip on the header's two-wire
+/// bus, which answers as a DS3231 does as far as its time goes. The console is its second port.
 fn raspberry_pi(qemu: &mut Command, tree: &str, disk: &str) {
     qemu.args(["-M", "raspi3b", "-accel", "tcg,thread=multi", "-dtb", tree]);
     qemu.arg("-drive").arg(format!("if=sd,{disk}"));
+    qemu.args(["-device", "ds1338,bus=i2c-bus.1,address=0x68"]);
     qemu.args(["-serial", "null"]);
 }
 

@@ -1,5 +1,6 @@
-//! A Raspberry Pi 3 with its own device tree: the image's kernel, checked root and program, and its pins. QEMU gives it
-//! no screen, so its lamps are asked for by hand, and looked at in the register of the emulated chip.
+//! A Raspberry Pi 3 with its own device tree: the image's kernel, checked root and program, its pins, and a clock on its
+//! two-wire bus. QEMU gives it no screen, so its lamps are asked for by hand, and looked at in the register of the emulated
+//! chip.
 
 use std::fs::OpenOptions;
 use std::path::Path;
@@ -41,6 +42,7 @@ impl Trial {
             };
             let mut counter = self.switch_on("pi", &disk, &ports)?;
             counter.wait_for("Machine model: Raspberry Pi 3")?;
+            counter.clock()?;
             for (board, is_lit, code) in expected {
                 counter.panel(board, is_lit, code)?;
             }
@@ -50,6 +52,22 @@ impl Trial {
 }
 
 impl Counter<'_> {
+    /// The kernel takes the time from the chip, and the centre's time goes into both.
+    fn clock(&mut self) -> Result<(), Fault> {
+        self.wait_for("setting system clock to ")?;
+        say(&format!("the clock's chip gave the time: {}", self.machine.rest_of_line()));
+        self.wait_for("pi: clock ends ")?;
+        let ahead = self.machine.rest_of_line();
+        say(&format!(
+            "set an hour ahead by the word of the program; clock and chip went ahead by {ahead} s"
+        ));
+        let is_hour = |word: &str| word.parse::<u64>().is_ok_and(|s| HOUR_S.contains(&s));
+        match ahead.split(' ').count() == 2 && ahead.split(' ').all(is_hour) {
+            true => Ok(()),
+            false => Err(Fault::Tool("clock and chip were not set".into())),
+        }
+    }
+
     /// The check of the panel over a kind of board: what it says, and whether the lamp was lit.
     fn panel(&mut self, board: &str, is_lit: bool, code: &str) -> Result<(), Fault> {
         self.wait_for(&format!("pi: {board} begins"))?;
@@ -91,7 +109,15 @@ fn lay_down(shop: &Workshop, disk: &Path) -> Result<(), Fault> {
     run(shop.tool("mcopy").args(["-o", "-i", &at, &shop.seen(&script), "::look"])).map(drop)
 }
 
-const LOOK: &str = r#"for board in gpio-chip raspberry-pi; do
+const LOOK: &str = r#"chip=/sys/class/rtc/rtc0/since_epoch
+clock_was=$(date +%s) chip_was=$(cat $chip) up=$(cut -d' ' -f1 /proc/uptime)
+mkdir -p /run/kiosk-clock
+echo "$((clock_was + 3600))000 ${up%.*}${up#*.}0" > /run/kiosk-clock/new
+mv /run/kiosk-clock/new /run/kiosk-clock/word
+tries=0
+until [ $(($(cat $chip) - chip_was)) -ge 3590 ] || [ $tries -gt 300 ]; do sleep 1; tries=$((tries + 1)); done
+echo "pi: clock ends $(($(date +%s) - clock_was)) $(($(cat $chip) - chip_was))"
+for board in gpio-chip raspberry-pi; do
 cat > /run/look.toml <<END
 [terminal]
 site_name = "trial"
@@ -127,6 +153,8 @@ const CONSOLE: &str = "console=ttyS1,115200 loglevel=7 systemd.journald.forward_
 const LOCKED: &str = "lockdown=integrity";
 /// QEMU takes cards of a power of two.
 const CARD_BYTES: u64 = 2 << 30;
+/// Seconds that an hour takes while this machine and the emulated one look at it.
+const HOUR_S: std::ops::Range<u64> = 3590..4200;
 /// GPLEV0 of the chip, where the emulated one has it (BCM2835 ARM Peripherals, section 6.1), and the lamp's bit.
 const LEVELS: u64 = 0x3f20_0034;
 const LAMP: u32 = 1 << 5;
