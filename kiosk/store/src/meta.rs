@@ -49,5 +49,7 @@ pub(crate) const JOURNAL_LEN: &str = "store.journal-len";
 pub(crate) const ROSTER_VERSION: &str = "store.roster-version";
 /// Which of the two roster files is in use: 0 or 1.
 pub(crate) const ROSTER_SLOT: &str = "store.roster-slot";
+/// The schema that a program has to know to read and write this store.
+pub(crate) const SCHEMA_NEEDED: &str = "store.schema-needed";
 /// Keeps the program's names apart from the store's own.
 const PROGRAM: &str = "program.";

@@ -78,7 +78,7 @@ fn noise(n: u64, len: usize) -> Vec<u8> {
     (0..len).map(|_| draw(&mut state) as u8).collect()
 }
 
-fn commit(n: u64) -> Commit {
+pub(crate) fn commit(n: u64) -> Commit {
     let envelope = noise(n, 3_000);
     let sealed = noise(n + 1_000, 5_000);
     let captured = Moment { wall_ms: n as i64, ..Moment::default() };
@@ -111,7 +111,7 @@ fn commit(n: u64) -> Commit {
     }
 }
 
-fn receipt(n: u64) -> Receipt {
+pub(crate) fn receipt(n: u64) -> Receipt {
     Receipt {
         record: RecordId(visit(n)),
         digest: Sha256::digest(noise(n, 3_000)).into(),
