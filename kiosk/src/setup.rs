@@ -1,6 +1,7 @@
 //! The first start: the terminal has no keys, no site and nobody who may sign in, and says so. It is set up by a file
 //! that the agency sealed with a code of ten digits; the file comes on a USB stick, the code by another way.
 
+pub mod reset;
 pub mod sealed;
 
 use std::error::Error;

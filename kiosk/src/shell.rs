@@ -47,6 +47,7 @@ use crate::rooms::roster::lists::{Kind, Lists};
 use crate::rooms::{Awaited, Borrowed, Loan, guide};
 use crate::rooms::{card, customer, face, finger, keep, panel, paper, roster, send, social};
 use crate::rooms::{voice, watch};
+use crate::setup::reset::{self, Reset};
 use crate::tray::{SharedTray, Tray};
 use crate::vault::{Provisioned, Vault, VaultError};
 use crate::watchdog::Watchdog;
@@ -120,6 +121,10 @@ pub struct Shell {
     checking: Arc<AtomicBool>,
     /// What is to be called when everything is closed.
     shut_down: Option<Vec<String>>,
+    /// Where the authority may order that this terminal begins anew.
+    reset: Option<Reset>,
+    /// It did, and nobody is served: the program ends, and the site is set aside.
+    begins_anew: bool,
 }
 
 /// A way to each room that there is.
@@ -188,6 +193,7 @@ impl Shell {
         let ids = outside.ids.clone();
         let orders = open_rooms(&mut rooms, &house, outside)?;
         let clock_word = config.clock.as_ref().map(|clock| ClockWord::new(&clock.word));
+        let reset = config.setup.as_ref().map(|setup| Reset::new(setup, &provisioned.keys));
         let mut shell = Self {
             terminal: Terminal::new(place),
             config,
@@ -211,6 +217,8 @@ impl Shell {
             case_is_open: false,
             checking: Arc::default(),
             shut_down: None,
+            reset,
+            begins_anew: false,
         };
         devices_told(&shell.troubles);
         shell.note_device(Id::DevicePolicy, trouble);
@@ -222,12 +230,17 @@ impl Shell {
     /// Closes every room and waits for it: the program must not end under a thread that still writes. An empty battery
     /// then switches the machine off, where the settings say how.
     pub fn end(self) {
-        let Self { orders, rooms, shut_down, .. } = self;
+        let Self { orders, rooms, shut_down, reset, begins_anew, .. } = self;
         drop(orders);
         for room in rooms {
             if room.join().is_err() {
                 warn!("a room had fallen over");
             }
+        }
+        match reset.filter(|_| begins_anew).map(|reset| reset.obey()) {
+            Some(Ok(_)) => warn!("the site was set aside by the authority's order; records stay"),
+            Some(Err(problem)) => error!(%problem, "the site cannot be set aside"),
+            None => {}
         }
         if let Some(words) = shut_down {
             switch_off(&words);
@@ -269,6 +282,10 @@ impl Shell {
         let turn = match happening {
             Ok(Happening::Event(event)) => {
                 self.hear(event.clone());
+                // The next person may sit down at once.
+                if self.terminal.is_idle() {
+                    self.look_for_reset();
+                }
                 Turn::Heard(event)
             }
             Ok(Happening::Preview(picture)) => {
@@ -297,12 +314,13 @@ impl Shell {
             Err(RecvTimeoutError::Timeout) => {
                 self.look_for_packs();
                 self.look_at_clock();
+                self.look_for_reset();
                 self.status();
                 Turn::Quiet
             }
         };
         self.refresh(display);
-        if self.shut_down.is_some() {
+        if self.shut_down.is_some() || self.begins_anew {
             return Turn::Stop;
         }
         turn
@@ -558,6 +576,21 @@ impl Shell {
         if word.is_some_and(|word| word.is_obeyed(&self.clock, is_idle)) {
             info!("the clock was set by the centre's time");
             order(Some(&self.orders.send), send::Order::Send);
+        }
+    }
+
+    fn look_for_reset(&mut self) {
+        let Some(reset) = &mut self.reset else {
+            return;
+        };
+        let state = reset.look();
+        let refused = (state == reset::State::Refused).then_some(Id::ErrResetRefused);
+        self.note_device(Id::DeviceSetup, refused);
+        // Who looks at their result or waits for their slip is served still.
+        let is_free = matches!(self.terminal.view().page, Page::SignIn(_) | Page::Waiting(_));
+        if is_free && matches!(state, reset::State::Ordered(_)) {
+            self.audit("centre", "reset-ordered");
+            self.begins_anew = true;
         }
     }
 

@@ -128,6 +128,16 @@ impl Running {
         Ended { said: std::mem::take(&mut self.said) }
     }
 
+    /// Follows it to its end, which must be a bad one: the terminal stopped by itself.
+    pub fn end_badly(mut self) {
+        for line in self.lines.by_ref() {
+            self.said += &line.expect("a pipe can be read");
+            self.said.push('\n');
+        }
+        let status = self.child.wait().expect("it is our child");
+        assert!(!status.success(), "{}", self.story());
+    }
+
     /// What it said, for whoever has to find out why it ended badly.
     fn story(&self) -> String {
         let log = fs::read_to_string(&self.log).unwrap_or_default();

@@ -27,6 +27,8 @@ pub enum ContentType {
     Roster,
     /// A policy pack.
     Policy,
+    /// An order to one terminal to begin anew.
+    Reset,
 }
 
 impl ContentType {
@@ -39,6 +41,7 @@ impl ContentType {
             Self::Receipt => "changqing/receipt",
             Self::Roster => "changqing/roster",
             Self::Policy => "changqing/policy",
+            Self::Reset => "changqing/reset",
         }
     }
 }

@@ -33,6 +33,8 @@ pub enum ContentType {
     Roster,
     /// A signed policy pack: the TOML text.
     Policy,
+    /// A signed order to one terminal to begin anew: JSON, see [`crate::reset`].
+    Reset,
 }
 
 impl ContentType {
@@ -46,6 +48,7 @@ impl ContentType {
             Self::Receipt => "changqing/receipt",
             Self::Roster => "changqing/roster",
             Self::Policy => "changqing/policy",
+            Self::Reset => "changqing/reset",
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod receipt;
 pub mod record;
 pub mod refusal;
 pub mod report;
+pub mod reset;
 pub mod server;
 pub mod store;
 pub mod updates;

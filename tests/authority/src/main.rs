@@ -19,6 +19,7 @@ use authority::{
     provision::{Order, provision, sign_file},
     refusal::chain,
     report::{EventLine, RecordLine, Status},
+    reset::reset,
     server::{Authority, Config},
     store::Store,
     updates::Updates,
@@ -171,6 +172,18 @@ enum Command {
         #[arg(long)]
         device: Option<String>,
     },
+    /// Write the order for a stick that makes a terminal forget its site and wait to be set up anew; its records stay.
+    Reset {
+        /// The authority's data.
+        #[arg(long)]
+        data: PathBuf,
+        /// The terminal's id.
+        #[arg(long)]
+        device: String,
+        /// The file to write, `reset.kiosk`.
+        #[arg(long)]
+        out: PathBuf,
+    },
     /// Revoke a terminal for good.
     Revoke {
         /// The authority's data.
@@ -241,6 +254,9 @@ fn run(command: Command) -> Outcome {
         }
         Command::Withdraw { data, variant, device } => {
             withdraw(&data, &variant, device.as_deref())?;
+        }
+        Command::Reset { data, device, out } => {
+            fs::write(out, reset(&Keys::at(&data), &device, now_ms())?)?;
         }
         Command::Revoke { data, device } => revoke(&data, &device)?,
     }
