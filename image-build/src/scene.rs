@@ -10,12 +10,14 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use crate::fault::Fault;
 use crate::machine::Ports;
 use crate::root::{copy, make, read, write};
 use crate::setup::setup;
 use crate::slot::fat;
-use crate::workshop::{Workshop, beside, remove, run, say};
+use crate::workshop::{Workshop, beside, host, remove, run, say};
 
 /// See the module's head. Its programs end with it.
 pub struct Scene {
@@ -41,7 +43,7 @@ impl Scene {
         programs: &Path,
         models: &Path,
     ) -> Result<Self, Fault> {
-        let folder = shop.path("trial/scene");
+        let folder = shop.path(SCENE);
         let people = people(shop, programs, models)?;
         remove(&folder)?;
         make(&folder)?;
@@ -50,7 +52,7 @@ impl Scene {
         run(Command::new(&authority).arg("init").arg("--data").arg(&data).args(["--host", HOST]))?;
         let mut provision = Command::new(&authority);
         provision.arg("provision").arg("--data").arg(&data);
-        provision.args(["--device", "trial-0001", "--site", "trial", "--out"]).arg(&given);
+        provision.args(["--device", DEVICE, "--site", "trial", "--out"]).arg(&given);
         provision.arg("--roster").arg(people.join("roster.json"));
         run(provision.arg("--policy").arg(root.join("kiosk/policy")))?;
 
@@ -59,11 +61,8 @@ impl Scene {
         make(&settings)?;
         write(&settings.join("authority.address"), &format!("{HOST}:{authority_port}"))?;
         write(&settings.join("site.toml"), &site(&read(&people.join("kiosk.toml"))?)?)?;
+        let (stick, code) = setup_stick(shop)?;
         let onto = folder.join("stick.d");
-        make(&onto)?;
-        let code = setup(&given, &settings, &onto.join("setup.kiosk"))?;
-        let stick = folder.join("stick.img");
-        fat(shop, &onto, &stick, STICK_MIB, "CHANGQING")?;
         let foreign_sticks = ["one.img", "two.img"].map(|name| folder.join(name));
         for stick in &foreign_sticks {
             fat(shop, &onto, stick, STICK_MIB, "OTHER")?;
@@ -91,10 +90,8 @@ impl Scene {
     }
 
     /// The records that the centre has, masked.
-    pub fn records(&self) -> Result<serde_json::Value, Fault> {
-        let mut show = Command::new(self.programs.join("authority"));
-        let said = run(show.args(["show", "--json", "--data"]).arg(&self.authority_data))?;
-        serde_json::from_str(&said).map_err(|e| Fault::Tool(format!("authority show: {e}")))
+    pub fn records(&self) -> Result<Value, Fault> {
+        records(&self.programs, &self.authority_data)
     }
 }
 
@@ -159,35 +156,96 @@ impl Drop for Standing {
     }
 }
 
-/// The authority of an earlier scene, alone, for the disk that was set up there: it offers an edition, and its clock is
-/// ahead of this machine's.
+/// The authority of an earlier scene, alone, for the disk that was set up there. It works on a copy of what that one
+/// keeps: two trials of the same disk do not hear of each other's records.
 pub struct Centre {
     /// The port that the terminal was told.
     pub port: u16,
+    programs: PathBuf,
+    data: PathBuf,
     _standing: Standing,
 }
 
 impl Centre {
-    /// Offers `bundle` as `edition` to terminals of `variant` and serves.
+    /// Serves as before.
+    pub fn serving(shop: &Workshop, programs: &Path) -> Result<Self, Fault> {
+        Self::standing(shop, programs, again(shop)?, &[])
+    }
+
+    /// Offers `bundle` as `edition` to terminals of `variant`, with a clock that is ahead of this machine's.
     pub fn offering(
         shop: &Workshop,
         programs: &Path,
         (variant, edition, bundle): (&str, &str, &Path),
     ) -> Result<Self, Fault> {
-        let folder = shop.path("trial/scene");
-        let (data, authority) = (folder.join("authority"), programs.join("authority"));
-        let address = read(&folder.join("settings/authority.address"))?;
-        let port = address.trim().rsplit_once(':').and_then(|(_, port)| port.parse().ok());
-        let port = port.ok_or_else(|| Fault::Tool(format!("no port in {address}")))?;
-        let mut offer = Command::new(&authority);
+        let data = again(shop)?;
+        let mut offer = Command::new(programs.join("authority"));
         offer.arg("offer").arg("--data").arg(&data).args(["--variant", variant]);
         run(offer.args(["--edition", edition]).arg("--bundle").arg(bundle))?;
-        let mut serve = Command::new(&authority);
-        serve.arg("--data").arg(&data).args(["--listen", &format!("127.0.0.1:{port}")]);
-        serve.args(["--fault", AHEAD, "--until-stdin-closes"]);
-        let standing = start(&mut serve, &folder.join("authority-again.log"))?;
-        Ok(Self { port, _standing: standing })
+        Self::standing(shop, programs, data, &["--fault", AHEAD])
     }
+
+    fn standing(
+        shop: &Workshop,
+        programs: &Path,
+        data: PathBuf,
+        how: &[&str],
+    ) -> Result<Self, Fault> {
+        let address = read(&shop.path(SCENE).join("settings/authority.address"))?;
+        let port = address.trim().rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        let port = port.ok_or_else(|| Fault::Tool(format!("no port in {address}")))?;
+        let mut serve = Command::new(programs.join("authority"));
+        serve.arg("--data").arg(&data).args(["--listen", &format!("127.0.0.1:{port}")]);
+        serve.args(how).arg("--until-stdin-closes");
+        let standing = start(&mut serve, &beside(&data, "log"))?;
+        Ok(Self { port, programs: programs.to_owned(), data, _standing: standing })
+    }
+
+    /// A stick that orders the terminal to begin anew.
+    pub fn reset_stick(&self, shop: &Workshop) -> Result<PathBuf, Fault> {
+        let onto = shop.path(SCENE).join("reset.d");
+        remove(&onto)?;
+        make(&onto)?;
+        let mut reset = Command::new(self.programs.join("authority"));
+        reset.arg("reset").arg("--data").arg(&self.data).args(["--device", DEVICE, "--out"]);
+        run(reset.arg(onto.join("reset.kiosk")))?;
+        let stick = shop.path(SCENE).join("reset.img");
+        fat(shop, &onto, &stick, STICK_MIB, "CHANGQING")?;
+        Ok(stick)
+    }
+
+    /// As [`Scene::records`].
+    pub fn records(&self) -> Result<Value, Fault> {
+        records(&self.programs, &self.data)
+    }
+}
+
+/// A stick that sets the terminal of the last scene up, with the keys that it was provisioned with; and its code.
+pub fn setup_stick(shop: &Workshop) -> Result<(PathBuf, String), Fault> {
+    let folder = shop.path(SCENE);
+    let onto = folder.join("stick.d");
+    remove(&onto)?;
+    make(&onto)?;
+    let file = onto.join("setup.kiosk");
+    let code = setup(&folder.join("provisioned"), &folder.join("settings"), &file)?;
+    let stick = folder.join("stick.img");
+    fat(shop, &onto, &stick, STICK_MIB, "CHANGQING")?;
+    Ok((stick, code))
+}
+
+/// A copy of what the authority of the last scene keeps.
+fn again(shop: &Workshop) -> Result<PathBuf, Fault> {
+    let folder = shop.path(SCENE);
+    let copy = folder.join("authority-again");
+    remove(&copy)?;
+    run(host("cp").arg("-a").arg(folder.join("authority")).arg(&copy))?;
+    Ok(copy)
+}
+
+fn records(programs: &Path, data: &Path) -> Result<Value, Fault> {
+    let mut show = Command::new(programs.join("authority"));
+    let said = run(show.args(["show", "--json", "--data"]).arg(data))?;
+    serde_json::from_str(&said).map_err(|e| Fault::Tool(format!("authority show: {e}")))
 }
 
 /// The people of `kiosk demo`, their roster with references, and operators with their PINs; made once and kept.
@@ -263,6 +321,10 @@ fn free_port() -> Result<u16, Fault> {
     free.map(|address| address.port()).map_err(|e| Fault::Tool(format!("no free port: {e}")))
 }
 
+/// The terminal, as the authority knows it.
+const DEVICE: &str = "trial-0001";
+/// Below the cache.
+const SCENE: &str = "trial/scene";
 /// An hour.
 const AHEAD: &str = "clock-offset-ms=3600000";
 /// Of the simulated people.

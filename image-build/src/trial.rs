@@ -6,6 +6,7 @@ mod data;
 mod face;
 mod line;
 mod pi;
+mod reset;
 mod update;
 mod visit;
 
@@ -33,7 +34,7 @@ pub enum Part {
     Boot,
     /// First start, set-up from a stick, a visit from card to receipt.
     Visit,
-    /// A face is enrolled before the virtual camera. On a copy of the disk of `visit`.
+    /// A face before the virtual camera, and an appeal. On a copy of the disk of `visit`.
     Face,
     /// A data partition that does not open. Breaks copies of the disk of `visit`.
     Data,
@@ -43,6 +44,8 @@ pub enum Part {
     Rollback,
     /// The centre's time and an update that it offers, over the network. On another copy.
     Line,
+    /// The authority orders the terminal to begin anew. On another copy.
+    Reset,
     /// The pins of an emulated Raspberry Pi 3.
     Pi,
 }
@@ -69,6 +72,7 @@ pub fn trial(order: &Order, programs: &Path, parts: &[Part]) -> Result<(), Fault
             Part::Update => trial.update()?,
             Part::Rollback => trial.rollback()?,
             Part::Line => trial.line()?,
+            Part::Reset => trial.reset()?,
             Part::Pi => trial.pi()?,
         }
     }

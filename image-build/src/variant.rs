@@ -175,7 +175,7 @@ pub enum Holds {
     Kernel,
     /// Root file system of a slot.
     Root,
-    /// What opens the data; overwriting it resets the terminal.
+    /// What opens the data; once overwritten, nothing does.
     Key,
     /// What stays when slots change.
     Data,

@@ -63,7 +63,7 @@ const HINDERED: &str = "until [ -b /dev/sda ]; do sleep 1; done; \
     dd if=/dev/zero of=/data/rest bs=64K; sync; echo look: full; \
     until [ -b /dev/sdb ]; do sleep 1; done; \
     rm /data/fill /data/rest; sync; echo u > /proc/sysrq-trigger; sleep 5; echo look: read-only; sleep 900";
-const SIGN_OUT: (u32, u32) = (530, 434);
+const SIGN_OUT: (u32, u32) = (692, 434);
 
 /// Where LUKS2 lets the encrypted file system begin; the header has two copies before it.
 const FILES_AT: u64 = 16 << 20;

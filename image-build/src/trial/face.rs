@@ -1,30 +1,31 @@
-//! A face is enrolled, without a network: somebody sits before the kernel's virtual camera, lays a card down, is seen,
-//! coached and judged.
+//! From a face to a receipt: somebody sits before the kernel's virtual camera, lays a card down, is seen, coached and
+//! judged; and as there is nothing yet that the machine could compare the face with, two people say who it is.
 
 use std::thread;
 use std::time::Duration;
 
 use people::Person;
 
-use super::visit::AGREE;
-use super::{Counter, DRAWN, PATIENCE, Trial, outside};
+use super::visit::{AGREE, SENT};
+use super::{Counter, Trial, outside};
 use crate::fault::Fault;
 use crate::machine::copy_of;
-use crate::scene::{Devices, SEED};
+use crate::scene::{Centre, Devices, SEED};
 use crate::sitter::sitter;
 use crate::variant::Variant;
 use crate::workshop::say;
 
 impl Trial {
-    /// On a copy of the disk that `visit` set up. How the face is judged is written down and not asked for: an emulated
-    /// processor is too slow for the time that a person is given.
+    /// On a copy of the disk that `visit` set up. The papers are left out, so what is judged ends in an appeal.
     pub(super) fn face(&self) -> Result<(), Fault> {
         let folder = self.shop.path("trial/face");
         let disk = copy_of(&self.set_up()?, &folder)?;
         let suite = Variant::read(&self.order.root, &self.order.variant)?.suite;
         let stick = sitter(&self.shop, &suite, &Person::generate(SEED, 0))?;
         let mut devices = Devices::set(&self.programs, &folder.join("devices"))?;
+        let centre = Centre::serving(&self.shop, &self.programs)?;
         let mut ports = devices.ports()?;
+        ports.authority_port = Some(centre.port);
         ports.credentials = outside(SEATED);
         let mut counter = self.switch_on("face", &disk, &ports)?;
         counter.serves()?;
@@ -40,7 +41,16 @@ impl Trial {
             counter.touch(CANNOT)?;
         }
         counter.touch_to(CANNOT, "face")?;
-        counter.judged()
+        counter.judged()?;
+        counter.appeal()?;
+        thread::sleep(SENT);
+        counter.picture("result-delivered")?;
+        let records = centre.records()?.to_string();
+        say(&format!("the centre has {records}"));
+        match records.contains(FILED) {
+            true => Ok(()),
+            false => Err(Fault::Tool(format!("the centre has no record that says {FILED}"))),
+        }
     }
 }
 
@@ -50,12 +60,14 @@ impl Counter<'_> {
         say("the camera's frames reach the terminal");
         thread::sleep(WATCHED);
         self.picture("face-watched")?;
-        let ends = ["screen page=\"judge\"", "screen page=\"result\""];
-        let which = self.machine.wait_for(&ends, PATIENCE)?;
-        thread::sleep(DRAWN);
-        self.picture("face-judged")?;
-        say(&format!("the face was seen; then: {}", ends[which]));
-        Ok(())
+        self.page("judge")
+    }
+
+    /// Two people say yes: whoever signed in, and a supervisor.
+    fn appeal(&mut self) -> Result<(), Fault> {
+        self.touch_to(APPEAL, "choice")?;
+        self.touch_to(AGED, "witness")?;
+        self.enter(Some(SUPERVISOR), SUPERVISORS_PIN, "supervisor", "screen page=\"result\"")
     }
 }
 
@@ -65,5 +77,13 @@ const SEATED: &str = "until [ -b /dev/sda ]; do sleep 1; done; \
 /// In the third of three columns; the first of the people has no reference yet.
 const NEW_FACE: (u32, u32) = (661, 357);
 const CANNOT: (u32, u32) = (400, 434);
+/// In the second of four columns; the first of the reasons; the second of two names.
+const APPEAL: (u32, u32) = (302, 434);
+const AGED: (u32, u32) = (204, 279);
+const SUPERVISOR: (u32, u32) = (317, 240);
+/// Of the demonstration's supervisor.
+const SUPERVISORS_PIN: &str = "246802";
+/// What the record says that came of it.
+const FILED: &str = "APPEAL_FILED";
 /// From the first frame to a picture of it on the page.
 const WATCHED: Duration = Duration::from_secs(40);

@@ -56,7 +56,7 @@ impl Counter<'_> {
 
     /// Touches whose digits they are, types them and waits for what they lead to. On a machine that is busy a touch may
     /// be lost, as with people: then all of it once more.
-    fn enter(
+    pub(super) fn enter(
         &mut self,
         whose: Option<(u32, u32)>,
         digits: &str,
@@ -202,7 +202,7 @@ const TYPED_PATIENCE: Duration = Duration::from_secs(60);
 /// Of the demonstration's operator.
 const PIN: &str = "135790";
 /// From the result to the receipt of the centre and the slip.
-const SENT: Duration = Duration::from_secs(40);
+pub(super) const SENT: Duration = Duration::from_secs(40);
 /// A second of speech.
 const SPOKEN_MIN: usize = 22_050;
 /// Issue 6.
