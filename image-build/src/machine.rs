@@ -38,6 +38,8 @@ pub struct Machine {
     console: PathBuf,
     started: Instant,
     n_pictures: u32,
+    /// The last of them.
+    shown: Vec<u8>,
     n_sticks: u32,
     folder: PathBuf,
     seen: String,
@@ -95,9 +97,9 @@ impl Machine {
         folder: &Path,
     ) -> Result<Self, Fault> {
         let qmp = BufReader::new(qmp);
-        let (folder, seen) = (folder.to_owned(), String::new());
+        let (folder, seen, shown) = (folder.to_owned(), String::new(), Vec::new());
         let mut machine =
-            Self { child, qmp, console, started, n_pictures: 0, n_sticks: 0, folder, seen };
+            Self { child, qmp, console, started, n_pictures: 0, shown, n_sticks: 0, folder, seen };
         machine.read_line()?;
         machine.ask("qmp_capabilities", json!({}))?;
         Ok(machine)
@@ -171,21 +173,25 @@ impl Machine {
         self.started.elapsed()
     }
 
-    /// What the screen shows once it stands still, or after a while all the same, as a PNG in the machine's folder.
+    /// What the screen shows once it is another picture than the last one and stands still, or after a while all the same,
+    /// as a PNG in the machine's folder.
     pub fn picture(&mut self, shop: &Workshop, name: &str) -> Result<PathBuf, Fault> {
         self.n_pictures += 1;
         let file = self.folder.join(format!("{:02}-{name}.png", self.n_pictures));
         let words = json!({"filename": shop.seen(&file), "format": "png"});
-        let mut before = Vec::new();
+        let (begun, mut before) = (Instant::now(), Vec::new());
         for _ in 0..LOOKS_MAX {
             self.ask("screendump", words.clone())?;
             let now = fs::read(&file).map_err(|e| Fault::read(&file, e))?;
-            if now == before && now.len() > BLANK_MAX && size_of(&now) != INACTIVE {
+            let is_drawn = now.len() > BLANK_MAX && size_of(&now) != INACTIVE;
+            let is_new = !self.shown.is_empty() && now != self.shown;
+            if now == before && is_drawn && (is_new || begun.elapsed() > DRAWN) {
                 break;
             }
             before = now;
             thread::sleep(LOOK_AGAIN);
         }
+        self.shown = before;
         Ok(file)
     }
 
@@ -367,6 +373,8 @@ const LOOKS_MAX: u32 = 20;
 const BLANK_MAX: usize = 4096;
 /// Width and height of the picture that QEMU makes of a screen that is off.
 const INACTIVE: (u32, u32) = (640, 480);
-const LOOK_AGAIN: Duration = Duration::from_secs(3);
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// From the journal's line to pixels.
+const DRAWN: Duration = Duration::from_secs(10);
 const TOUCH: Duration = Duration::from_millis(120);
 const SOCKET_PATIENCE: Duration = Duration::from_secs(20);

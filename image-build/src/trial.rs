@@ -157,7 +157,6 @@ impl Counter<'_> {
     fn page(&mut self, name: &str) -> Result<(), Fault> {
         self.wait_for(&format!("screen page=\"{name}\""))?;
         say(&format!("page {name} after {} s", self.machine.elapsed().as_secs()));
-        thread::sleep(DRAWN);
         self.picture(name)
     }
 
@@ -168,7 +167,6 @@ impl Counter<'_> {
             self.touch(at)?;
             if self.machine.wait_for(&[&shown], TOUCH_PATIENCE).is_ok() {
                 say(&format!("page {page} after {} s", self.machine.elapsed().as_secs()));
-                thread::sleep(DRAWN);
                 return self.picture(page);
             }
             say(&format!("no page {page} after a touch; once more"));
@@ -198,5 +196,3 @@ const PATIENCE: Duration = Duration::from_secs(900);
 const BETWEEN_TOUCHES: Duration = Duration::from_millis(1500);
 const TOUCHES_MAX: u32 = 4;
 const TOUCH_PATIENCE: Duration = Duration::from_secs(45);
-/// From the journal's line to pixels.
-const DRAWN: Duration = Duration::from_secs(8);

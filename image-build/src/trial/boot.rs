@@ -1,9 +1,8 @@
 //! How long it takes to the first screen, in the machine's own time, and that it comes at all.
 
 use std::path::Path;
-use std::thread;
 
-use super::{Counter, DRAWN, Trial, outside};
+use super::{Counter, Trial, outside};
 use crate::fault::Fault;
 use crate::machine::{Ports, copy_of};
 use crate::workshop::say;
@@ -54,7 +53,6 @@ impl Counter<'_> {
         self.wait_for("kiosk-boot: slot ")?;
         self.wait_for(FIRST_SCREEN)?;
         say(&format!("first screen after {} s", self.machine.elapsed().as_secs()));
-        thread::sleep(DRAWN);
         self.picture("first")
     }
 

@@ -5,8 +5,9 @@ use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::thread;
+use std::time::Duration;
 
-use super::{DRAWN, Trial, outside};
+use super::{Trial, outside};
 use crate::disk::start_of;
 use crate::fault::Fault;
 use crate::machine::{Ports, copy_of};
@@ -28,7 +29,7 @@ impl Trial {
             let mut counter = self.switch_on("data", &disk, &Ports::default())?;
             counter.wait_for(&format!("the terminal cannot serve code=\"{code}\""))?;
             // Until then the picture of the start stands there.
-            thread::sleep(4 * DRAWN);
+            thread::sleep(DRAWN);
             counter.picture(code)?;
             say(&format!("a broken {what} is told: {code}"));
         }
@@ -63,6 +64,8 @@ const HINDERED: &str = "until [ -b /dev/sda ]; do sleep 1; done; \
     dd if=/dev/zero of=/data/rest bs=64K; sync; echo look: full; \
     until [ -b /dev/sdb ]; do sleep 1; done; \
     rm /data/fill /data/rest; sync; echo u > /proc/sysrq-trigger; sleep 5; echo look: read-only; sleep 900";
+/// From the last line of a start that fails to pixels.
+const DRAWN: Duration = Duration::from_secs(30);
 const SIGN_OUT: (u32, u32) = (692, 434);
 
 /// Where LUKS2 lets the encrypted file system begin; the header has two copies before it.

@@ -1,9 +1,7 @@
 //! The authority orders a terminal to begin anew: it waits to be set up, is set up with the keys that it had, and its
 //! store is the one that it had.
 
-use std::thread;
-
-use super::{Counter, DRAWN, Trial, outside};
+use super::{Counter, Trial, outside};
 use crate::fault::Fault;
 use crate::machine::Ports;
 use crate::machine::copy_of;
@@ -26,11 +24,9 @@ impl Trial {
         counter.wait_for("reset.kiosk was taken")?;
         counter.wait_for("the site was set aside")?;
         counter.wait_for("not set up: waiting")?;
-        thread::sleep(DRAWN);
         counter.picture("begins-anew")?;
         counter.machine.plug(&self.shop, &setup)?;
         counter.wait_for("setup.kiosk was taken")?;
-        thread::sleep(DRAWN);
         counter.enter(None, &code, "setting-up", "screen page=\"sign-in\"")?;
         counter.picture("set-up-again")?;
         let after = counter.store()?;

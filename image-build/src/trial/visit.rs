@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use super::{Counter, DRAWN, Trial, outside};
+use super::{Counter, Trial, outside};
 use crate::fault::Fault;
 use crate::machine::copy_of;
 use crate::scene::Scene;
@@ -35,7 +35,6 @@ impl Counter<'_> {
         say(&format!("verified root: slot {} of the machine's time", self.machine.rest_of_line()));
         self.picture("starting")?;
         self.wait_for("not set up: waiting")?;
-        thread::sleep(DRAWN);
         self.picture("not-set-up")
     }
 
@@ -43,7 +42,6 @@ impl Counter<'_> {
         self.machine.plug_keyboard()?;
         self.machine.plug(self.shop, &scene.stick)?;
         self.wait_for("setup.kiosk was taken")?;
-        thread::sleep(DRAWN);
         self.picture("code")?;
         self.enter(None, &scene.code, "setting-up", "screen page=\"sign-in\"")?;
         self.picture("sign-in")
