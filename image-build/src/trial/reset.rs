@@ -27,6 +27,7 @@ impl Trial {
         counter.picture("begins-anew")?;
         counter.machine.plug(&self.shop, &setup)?;
         counter.wait_for("setup.kiosk was taken")?;
+        counter.picture("code")?;
         counter.enter(None, &code, "setting-up", "screen page=\"sign-in\"")?;
         counter.picture("set-up-again")?;
         let after = counter.store()?;
