@@ -156,7 +156,7 @@ impl Visit {
             return self.ask(refusal);
         }
         let Some((best, judgement)) = decision::judge_best(&seen) else {
-            self.case.note_not_taken("face", "no-reference");
+            self.case.note_not_compared("face", Picture::LiveFace);
             let reasons = vec![Id::WhyNoReference];
             return self.ask(Judgement { verdict: Verdict::Unsure, reasons });
         };
@@ -218,7 +218,7 @@ impl Visit {
             return self.seal(Outcome::ModelBuiltAndCertified, now, place);
         }
         let Some((best, judgement)) = decision::judge_best(seen) else {
-            self.case.note_not_taken("finger", "no-reference");
+            self.case.note_not_compared("finger", Picture::Finger);
             let reasons = vec![Id::WhyNoReference];
             return self.ask(Judgement { verdict: Verdict::Unsure, reasons });
         };

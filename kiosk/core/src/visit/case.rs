@@ -526,6 +526,12 @@ impl Case {
         self.note_fact(modality, "not-taken", "", reason);
     }
 
+    /// A good capture and nothing on file: whoever decides an appeal has to see it.
+    pub(super) fn note_not_compared(&mut self, modality: &str, picture: Picture) {
+        self.note_fact(modality, "captured", "", "no-reference");
+        self.keep_picture(picture);
+    }
+
     /// Something that a person said or confirmed, and why.
     pub(super) fn note_witness(&mut self, what: &str, reason: Id) {
         self.note_fact(WITNESS, "captured", what, reason.name());

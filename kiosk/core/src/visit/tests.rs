@@ -182,6 +182,7 @@ fn happening(word: &str, sitting: Sitting) -> Event {
         "face-fake" => {
             Event::Face(sitting, FaceEvent::Taken(vec![comparison(0.9, Liveness::NotShown(0.1))]))
         }
+        "face-of-nobody" => Event::Face(sitting, FaceEvent::Taken(Vec::new())),
         "no-camera" => Event::Face(sitting, FaceEvent::Failed(Id::ErrCameraSilent)),
         "finger-same" => {
             let seen = Comparison {
@@ -581,6 +582,32 @@ fn when_the_machine_says_no_two_people_may_say_yes_but_nobody_alone() {
             enter        -> Witness, [CheckPin { operator: "sv", pin: Pin(…) }]
             pin-right    -> Saving, [StopSensors, Seal APPEAL_FILED evidence=1 pictures=2 counted=0]
             sealed       -> Result outcome-appeal-filed SavedHere, [Print, Send]
+        "#]],
+    );
+}
+
+#[test]
+fn whoever_decides_an_appeal_sees_a_face_that_nothing_was_on_file_for() {
+    check(
+        "card overdue new-face agree cannot cannot cannot face-of-nobody appeal aged pick-sv 1 1 1 1 enter pin-right",
+        expect![[r#"
+            card         -> Waiting reading-card, [Find]
+            overdue      -> Person overdue-still-open, []
+            new-face     -> Consent, []
+            agree        -> Document document-front (1, 3), [PreviewDocument]
+            cannot       -> Document document-back (2, 3), [PreviewDocument]
+            cannot       -> Document document-in-hand (3, 3), [PreviewDocument]
+            cannot       -> Face, [WatchFace Enrol]
+            face-of-nobody -> Judge judge-unsure, [StopSensors]
+            appeal       -> Choice appeal-title, []
+            aged         -> Witness, [StopSensors]
+            pick-sv      -> Witness, []
+            1            -> Witness, []
+            1            -> Witness, []
+            1            -> Witness, []
+            1            -> Witness, []
+            enter        -> Witness, [CheckPin { operator: "sv", pin: Pin(…) }]
+            pin-right    -> Saving, [StopSensors, Seal APPEAL_FILED evidence=4 pictures=2 counted=0]
         "#]],
     );
 }
