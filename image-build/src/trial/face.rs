@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use people::Person;
+use serde_json::Value;
 
 use super::visit::{AGREE, SENT};
 use super::{Counter, Trial, outside};
@@ -45,11 +46,13 @@ impl Trial {
         counter.appeal()?;
         thread::sleep(SENT);
         counter.picture("result-delivered")?;
-        let records = centre.records()?.to_string();
+        let records = centre.records()?;
         say(&format!("the centre has {records}"));
-        match records.contains(FILED) {
+        // Whoever decides sees the face.
+        let is_filed = |it: &Value| it["content"]["outcome"] == FILED && it["pictures"] == 1;
+        match records.as_array().is_some_and(|all| all.iter().any(is_filed)) {
             true => Ok(()),
-            false => Err(Fault::Tool(format!("the centre has no record that says {FILED}"))),
+            false => Err(Fault::Tool("the centre has no appeal with a picture".into())),
         }
     }
 }
