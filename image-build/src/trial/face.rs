@@ -7,7 +7,7 @@ use std::time::Duration;
 use people::Person;
 use serde_json::Value;
 
-use super::visit::{AGREE, SENT};
+use super::visit::AGREE;
 use super::{Counter, Trial, outside};
 use crate::fault::Fault;
 use crate::machine::copy_of;
@@ -44,8 +44,7 @@ impl Trial {
         counter.touch_to(CANNOT, "face")?;
         counter.judged()?;
         counter.appeal()?;
-        thread::sleep(SENT);
-        counter.picture("result-delivered")?;
+        counter.delivered()?;
         let records = centre.records()?;
         say(&format!("the centre has {records}"));
         // Whoever decides sees the face.

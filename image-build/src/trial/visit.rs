@@ -1,7 +1,7 @@
 //! From the works' state to a receipt: not set up, the stick, the code, signing in, a card, a finger, the slip.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Counter, Trial, outside};
 use crate::fault::Fault;
@@ -21,8 +21,9 @@ impl Trial {
         counter.first_start()?;
         counter.set_up(&scene)?;
         counter.serve(&mut scene)?;
+        counter.machine.plug(&self.shop, &scene.foreign_sticks[1])?;
         counter.look()?;
-        counter.empty_battery(&scene)?;
+        counter.empty_battery()?;
         counter.has_spoken()
     }
 }
@@ -90,10 +91,13 @@ impl Counter<'_> {
         scene.devices.order("FINGER 1 right-thumb 3")?;
         self.page("result")?;
         scene.devices.order("FINGER OFF")?;
-        thread::sleep(SENT);
-        self.picture("result-delivered")?;
+        self.delivered()?;
         let records = scene.records()?;
         say(&format!("the centre has {records}"));
+        let deadline = Instant::now() + PRINTED;
+        while scene.devices.n_printed() == n_printed && Instant::now() < deadline {
+            thread::sleep(LOOK_AGAIN);
+        }
         say(&format!("the printer put {} bytes on paper", scene.devices.n_printed() - n_printed));
         scene.devices.order("CARD OFF")?;
         self.touch_to(DONE, "waiting")?;
@@ -101,6 +105,12 @@ impl Counter<'_> {
             return Err(Fault::Tool("no record at the centre, or no slip".into()));
         }
         Ok(())
+    }
+
+    /// The record is at the centre, and the page of the result says so.
+    pub(super) fn delivered(&mut self) -> Result<(), Fault> {
+        self.wait_for("batch delivered=")?;
+        self.picture("result-delivered")
     }
 
     /// The program dies in the middle of a visit: it is there again (how soon: [`super::Part::Boot`]), and whoever signs
@@ -119,7 +129,7 @@ impl Counter<'_> {
         self.touch_to(AGREE, "finger")
     }
 
-    /// Figures that the unit from outside puts on the console.
+    /// Figures that the unit from outside puts on the console before it leaves the word of an empty battery.
     fn look(&mut self) -> Result<(), Fault> {
         self.wait_for("look: memory ")?;
         let text = self.machine.rest_of_line();
@@ -145,8 +155,7 @@ impl Counter<'_> {
     }
 
     /// The word that the program leaves when its battery is empty switches the machine off.
-    fn empty_battery(&mut self, scene: &Scene) -> Result<(), Fault> {
-        self.machine.plug(self.shop, &scene.foreign_sticks[1])?;
+    fn empty_battery(&mut self) -> Result<(), Fault> {
         self.wait_for("Power down")?;
         say("the kiosk's word of an empty battery switched the machine off");
         Ok(())
@@ -171,16 +180,14 @@ impl Counter<'_> {
     }
 }
 
-/// Does from inside what the trial asks for by plugging sticks in, and looks every half minute.
-const LOOK: &str = "( until [ -b /dev/sdb ]; do sleep 1; done; systemctl kill -s KILL kiosk.service; \
+/// Does from inside what the trial asks for by plugging sticks in.
+const LOOK: &str = "until [ -b /dev/sdb ]; do sleep 1; done; systemctl kill -s KILL kiosk.service; \
         until [ -b /dev/sdc ]; do sleep 1; done; \
-        setpriv --reuid=kiosk --regid=kiosk --clear-groups touch /run/kiosk-power/off ) & \
-        while sleep 30; do \
         echo \"look: memory $$(systemctl show -P MemoryCurrent kiosk.service) \
         $$(systemctl show -P MemoryPeak kiosk.service)\"; \
         echo \"look: keyboards $$(grep -l Keyboard /sys/class/input/*/name | wc -l)\"; \
         echo \"look: exposure $$(systemd-analyze security --no-pager kiosk.service | tail -n 1 | cut -d: -f2)\"; \
-        done";
+        setpriv --reuid=kiosk --regid=kiosk --clear-groups touch /run/kiosk-power/off";
 
 /// Where the small screen has its pad, the first of the operators, and the buttons of the pages.
 const PAD_X: [u32; 3] = [492, 612, 732];
@@ -199,8 +206,9 @@ const TYPED_MAX: u32 = 3;
 const TYPED_PATIENCE: Duration = Duration::from_secs(60);
 /// Of the demonstration's operator.
 const PIN: &str = "135790";
-/// From the result to the receipt of the centre and the slip.
-pub(super) const SENT: Duration = Duration::from_secs(40);
+/// From the result to the slip on paper.
+const PRINTED: Duration = Duration::from_secs(60);
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// A second of speech.
 const SPOKEN_MIN: usize = 22_050;
 /// Issue 6.
