@@ -67,11 +67,25 @@ pub fn import(
     packs: &PackSet,
     today: Date,
 ) -> Result<(), RosterError> {
+    of_site(&mut vault.store(), &provisioned.keys.site)?;
     if let Some(payload) = provisioned.roster()? {
         take(&mut vault.store(), &payload, packs, today)?;
     }
     while refresh(vault, packs, today)? {}
     Ok(())
+}
+
+/// A terminal that began anew at another site forgets whom the old one expected.
+fn of_site(store: &mut Store, site: &str) -> Result<(), StoreError> {
+    let before = store.meta(SITE)?;
+    if before.as_deref() == Some(site.as_bytes()) {
+        return Ok(());
+    }
+    if before.is_some() {
+        info!("the roster of another site is forgotten");
+        store.forget_roster()?;
+    }
+    store.set_meta(SITE, site.as_bytes())
 }
 
 /// Takes over a roster whose signature was checked. Whoever is in it is written as soon as they are read.
@@ -315,6 +329,8 @@ fn on_tray(tray: &Tray) -> Vec<(Modality, Option<u8>)> {
     found
 }
 
+/// Whose roster lies in the store.
+const SITE: &str = "roster-site";
 /// The first of the days that are counted.
 const EPOCH: Date = Date::constant(1970, 1, 1);
 /// Keys that one step computes anew: a few hundredths of a second.

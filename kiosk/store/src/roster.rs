@@ -272,6 +272,18 @@ impl Store {
         self.stale(file, ids, about).map(Some)
     }
 
+    /// Gives the roster up, and how new it was: another site's takes its place, and counts its versions by itself.
+    pub fn forget_roster(&mut self) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction()?;
+        for key in [meta::ROSTER_VERSION, meta::ROSTER_SLOT] {
+            transaction.execute("DELETE FROM meta WHERE key = ?1", [key])?;
+        }
+        transaction.execute("DELETE FROM roster", [])?;
+        transaction.commit()?;
+        self.roster = None;
+        [0, 1].iter().try_for_each(|slot| file::remove(&self.roster_path(*slot)))
+    }
+
     /// Gives people the keys that were computed for them anew, one for each row. Names and villages stay as imported.
     pub fn roster_rekey(&mut self, stale: Stale, keys: Vec<RosterKeys>) -> Result<(), StoreError> {
         let Some(file) = &mut self.roster else {

@@ -76,6 +76,19 @@ fn county() -> Office {
 }
 
 #[test]
+fn a_terminal_that_moves_takes_the_roster_of_its_new_site_whatever_its_version() {
+    let office = county();
+    let mut store = office.vault.store();
+    let site = |version: u64| json!({ "people": [], "site": "s", "version": version }).to_string();
+    for (name, n_left) in [("old", 4), ("old", 4), ("new", 0), ("new", 0)] {
+        of_site(&mut store, name).unwrap();
+        take(&mut store, site(1).as_bytes(), &office.packs, NOW.date()).unwrap();
+        assert_eq!(store.roster_count().unwrap(), n_left, "{name}");
+    }
+    assert_eq!(store.roster_version().unwrap(), Some(1));
+}
+
+#[test]
 fn people_are_found_by_number_letters_name_and_village() {
     let office = county();
     let search = |text: &str, expect: Expect| office.check(office.lists().search(text, 0), &expect);
