@@ -123,7 +123,7 @@ pub struct Shell {
     shut_down: Option<Vec<String>>,
     /// Where the authority may order that this terminal begins anew.
     reset: Option<Reset>,
-    /// It did, and nobody is served: the program ends, and the site is set aside.
+    /// It did, and the site was set aside: the program ends, and its next start asks to be set up.
     begins_anew: bool,
 }
 
@@ -230,17 +230,12 @@ impl Shell {
     /// Closes every room and waits for it: the program must not end under a thread that still writes. An empty battery
     /// then switches the machine off, where the settings say how.
     pub fn end(self) {
-        let Self { orders, rooms, shut_down, reset, begins_anew, .. } = self;
+        let Self { orders, rooms, shut_down, .. } = self;
         drop(orders);
         for room in rooms {
             if room.join().is_err() {
                 warn!("a room had fallen over");
             }
-        }
-        match reset.filter(|_| begins_anew).map(|reset| reset.obey()) {
-            Some(Ok(_)) => warn!("the site was set aside by the authority's order; records stay"),
-            Some(Err(problem)) => error!(%problem, "the site cannot be set aside"),
-            None => {}
         }
         if let Some(words) = shut_down {
             switch_off(&words);
@@ -584,14 +579,20 @@ impl Shell {
             return;
         };
         let state = reset.look();
-        let refused = (state == reset::State::Refused).then_some(Id::ErrResetRefused);
-        self.note_device(Id::DeviceSetup, refused);
         // Who looks at their result or waits for their slip is served still.
         let is_free = matches!(self.terminal.view().page, Page::SignIn(_) | Page::Waiting(_));
         if is_free && matches!(state, reset::State::Ordered(_)) {
-            self.audit("centre", "reset-ordered");
-            self.begins_anew = true;
+            match reset.obey() {
+                Ok(()) => {
+                    warn!("the site was set aside by the authority's order; records stay");
+                    self.begins_anew = true;
+                    self.audit("centre", "reset-obeyed");
+                }
+                Err(problem) => error!(%problem, "the site cannot be set aside"),
+            }
         }
+        let refused = (state == reset::State::Refused).then_some(Id::ErrResetRefused);
+        self.note_device(Id::DeviceSetup, refused);
     }
 
     fn note_device(&mut self, what: Id, trouble: Option<Id>) {

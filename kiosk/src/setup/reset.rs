@@ -92,16 +92,16 @@ impl Reset {
         names.filter_map(|it| it.strip_prefix(name)?.strip_prefix(BEFORE)?.parse().ok()).max()
     }
 
-    /// Sets the site aside, where there is an order: keys and settings of before are kept.
-    pub fn obey(&self) -> io::Result<bool> {
-        let State::Ordered(ordered_ms) = self.state else {
-            return Ok(false);
+    /// Sets the site aside, where there is an order: keys and settings of before are kept. What cannot be done, on a card
+    /// that takes nothing any more, is not tried again and again.
+    pub fn obey(&mut self) -> io::Result<()> {
+        let State::Ordered(ordered_ms) = std::mem::replace(&mut self.state, State::None) else {
+            return Ok(());
         };
         let mut aside = self.site.clone().into_os_string();
         aside.push(format!("{BEFORE}{ordered_ms}"));
         fs::rename(&self.site, &aside)?;
-        fs::File::open(self.site.parent().unwrap_or(&self.site))?.sync_all()?;
-        Ok(true)
+        fs::File::open(self.site.parent().unwrap_or(&self.site))?.sync_all()
     }
 }
 
