@@ -580,8 +580,9 @@ impl Shell {
         };
         let state = reset.look();
         // Who looks at their result or waits for their slip is served still.
-        let is_free = matches!(self.terminal.view().page, Page::SignIn(_) | Page::Waiting(_));
-        if is_free && matches!(state, reset::State::Ordered(_)) {
+        if matches!(state, reset::State::Ordered(_))
+            && matches!(self.terminal.view().page, Page::SignIn(_) | Page::Waiting(_))
+        {
             match reset.obey() {
                 Ok(()) => {
                     warn!("the site was set aside by the authority's order; records stay");

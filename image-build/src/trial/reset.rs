@@ -3,8 +3,7 @@
 
 use super::{Counter, Trial, outside};
 use crate::fault::Fault;
-use crate::machine::Ports;
-use crate::machine::copy_of;
+use crate::machine::{Ports, copy_of};
 use crate::scene::{Centre, setup_stick};
 use crate::workshop::say;
 
