@@ -11,12 +11,16 @@ use crate::program::PROGRAMS;
 use crate::variant::Variant;
 use crate::workshop::{Workshop, host, run, run_aloud};
 
-/// Builds the programs; returns the folder with it.
-pub fn kiosk(shop: &Workshop, root: &Path, variant: &Variant) -> Result<PathBuf, Fault> {
+/// Builds the programs in a folder of the cache, which keeps what did not change; returns the folder with them.
+pub fn kiosk(
+    shop: &Workshop,
+    root: &Path,
+    variant: &Variant,
+    target: &Path,
+) -> Result<PathBuf, Fault> {
     let version = compiler_version()?;
     let sysroot = sysroot(shop, variant, &version)?;
     let toolchain = toolchain(shop, &sysroot, &version)?;
-    let target = shop.path("target");
     let mut cargo = host("cargo");
     cargo.current_dir(root).arg("build").args(["--release", "--jobs", "2"]);
     // Packages together, so that what they share is built once.
@@ -24,7 +28,7 @@ pub fn kiosk(shop: &Workshop, root: &Path, variant: &Variant) -> Result<PathBuf,
     cargo.args(PROGRAMS.iter().flat_map(|program| ["--bin", program.name]));
     cargo.arg("--no-default-features");
     cargo.args(["--target", TRIPLE, "-Zbuild-std=std,panic_unwind"]);
-    surroundings(&mut cargo, &sysroot, &toolchain, &target);
+    surroundings(&mut cargo, &sysroot, &toolchain, target);
     run_aloud(&mut cargo)?;
     Ok(target.join(TRIPLE).join("release"))
 }

@@ -285,6 +285,13 @@ pub fn copy_of(disk: &Path, folder: &Path) -> Result<PathBuf, Fault> {
     Ok(copy)
 }
 
+/// The disk becomes larger by so many MiB, as where a terminal's content is on a larger card.
+pub fn enlarge(disk: &Path, mib: u64) -> Result<(), Fault> {
+    let file = fs::OpenOptions::new().write(true).open(disk);
+    let grown = file.and_then(|file| file.set_len(file.metadata()?.len() + (mib << 20)));
+    grown.map_err(|e| Fault::write(disk, e))
+}
+
 /// The machine that has the ports of a real one.
 fn virt(qemu: &mut Command, is_counted: bool, disk: &str) {
     qemu.args(["-M", "virt,gic-version=3", "-cpu", "cortex-a72", "-m", "1024"]);

@@ -22,6 +22,7 @@ mod sitter;
 mod slot;
 mod splash;
 mod stage;
+mod stick;
 #[cfg(test)]
 mod tests;
 mod tree;

@@ -16,7 +16,7 @@ use crate::fault::Fault;
 use crate::machine::Ports;
 use crate::root::{copy, make, read, write};
 use crate::setup::setup;
-use crate::slot::fat;
+use crate::stick::{OURS, stick};
 use crate::workshop::{Workshop, beside, host, remove, run, say};
 
 /// See the module's head. Its programs end with it.
@@ -27,7 +27,7 @@ pub struct Scene {
     /// Opens the file on the stick.
     pub code: String,
     /// A FAT file system with the file that sets the terminal up.
-    pub stick: PathBuf,
+    pub setup_stick: PathBuf,
     /// Sticks of somebody else's.
     pub foreign_sticks: [PathBuf; 2],
     /// At the terminal's serial ports.
@@ -61,12 +61,10 @@ impl Scene {
         make(&settings)?;
         write(&settings.join("authority.address"), &format!("{HOST}:{authority_port}"))?;
         write(&settings.join("site.toml"), &site(&read(&people.join("kiosk.toml"))?)?)?;
-        let (stick, code) = setup_stick(shop)?;
-        let onto = folder.join("stick.d");
-        let foreign_sticks = ["one.img", "two.img"].map(|name| folder.join(name));
-        for stick in &foreign_sticks {
-            fat(shop, &onto, stick, STICK_MIB, "OTHER")?;
-        }
+        let (setup_stick, code) = setup_stick(shop)?;
+        let foreign =
+            |name| stick(shop, name, "OTHER", |onto| write(&onto.join("setup.kiosk"), ""));
+        let foreign_sticks = [foreign("one")?, foreign("two")?];
 
         let listen = format!("127.0.0.1:{authority_port}");
         let mut serve = Command::new(&authority);
@@ -78,7 +76,7 @@ impl Scene {
             programs: programs.to_owned(),
             authority_port,
             code,
-            stick,
+            setup_stick,
             foreign_sticks,
         })
     }
@@ -203,15 +201,11 @@ impl Centre {
 
     /// A stick that orders the terminal to begin anew.
     pub fn reset_stick(&self, shop: &Workshop) -> Result<PathBuf, Fault> {
-        let onto = shop.path(SCENE).join("reset.d");
-        remove(&onto)?;
-        make(&onto)?;
-        let mut reset = Command::new(self.programs.join("authority"));
-        reset.arg("reset").arg("--data").arg(&self.data).args(["--device", DEVICE, "--out"]);
-        run(reset.arg(onto.join("reset.kiosk")))?;
-        let stick = shop.path(SCENE).join("reset.img");
-        fat(shop, &onto, &stick, STICK_MIB, "CHANGQING")?;
-        Ok(stick)
+        stick(shop, "reset", OURS, |onto| {
+            let mut reset = Command::new(self.programs.join("authority"));
+            reset.arg("reset").arg("--data").arg(&self.data).args(["--device", DEVICE, "--out"]);
+            run(reset.arg(onto.join("reset.kiosk"))).map(drop)
+        })
     }
 
     /// As [`Scene::records`].
@@ -222,14 +216,12 @@ impl Centre {
 
 /// A stick that sets the terminal of the last scene up, with the keys that it was provisioned with; and its code.
 pub fn setup_stick(shop: &Workshop) -> Result<(PathBuf, String), Fault> {
-    let folder = shop.path(SCENE);
-    let onto = folder.join("stick.d");
-    remove(&onto)?;
-    make(&onto)?;
-    let file = onto.join("setup.kiosk");
-    let code = setup(&folder.join("provisioned"), &folder.join("settings"), &file)?;
-    let stick = folder.join("stick.img");
-    fat(shop, &onto, &stick, STICK_MIB, "CHANGQING")?;
+    let (folder, mut code) = (shop.path(SCENE), String::new());
+    let stick = stick(shop, "setup", OURS, |onto| {
+        let file = onto.join("setup.kiosk");
+        code = setup(&folder.join("provisioned"), &folder.join("settings"), &file)?;
+        Ok(())
+    })?;
     Ok((stick, code))
 }
 
@@ -337,6 +329,5 @@ state = "/var/lib/kiosk"
 provisioned = "/var/lib/kiosk/site/provisioned"
 models = "/usr/share/kiosk/models"
 "#;
-const STICK_MIB: u64 = 40;
 const POLL: Duration = Duration::from_millis(500);
 const PEOPLE_PATIENCE: Duration = Duration::from_secs(600);

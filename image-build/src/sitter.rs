@@ -8,26 +8,21 @@ use std::path::{Path, PathBuf};
 use people::{Person, Pose};
 
 use crate::fault::Fault;
-use crate::root::{copy, make, write};
-use crate::slot::fat;
-use crate::workshop::{Workshop, remove, run};
+use crate::root::{copy, write};
+use crate::stick::stick;
+use crate::workshop::{Workshop, run};
 
 /// A stick with somebody who sits still, and the script `feed` that shows them to the camera for as long as it runs.
 pub fn sitter(shop: &Workshop, suite: &str, person: &Person) -> Result<PathBuf, Fault> {
     let tools = tools(shop, suite)?;
-    let onto = shop.path("trial/stick-sitter.d");
-    remove(&onto)?;
-    make(&onto)?;
-    copy(&tools.join("usr/bin/v4l2-ctl"), &onto.join("v4l2-ctl"))?;
-    for library in LIBRARIES {
-        copy(&tools.join("usr/lib/aarch64-linux-gnu").join(library), &onto.join(library))?;
-    }
-    write(&onto.join("feed"), FEED)?;
-    frames(person, &onto.join("frames.yuv"))?;
-    let stick = shop.path("trial/stick-sitter.img");
-    fat(shop, &onto, &stick, STICK_MIB, "SITTER")?;
-    remove(&onto)?;
-    Ok(stick)
+    stick(shop, "sitter", "SITTER", |onto| {
+        copy(&tools.join("usr/bin/v4l2-ctl"), &onto.join("v4l2-ctl"))?;
+        for library in LIBRARIES {
+            copy(&tools.join("usr/lib/aarch64-linux-gnu").join(library), &onto.join(library))?;
+        }
+        write(&onto.join("feed"), FEED)?;
+        frames(person, &onto.join("frames.yuv"))
+    })
 }
 
 fn tools(shop: &Workshop, suite: &str) -> Result<PathBuf, Fault> {
@@ -84,7 +79,6 @@ echo "look: somebody sits down"
 exec $out --stream-out-mmap=3 --stream-from "$here/frames.yuv" --stream-loop > /dev/null
 "#;
 const FRAMES: u64 = 64;
-const STICK_MIB: u64 = 64;
 
 #[cfg(test)]
 mod tests {

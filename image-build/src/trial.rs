@@ -17,16 +17,18 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
+use crate::cross;
 use crate::fault::Fault;
 use crate::image::{Image, Order, disk_of_cached, image};
 use crate::machine::{Machine, Ports};
 use crate::tree::sum_file;
+use crate::variant::Variant;
 use crate::workshop::{Workshop, remove, say};
 
 /// What is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Part {
-    /// Packs everything a second time: the same root hash.
+    /// Compiles and packs everything a second time: the same root hash.
     Twice,
     /// Boots to the first screen.
     Screen,
@@ -98,14 +100,22 @@ struct Trial {
 }
 
 impl Trial {
-    /// The program is not compiled a second time; all that is done with it is.
+    /// Compiled in another folder, so that neither what is kept there nor its name is in the bytes; then all that is done
+    /// with the programs.
     fn twice(&self) -> Result<(), Fault> {
         let before = sum_file(&self.built.slot)?;
+        let mut order = self.order.clone();
+        if order.bin.is_none() {
+            let variant = Variant::read(&order.root, &order.variant)?;
+            let target = self.shop.path("trial/compiled-again");
+            remove(&target)?;
+            order.bin = Some(cross::kiosk(&self.shop, &order.root, &variant, &target)?);
+        }
         let folder = self.shop.path(&self.order.variant);
         for made in ["initrd", "staged", &format!("{}/root", self.order.release.version)] {
             remove(&folder.join(made))?;
         }
-        let again = image(&self.order)?;
+        let again = image(&order)?;
         say(&format!("root hashes {} and {}", self.built.hash, again.hash));
         if again.hash == self.built.hash && sum_file(&again.slot)? == before {
             return Ok(());

@@ -37,11 +37,13 @@ impl Terminal {
         made
     }
 
-    /// A tool that says this and ends so.
+    /// A tool that says this and ends so; what it is given stays beside it.
     fn tool(&self, name: &str, says: &str, end: i32) {
         let file = self.path(&format!("tools/{name}"));
         let calls = self.text("calls");
-        let words = format!("echo {name} \"$@\" >> {calls}\necho {says}\nexit {end}");
+        let given = format!("{}.given", file.display());
+        let words =
+            format!("cat > {given}\necho {name} \"$@\" >> {calls}\necho {says}\nexit {end}");
         fs::write(&file, format!("#!/bin/sh\n{words}\n")).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
     }
@@ -71,9 +73,15 @@ impl Terminal {
 
     /// Runs a script; gives how it ended and which tools it called, with the root left out.
     fn run(&self, script: &str) -> (bool, Vec<String>) {
+        self.run_for(script, &[])
+    }
+
+    /// With further words.
+    fn run_for(&self, script: &str, words: &[&str]) -> (bool, Vec<String>) {
         let script = repository().join("image-build/files/usr/lib/kiosk").join(script);
         let path = format!("{}:{}", self.text("tools"), std::env::var("PATH").unwrap());
-        let ended = Command::new("sh").arg(script).arg(self.root.path()).env("PATH", path).output();
+        let mut shell = Command::new("sh");
+        let ended = shell.arg(script).arg(self.root.path()).args(words).env("PATH", path).output();
         let calls = fs::read_to_string(self.path("calls")).unwrap_or_default();
         let _ = fs::remove_file(self.path("calls"));
         let calls = calls.replace(&self.text(""), "/");
@@ -83,7 +91,7 @@ impl Terminal {
     }
 }
 
-const TOOLS: [&str; 10] = [
+const TOOLS: [&str; 12] = [
     "sync",
     "chown",
     "modprobe",
@@ -94,6 +102,8 @@ const TOOLS: [&str; 10] = [
     "udevadm",
     "fw_printenv",
     "setpriv",
+    "sfdisk",
+    "partx",
 ];
 const FETCHED: &str = "data/kiosk/update/update.raucb";
 const BUNDLE: &str = "data/updates/update.raucb";
@@ -216,6 +226,49 @@ fn links_and_folders_of_the_program_lead_nowhere() {
     symlink(it.path("elsewhere"), it.path("data/kiosk/update")).unwrap();
     assert_eq!(it.run("update"), (true, Vec::new()), "a folder that is a link");
     assert!(it.path("elsewhere/update.raucb").exists());
+}
+
+/// A card of so many sectors, with a data partition of 1 GiB that begins at 1 GiB.
+fn card(sectors: u64) -> Terminal {
+    let it = Terminal::new("");
+    let part = "sys/devices/mmcblk0/mmcblk0p8";
+    fs::create_dir_all(it.path(part)).unwrap();
+    fs::create_dir_all(it.path("sys/class/block")).unwrap();
+    symlink(it.path(part), it.path("sys/class/block/mmcblk0p8")).unwrap();
+    it.write("sys/devices/mmcblk0/size", &format!("{sectors}\n"));
+    for (name, number) in [("start", GIB), ("size", GIB), ("partition", 8)] {
+        it.write(&format!("{part}/{name}"), &format!("{number}\n"));
+    }
+    it
+}
+
+/// In sectors.
+const GIB: u64 = 1 << 21;
+const MIB: u64 = 1 << 11;
+
+#[test]
+fn the_data_partition_takes_the_rest_of_a_larger_card_in_whole_mebibytes() {
+    let grow = [
+        "sfdisk --quiet --no-reread --no-tell-kernel -N 8 /dev/mmcblk0",
+        "partx --update --nr 8 /dev/mmcblk0",
+    ];
+    for (sectors, grows) in [
+        (2 * GIB + 2048, false),
+        (2 * GIB + 64 * MIB + 33, false),
+        (2 * GIB + 64 * MIB + 34, true),
+        (60 * GIB + 77, true),
+        // What cannot be: a card that ends before its partition.
+        (GIB, false),
+    ] {
+        let it = card(sectors);
+        let wanted = if grows { grow.map(str::to_owned).to_vec() } else { Vec::new() };
+        assert_eq!(it.run_for("grow-data", &["mmcblk0p8"]), (true, wanted), "{sectors}");
+        if grows {
+            let size = (sectors - 34 - GIB) / MIB * MIB;
+            let given = fs::read_to_string(it.path("tools/sfdisk.given")).unwrap();
+            assert_eq!(given, format!(", {size}\n"));
+        }
+    }
 }
 
 /// A machine that has run for 1000.07 s, with an edition of 2026-01-01.

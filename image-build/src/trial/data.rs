@@ -7,10 +7,11 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use super::visit::LARGER_MIB;
 use super::{Trial, outside};
 use crate::disk::start_of;
 use crate::fault::Fault;
-use crate::machine::{Ports, copy_of};
+use crate::machine::{Ports, copy_of, enlarge};
 use crate::workshop::say;
 
 impl Trial {
@@ -37,16 +38,23 @@ impl Trial {
     }
 
     /// A partition that runs full and one that the kernel makes read-only, under a terminal that serves: told before
-    /// the next person sits down.
+    /// the next person sits down. Its content came onto a larger card, and the file system took that first.
     fn hindered(&self, set_up: &Path) -> Result<(), Fault> {
         let disk = copy_of(set_up, &self.shop.path("trial/data"))?;
+        enlarge(&disk, LARGER_MIB)?;
         let ports = Ports { credentials: outside(HINDERED), ..Ports::default() };
         let mut counter = self.switch_on("data", &disk, &ports)?;
+        counter.grown()?;
         counter.wait_for("screen page=\"sign-in\"")?;
         for (what, code) in [("full", "err-store-full"), ("read-only", "err-store-read-only")] {
             let stick = self.empty_stick(what)?;
             counter.machine.plug(&self.shop, &stick)?;
-            counter.wait_for(&format!("look: {what}"))?;
+            counter.wait_for(&format!("look: {what} "))?;
+            let mib = counter.machine.rest_of_line();
+            say(&format!("the file system has {mib} MiB"));
+            if !mib.parse().is_ok_and(|mib: u64| mib >= GROWN_MIB) {
+                return Err(Fault::Tool("the file system did not take the card".into()));
+            }
             counter.sign_in()?;
             counter.has_said(&format!("trouble device=\"device-store\" code=\"{code}\""))?;
             counter.picture(code)?;
@@ -61,9 +69,13 @@ impl Trial {
 /// Two sticks are the signs to begin. The kernel's own way to make everything read-only is that of a failing card.
 const HINDERED: &str = "until [ -b /dev/sda ]; do sleep 1; done; \
     fallocate -l $$(df --output=avail --block-size=1 /data | tail -n 1) /data/fill; \
-    dd if=/dev/zero of=/data/rest bs=64K; sync; echo look: full; \
+    dd if=/dev/zero of=/data/rest bs=64K; sync; \
+    echo look: full $$(df --output=size --block-size=1M /data | tail -n 1); \
     until [ -b /dev/sdb ]; do sleep 1; done; \
-    rm /data/fill /data/rest; sync; echo u > /proc/sysrq-trigger; sleep 5; echo look: read-only; sleep 900";
+    rm /data/fill /data/rest; sync; echo u > /proc/sysrq-trigger; sleep 5; \
+    echo look: read-only $$(df --output=size --block-size=1M /data | tail -n 1); sleep 900";
+/// What a file system has at least that grew twice, in the visit and here, less its own tables.
+const GROWN_MIB: u64 = 1024 + 2 * LARGER_MIB - 256;
 /// From the last line of a start that fails to pixels.
 const DRAWN: Duration = Duration::from_secs(30);
 const SIGN_OUT: (u32, u32) = (692, 434);

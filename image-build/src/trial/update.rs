@@ -10,9 +10,9 @@ use crate::disk::start_of;
 use crate::fault::Fault;
 use crate::image::{Image, image};
 use crate::machine::{Ports, copy_of};
-use crate::root::{Release, copy, make};
-use crate::slot::fat;
-use crate::workshop::{remove, say};
+use crate::root::{Release, copy};
+use crate::stick::{OURS, stick};
+use crate::workshop::say;
 
 impl Trial {
     /// See the module's head.
@@ -114,14 +114,7 @@ impl Trial {
 
     /// A stick with an update.
     fn stick(&self, name: &str, edition: &Image) -> Result<PathBuf, Fault> {
-        let onto = self.shop.path(&format!("trial/stick-{name}.d"));
-        remove(&onto)?;
-        make(&onto)?;
-        copy(&edition.bundle, &onto.join("update.raucb"))?;
-        let stick = self.shop.path(&format!("trial/stick-{name}.img"));
-        fat(&self.shop, &onto, &stick, STICK_MIB, "CHANGQING")?;
-        remove(&onto)?;
-        Ok(stick)
+        stick(&self.shop, name, OURS, |onto| copy(&edition.bundle, &onto.join("update.raucb")))
     }
 }
 
@@ -184,4 +177,3 @@ const CUTS: [&str; 10] = [
 const HURRIED: &str = "hurried=/run/systemd/system/kiosk-good.service.d; mkdir -p $$hurried; \
     { echo [Service]; echo ExecStart=; echo \"ExecStart=/usr/bin/rauc status mark-good\"; } > $$hurried/hurried.conf; \
     systemctl daemon-reload; systemctl restart kiosk-good.service;";
-const STICK_MIB: u64 = 256;

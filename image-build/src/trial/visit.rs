@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Counter, Trial, outside};
 use crate::fault::Fault;
-use crate::machine::copy_of;
+use crate::machine::{copy_of, enlarge};
 use crate::scene::Scene;
 use crate::workshop::say;
 
@@ -13,6 +13,7 @@ impl Trial {
     /// A new terminal is set up and serves one person. The disk stays for [`super::Part::Update`].
     pub(super) fn visit(&self) -> Result<(), Fault> {
         let disk = copy_of(&self.built.disk, &self.shop.path("trial/visit"))?;
+        enlarge(&disk, LARGER_MIB)?;
         let mut scene =
             Scene::set(&self.shop, &self.order.root, &self.programs, &self.order.models)?;
         let mut ports = scene.ports()?;
@@ -35,13 +36,21 @@ impl Counter<'_> {
         self.wait_for("kiosk-init: slot ")?;
         say(&format!("verified root: slot {} of the machine's time", self.machine.rest_of_line()));
         self.picture("starting")?;
+        self.grown()?;
         self.wait_for("not set up: waiting")?;
         self.picture("not-set-up")
     }
 
+    /// The data partition took what the card has behind it.
+    pub(super) fn grown(&mut self) -> Result<(), Fault> {
+        self.wait_for("the data partition takes the rest of the card: ")?;
+        say(&format!("the data partition on a larger card: {}", self.machine.rest_of_line()));
+        Ok(())
+    }
+
     fn set_up(&mut self, scene: &Scene) -> Result<(), Fault> {
         self.machine.plug_keyboard()?;
-        self.machine.plug(self.shop, &scene.stick)?;
+        self.machine.plug(self.shop, &scene.setup_stick)?;
         self.wait_for("setup.kiosk was taken")?;
         self.picture("code")?;
         self.enter(None, &scene.code, "setting-up", "screen page=\"sign-in\"")?;
@@ -180,6 +189,8 @@ impl Counter<'_> {
     }
 }
 
+/// A card is larger than the image.
+pub(super) const LARGER_MIB: u64 = 512;
 /// Does from inside what the trial asks for by plugging sticks in.
 const LOOK: &str = "until [ -b /dev/sdb ]; do sleep 1; done; systemctl kill -s KILL kiosk.service; \
         until [ -b /dev/sdc ]; do sleep 1; done; \
