@@ -2,6 +2,8 @@
 //! Nothing here knows a person or a pension; a caller gets observations, scores
 //! and the threshold set they are read with, and decides elsewhere.
 
+#[cfg(test)]
+mod arbitrary;
 pub mod bench;
 pub mod document;
 pub mod error;

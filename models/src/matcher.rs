@@ -265,6 +265,8 @@ const MINUTIAE_MAX: usize = 100;
 mod tests {
     use proptest::prelude::*;
 
+    use crate::arbitrary::number;
+
     use super::*;
     use crate::finger::MinutiaKind;
 
@@ -274,10 +276,10 @@ mod tests {
         #[test]
         fn a_moved_turned_and_cropped_print_still_matches_its_own(
             seed in any::<u32>(),
-            turn in -1.2f32..1.2,
-            dx in -60.0f32..60.0,
-            dy in -60.0f32..60.0,
-            keep in 0.7f32..1.0,
+            turn in number(-1.2..1.2),
+            dx in number(-60.0..60.0),
+            dy in number(-60.0..60.0),
+            keep in number(0.7..1.0),
         ) {
             let own = scatter(seed, 45);
             let again = moved(&own, turn, dx, dy, keep);

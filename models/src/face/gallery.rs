@@ -311,6 +311,8 @@ const WEIGHT_MIN: f32 = 0.1;
 mod tests {
     use proptest::prelude::*;
 
+    use crate::arbitrary::number;
+
     use super::*;
 
     fn view(values: &[f32], kind: ViewKind, day: Option<u32>) -> FaceView {
@@ -447,7 +449,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_gallery_reads_back(
-            rows in proptest::collection::vec((proptest::collection::vec(0.1f32..9.0, 6), 0u8..3, any::<u16>()), 1..12),
+            rows in proptest::collection::vec((proptest::collection::vec(number(0.1..9.0), 6), 0u8..3, any::<u16>()), 1..12),
         ) {
             let views = rows.iter().map(|(values, kind, day)| {
                 view(values, ViewKind::of(*kind).unwrap(), (*day > 99).then_some(u32::from(*day)))

@@ -178,6 +178,8 @@ const ANSWER_MAX: usize = TEMPLATE_MAX + 4;
 mod tests {
     use proptest::prelude::*;
 
+    use crate::arbitrary::number;
+
     use super::*;
 
     fn answers(bytes: &[u8], piece: usize) -> Result<Vec<Reply>, Nonsense> {
@@ -194,7 +196,7 @@ mod tests {
     proptest! {
         #[test]
         fn an_answer_reads_back_from_any_pieces(
-            score in -1e6f32..1e6, code in any::<u32>(),
+            score in number(-1e6..1e6), code in any::<u32>(),
             template in prop::collection::vec(any::<u8>(), 1..300), piece in 1usize..50,
         ) {
             let bytes = [
