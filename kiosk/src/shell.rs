@@ -760,7 +760,10 @@ fn open_rooms(
         authority: provisioned.keys.clone(),
         key: Box::new(provisioned.sign_key()?),
         transport: transport(config, provisioned)?,
-        updates: config.update.as_ref().and_then(send::Updates::new),
+        updates: config
+            .update
+            .as_ref()
+            .and_then(|update| send::Updates::new(update, &config.terminal.state)),
         clock: outside.clock.clone(),
         teller: teller.clone(),
     };

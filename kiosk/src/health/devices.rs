@@ -32,9 +32,8 @@ pub fn tell(troubles: &BTreeMap<&'static str, Trouble>) {
 
 /// Waits for a while until everything works that worked under another edition; remembers what works now.
 pub fn devices(settings: &Config, edition: &str, told: &Path) -> Answer {
-    let memory = settings.terminal.state.join("health.toml");
-    let before: Option<Memory> =
-        fs::read_to_string(&memory).ok().and_then(|text| toml::from_str(&text).ok());
+    let state = &settings.terminal.state;
+    let before = Memory::read(state);
     let wired = wired(settings);
     if before.as_ref().is_some_and(|before| before.edition != edition) {
         // Until a device was asked for the first time, nothing is said of it.
@@ -49,7 +48,7 @@ pub fn devices(settings: &Config, edition: &str, told: &Path) -> Answer {
             let works: Vec<String> = works.map(|device| (*device).to_owned()).collect();
             let said = format!("{} of {} work", works.len(), wired.len());
             let now = Memory { edition: edition.into(), works };
-            write_whole(&memory, toml::to_string(&now)?.as_bytes(), 0o600)?;
+            write_whole(&state.join(MEMORY), toml::to_string(&now)?.as_bytes(), 0o600)?;
             return Ok(said);
         }
         if Instant::now() > deadline {
@@ -59,11 +58,22 @@ pub fn devices(settings: &Config, edition: &str, told: &Path) -> Answer {
     }
 }
 
+/// The edition that was found good last: what works is remembered only of one that is well.
+pub fn found_good(state: &Path) -> Option<String> {
+    Memory::read(state).map(|memory| memory.edition)
+}
+
 /// What worked when this was asked last, and under which edition.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Memory {
     edition: String,
     works: Vec<String>,
+}
+
+impl Memory {
+    fn read(state: &Path) -> Option<Self> {
+        toml::from_str(&fs::read_to_string(state.join(MEMORY)).ok()?).ok()
+    }
 }
 
 /// Devices that worked under another edition, are there, and do not work.
@@ -106,6 +116,8 @@ fn told() -> Option<PathBuf> {
 
 /// Below the runtime directory.
 pub const TOLD: &str = "devices";
+/// Below the program's state.
+pub const MEMORY: &str = "health.toml";
 /// A module that has just got its power takes seconds, one that is asked again up to half a minute.
 const PATIENCE: Duration = Duration::from_secs(90);
 const FIRST_WORDS: Duration = Duration::from_secs(15);
@@ -134,5 +146,18 @@ mod tests {
         assert!(lost(None, "2", &broken, &wired).is_empty(), "never asked before");
         fs::remove_file(node).unwrap();
         assert!(lost(Some(&before), "2", &broken, &wired).is_empty(), "the plug was pulled");
+    }
+
+    #[test]
+    fn an_edition_that_answers_well_is_the_one_that_was_found_good() {
+        let scratch = tempfile::tempdir().unwrap();
+        let mut settings: Config = toml::from_str(include_str!("../../example.toml")).unwrap();
+        settings.terminal.state = scratch.path().into();
+        let told = scratch.path().join(TOLD);
+        assert!(devices(&settings, "1", &told).is_err(), "the program left no word");
+        assert_eq!(found_good(scratch.path()), None);
+        fs::write(&told, "").unwrap();
+        devices(&settings, "1", &told).unwrap();
+        assert_eq!(found_good(scratch.path()), Some("1".into()));
     }
 }

@@ -15,12 +15,15 @@ use sha2::{Digest, Sha256};
 use tracing::{info, warn};
 
 use crate::config::UpdateConfig;
+use crate::health::devices::found_good;
 use crate::hex;
 use crate::vault::Vault;
 
 /// What is known of updates.
 pub struct Updates {
     config: UpdateConfig,
+    /// Where the health check remembers which edition it found good.
+    state: PathBuf,
     /// The edition that runs.
     edition: String,
     /// What is being fetched.
@@ -35,7 +38,7 @@ pub struct Updates {
 
 impl Updates {
     /// None where this terminal does not know what it runs, or has no place for an update.
-    pub fn new(config: &UpdateConfig) -> Option<Self> {
+    pub fn new(config: &UpdateConfig, state: &Path) -> Option<Self> {
         let told = fs::read_to_string(&config.edition_file).unwrap_or_default();
         let edition = told.trim().to_owned();
         if !is_edition(&edition) {
@@ -46,8 +49,15 @@ impl Updates {
             warn!(%problem, folder = %config.folder.display(), "no place for updates");
             return None;
         }
-        let most = PIECE_BYTES_MAX;
-        Some(Self { config: config.clone(), edition, wanted: None, most, due: None, told: None })
+        Some(Self {
+            config: config.clone(),
+            state: state.into(),
+            edition,
+            wanted: None,
+            most: PIECE_BYTES_MAX,
+            due: None,
+            told: None,
+        })
     }
 
     /// Asks where it is time to, and fetches a few pieces, until `interrupted` says that somebody else wants the line.
@@ -58,6 +68,7 @@ impl Updates {
         vault: &Vault,
         interrupted: &mut dyn FnMut() -> bool,
     ) -> bool {
+        self.forget_what_serves(vault);
         if let Err(problem) = self.ask(transport, vault) {
             warn!(code = problem.code(), %problem, "updates");
         }
@@ -99,6 +110,18 @@ impl Updates {
         Some(ready)
     }
 
+    /// What was handed over, runs and was found good is done with: should a damaged slot bring the edition before back,
+    /// it is fetched again.
+    fn forget_what_serves(&self, vault: &Vault) {
+        // Not as soon as it runs: so does an edition on trial. Of one that does not pass, root keeps the digest and would
+        // leave out what was fetched a second time.
+        if found_good(&self.state).is_some_and(|good| good == self.edition)
+            && HandedOver::read(vault).is_some_and(|it| it.edition == self.edition)
+        {
+            HandedOver::forget(vault);
+        }
+    }
+
     fn ask(&mut self, transport: &mut dyn Transport, vault: &Vault) -> Result<(), UpdateError> {
         let now = Instant::now();
         if self.due.is_some_and(|due| now < due) {
@@ -124,8 +147,8 @@ impl Updates {
         Ok(())
     }
 
-    /// Gives the whole the name under which root looks for it, and remembers that. What root refuses is not fetched
-    /// again.
+    /// Gives the whole the name under which root looks for it, and remembers that. What root refuses, or what does not
+    /// pass its trial, is not fetched again.
     fn hand_over(&mut self, vault: &Vault) {
         let Some(bundle) = self.wanted.take() else {
             return;

@@ -6,6 +6,7 @@ use kiosk_sync::{Call, Reply, TransportError};
 use tempfile::TempDir;
 
 use super::*;
+use crate::health::devices::MEMORY;
 
 /// Two pieces and a bit.
 const SIZE: usize = (2 << 20) + 77;
@@ -38,7 +39,7 @@ impl Transport for Centre {
         };
         if path == "/v1/update" {
             self.asked += 1;
-            assert_eq!(query, "variant=qemu&edition=0.1.0");
+            assert!(query.starts_with("variant=qemu&edition=0.1."), "{query}");
             let mut e = minicbor::Encoder::new(Vec::new());
             e.map(3).unwrap().u8(0).unwrap().str(edition).unwrap();
             e.u8(1).unwrap().u64(bytes.len() as u64).unwrap();
@@ -67,13 +68,31 @@ impl Terminal {
         let folder = tempfile::tempdir().unwrap();
         let vault = Vault::open(&folder.path().join("state")).unwrap();
         fs::write(folder.path().join("version"), "0.1.0\n").unwrap();
-        let updates = Updates::new(&config(&folder, every_s)).unwrap();
+        let updates =
+            Updates::new(&config(&folder, every_s), &folder.path().join("state")).unwrap();
         Self { folder, vault, updates }
     }
 
     /// The program is started again.
     fn restart(&mut self) {
-        self.updates = Updates::new(&self.updates.config).unwrap();
+        self.updates = Updates::new(&self.updates.config, &self.updates.state).unwrap();
+    }
+
+    /// Root takes what lies ready, and this edition is started.
+    fn night(&mut self, edition: &str) {
+        fs::remove_file(self.file("update.raucb")).unwrap();
+        self.boot(edition);
+    }
+
+    fn boot(&mut self, edition: &str) {
+        fs::write(self.folder.path().join("version"), format!("{edition}\n")).unwrap();
+        self.restart();
+    }
+
+    /// The health check is content with what runs.
+    fn is_found_good(&self) {
+        let memory = format!("edition = {:?}\nworks = []\n", self.updates.edition);
+        fs::write(self.folder.path().join("state").join(MEMORY), memory).unwrap();
     }
 
     fn turn(&mut self, centre: &mut Centre) -> bool {
@@ -146,6 +165,49 @@ fn what_root_refused_is_not_fetched_again_until_there_is_something_else() {
     let mut centre = Centre::offering("0.1.1", 2);
     terminal.turn(&mut centre);
     assert_eq!((centre.pieces, terminal.lies()), (3, names(["update.raucb"])));
+}
+
+#[test]
+fn what_served_and_was_damaged_later_is_fetched_again() {
+    let mut terminal = Terminal::new(0);
+    let mut centre = Centre::offering("0.1.1", 1);
+    terminal.is_found_good();
+    terminal.turn(&mut centre);
+    terminal.night("0.1.1");
+    terminal.turn(&mut centre);
+    terminal.is_found_good();
+    terminal.turn(&mut centre);
+    // Much later a block of its slot rots.
+    terminal.boot("0.1.0");
+    terminal.is_found_good();
+    terminal.turn(&mut centre);
+    assert_eq!((centre.pieces, terminal.lies()), (6, names(["update.raucb"])));
+    assert_eq!(terminal.news(), Some(Some("0.1.1".into())));
+    // This time it does not pass.
+    terminal.night("0.1.1");
+    terminal.turn(&mut centre);
+    terminal.boot("0.1.0");
+    terminal.turn(&mut centre);
+    assert_eq!((centre.pieces, terminal.lies()), (6, names([])));
+}
+
+#[test]
+fn what_ran_and_did_not_pass_its_trial_is_not_fetched_again() {
+    let mut terminal = Terminal::new(0);
+    let mut centre = Centre::offering("0.1.1", 1);
+    terminal.is_found_good();
+    terminal.turn(&mut centre);
+    terminal.night("0.1.1");
+    for _ in 0..3 {
+        terminal.restart();
+        terminal.turn(&mut centre);
+    }
+    terminal.boot("0.1.0");
+    terminal.is_found_good();
+    for _ in 0..3 {
+        terminal.turn(&mut centre);
+    }
+    assert_eq!((centre.pieces, terminal.lies()), (3, names([])));
 }
 
 #[test]
@@ -235,7 +297,7 @@ fn what_is_withdrawn_or_runs_already_is_cleared_away() {
 #[test]
 fn a_terminal_that_does_not_know_what_it_runs_asks_for_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    assert!(Updates::new(&config(&folder, 0)).is_none());
+    assert!(Updates::new(&config(&folder, 0), folder.path()).is_none());
     fs::write(folder.path().join("version"), "0.1/0\n").unwrap();
-    assert!(Updates::new(&config(&folder, 0)).is_none());
+    assert!(Updates::new(&config(&folder, 0), folder.path()).is_none());
 }
