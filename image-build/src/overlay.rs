@@ -156,6 +156,9 @@ fault = "/run/kiosk-data/fault"
 [clock]
 word = "/run/kiosk-clock/word"
 
+[served]
+file = "/run/kiosk/served"
+
 [update]
 folder = "/var/lib/kiosk/update"
 variant = "{name}"

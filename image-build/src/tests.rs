@@ -59,6 +59,8 @@ fn settings_have_every_key_that_the_kiosk_wants_and_none_that_it_refuses() {
         assert_eq!(path, "etc/kiosk/kiosk.toml");
         let table: toml::Table = toml::from_str(&text).unwrap();
         assert_eq!(wanted(source, "Config").difference(&table, &["operator"]), [""; 0], "{name}");
+        // Root looks for it there.
+        assert_eq!(table["served"]["file"].as_str(), Some("/run/kiosk/served"), "{name}");
         for (section, keys) in &table {
             let (section, section_type, keys) = match keys.as_table().unwrap().iter().next() {
                 Some((kind, keys)) if section == "customer_display" => (kind, camel(kind), keys),

@@ -55,6 +55,8 @@ pub struct Config {
     pub clock: Option<ClockConfig>,
     /// Updates from the authority; none: they come in another way.
     pub update: Option<UpdateConfig>,
+    /// Who starts the machine again only where nobody is served; none: nobody asks.
+    pub served: Option<ServedConfig>,
 }
 
 /// See [`Config::clock`].
@@ -80,6 +82,14 @@ pub struct UpdateConfig {
     /// Seconds between two questions for another one.
     #[serde(default = "update_every_s")]
     pub every_s: u64,
+}
+
+/// See [`Config::served`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServedConfig {
+    /// Is there while somebody has signed in or looks at the devices, and at no other time. Holds nothing.
+    pub file: PathBuf,
 }
 
 /// See [`Config::data`].

@@ -15,6 +15,7 @@ mod operators;
 mod picture;
 mod policy;
 mod rooms;
+mod served;
 mod setup;
 mod shell;
 mod tray;

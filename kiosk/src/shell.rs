@@ -47,6 +47,7 @@ use crate::rooms::roster::lists::{Kind, Lists};
 use crate::rooms::{Awaited, Borrowed, Loan, guide};
 use crate::rooms::{card, customer, face, finger, keep, panel, paper, roster, send, social};
 use crate::rooms::{voice, watch};
+use crate::served::Served;
 use crate::setup::reset::{self, Reset};
 use crate::tray::{SharedTray, Tray};
 use crate::vault::{Provisioned, Vault, VaultError};
@@ -98,6 +99,8 @@ pub struct Shell {
     clock: Clock,
     /// To whoever may set the machine's clock.
     clock_word: Option<ClockWord>,
+    /// To whoever starts the machine again for an update.
+    served: Option<Served>,
     vault: Vault,
     tray: SharedTray,
     inbox: Receiver<Happening>,
@@ -193,12 +196,14 @@ impl Shell {
         let ids = outside.ids.clone();
         let orders = open_rooms(&mut rooms, &house, outside)?;
         let clock_word = config.clock.as_ref().map(|clock| ClockWord::new(&clock.word));
+        let served = config.served.as_ref().map(|served| Served::nobody(&served.file));
         let reset = config.setup.as_ref().map(|setup| Reset::new(setup, &provisioned.keys));
         let mut shell = Self {
             terminal: Terminal::new(place),
             config,
             clock,
             clock_word,
+            served,
             vault,
             tray,
             inbox,
@@ -651,6 +656,10 @@ impl Shell {
         }
         if self.shown.as_ref().is_none_or(|shown| shown.page.name() != view.page.name()) {
             info!(page = view.page.name(), "screen");
+        }
+        // Before it is seen: nobody sits down at a terminal that is about to start again.
+        if let Some(served) = &mut self.served {
+            served.follow(&view.page);
         }
         if matches!(view.page, Page::Person(_)) {
             display.picture_of_card(self.tray.open().chip_photo.clone());

@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::happening::Happening;
 use crate::ids::Ids;
 use crate::rooms::face::OpenCamera;
+use crate::served::Served;
 use crate::setup;
 use crate::shell::{Display, Outside, Shell, real_camera};
 use crate::watchdog::Watchdog;
@@ -30,6 +31,10 @@ pub fn words(title: Id, lines: impl IntoIterator<Item = impl Into<Say>>) -> Page
 /// Serves people until the window is closed; a terminal that was not set up asks for that first.
 pub fn run(file: &Path) -> Result<(), Box<dyn Error>> {
     let config = Config::read_incomplete(file)?;
+    // Also where this start comes to a page of words and to no shell.
+    if let Some(served) = &config.served {
+        Served::nobody(&served.file);
+    }
     if let Some(data) = config.data.clone()
         && let Some(what) = blocked::trouble(&data)
     {

@@ -17,6 +17,7 @@ fn the_example_has_every_table_and_is_read() {
     assert!(matches!(display, Some(drivers::display::DisplayConfig::St7789(_))));
     assert_eq!(config.power.shut_down.len(), 2);
     assert!(config.clock.is_some_and(|clock| clock.word.ends_with("kiosk-clock/word")));
+    assert!(config.served.is_some_and(|served| served.file.ends_with("kiosk/served")));
     assert_eq!(config.update.map(|update| update.every_s), Some(21_600));
 }
 
