@@ -32,9 +32,20 @@ part number ${devtype} ${devnum} boot-${slot} place
 if load ${devtype} ${devnum}:${place} ${scriptaddr} slot.scr; then source ${scriptaddr}; fi
 if test "${slot}" = "a"; then setenv bootname A; else setenv bootname B; fi
 setenv bootargs "${slotargs} kiosk.slot=${slot} rauc.slot=${bootname}"
+if test "${board}" = "raspberry-pi"; then
+  # U-Boot's own places leave this kernel no byte to grow (image-build holds kernels against these).
+  setenv kernel_addr_r 0x00200000; setenv fdt_addr_r 0x08800000; setenv ramdisk_addr_r 0x09000000
+  # Nothing is moved once more.
+  setenv fdt_high ffffffffffffffff; setenv initrd_high ffffffffffffffff
+  # The slot's own tree of this board, so that it comes with updates; else the firmware's, from the card's first partition.
+  setenv tree ${fdt_addr}
+  if load ${devtype} ${devnum}:${place} ${fdt_addr_r} ${fdtfile}; then setenv tree ${fdt_addr_r}; fi
+  echo "kiosk-boot: device tree ${fdtfile} at ${tree}"
+else
+  setenv tree ${fdtcontroladdr}
+fi
 load ${devtype} ${devnum}:${place} ${kernel_addr_r} Image
 load ${devtype} ${devnum}:${place} ${ramdisk_addr_r} initrd
-if test "${board}" = "raspberry-pi"; then setenv tree ${fdt_addr}; else setenv tree ${fdtcontroladdr}; fi
 booti ${kernel_addr_r} ${ramdisk_addr_r}:${filesize} ${tree}
 echo "kiosk-boot: slot ${slot} does not start"
 reset

@@ -269,7 +269,7 @@ const MUST: [&str; 8] = [
     "usr/share/doc/kiosk/LICENCES.txt",
 ];
 /// Services of our own; each is on the list because somebody thought about it.
-const OURS: [&str; 8] = [
+const OURS: [&str; 10] = [
     "/kiosk.service",
     "/kiosk-clock.service",
     "/kiosk-data.service",
@@ -277,6 +277,8 @@ const OURS: [&str; 8] = [
     "/kiosk-power-off.service",
     "/kiosk-screen.service",
     "/kiosk-stick@.service",
+    "/kiosk-names.service",
+    "/kiosk-update-early.service",
     "/kiosk-update.service",
 ];
 /// Programs of the workbench.

@@ -2,17 +2,19 @@
 //! merged tree to U-Boot and U-Boot to the kernel, so nothing has to be put together at the start.
 
 mod blob;
+pub mod drivers;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 pub use blob::Tree;
+use drivers::Drivers;
 
 use crate::check;
 use crate::debian::Kernel;
 use crate::fault::Fault;
-use crate::root::{copy, make};
+use crate::root::{copy, make, read};
 use crate::tree::sum_file;
 use crate::variant::Variant;
 use crate::workshop::{Workshop, remove, run};
@@ -40,10 +42,19 @@ pub fn device_trees(
         merge(&tools, variant, &repository.join(OVERLAYS), &from, fresh)
     })?;
     let report = check::boards(variant, &product)?;
-    match report.is_clean() {
-        true => Ok((product, digest)),
-        false => Err(Fault::Tool(report.to_text())),
+    if !report.is_clean() {
+        return Err(Fault::Tool(report.to_text()));
     }
+    let tables = kernel.tree.join("usr/lib/modules").join(&kernel.version);
+    let known = Drivers::read(&read(&tables.join("modules.alias"))?);
+    for board in &variant.device_trees {
+        let tree = Tree::read(&product.join(format!("{board}.dtb")))?;
+        let missing = drivers::missing(variant, &known, &tree);
+        if !missing.is_empty() {
+            return Err(Fault::Tool(format!("{board}: {}", missing.join("; "))));
+        }
+    }
+    Ok((product, digest))
 }
 
 /// What of the repository the trees are made from.

@@ -37,11 +37,13 @@ pub fn disk(
 ) -> Result<String, Fault> {
     let Content { variant, trees, root, slot, .. } = *content;
     let command = repository.join("image-build/boot/boot.cmd");
+    let settings = repository.join("image-build/boot/uboot.env.txt");
     let table = table(variant);
     let inputs = [
         root.hash.clone(),
         sum_file(slot)?,
         sum_file(&command)?,
+        sum_file(&settings)?,
         table.clone(),
         trees.1.clone(),
         PI_CONFIG.into(),
@@ -49,7 +51,7 @@ pub fn disk(
     shop.step("disk", &inputs, product, |fresh| {
         partition(shop, &table, variant, fresh)?;
         let starts = starts(shop, fresh)?;
-        let firmware = firmware(shop, &command, content, fresh)?;
+        let firmware = firmware(shop, [&command, &settings], content, fresh)?;
         for (partition, start) in variant.partitions.iter().zip(starts) {
             match partition.holds {
                 Holds::Firmware => lay(&firmware, fresh, start)?,
@@ -119,7 +121,7 @@ fn partitions(shop: &Workshop, disk: &Path) -> Result<Vec<(String, u64)>, Fault>
 /// The first partition: our boot script, and for a Raspberry Pi its firmware, U-Boot and device trees.
 fn firmware(
     shop: &Workshop,
-    command: &Path,
+    [command, settings]: [&Path; 2],
     content: &Content<'_>,
     disk: &Path,
 ) -> Result<PathBuf, Fault> {
@@ -134,25 +136,48 @@ fn firmware(
     let text = format!("setenv board {board}\n{}", read(command)?);
     script(shop, &text, &folder.join("boot.scr"))?;
     if variant.board == Board::RaspberryPi {
-        raspberry_pi(shop, content, &folder)?;
+        raspberry_pi(shop, content, settings, &folder)?;
     }
     fat(shop, &folder, &image, variant.partition(Holds::Firmware).size_mib, "KIOSKBOOT")?;
     remove(&folder)?;
     Ok(image)
 }
 
-fn raspberry_pi(shop: &Workshop, content: &Content<'_>, folder: &Path) -> Result<(), Fault> {
+fn raspberry_pi(
+    shop: &Workshop,
+    content: &Content<'_>,
+    settings: &Path,
+    folder: &Path,
+) -> Result<(), Fault> {
     let Content { variant, kernel, trees, .. } = *content;
     let from = kernel.tree.join("usr/lib/raspi-firmware");
     for name in PI_FIRMWARE {
         copy(&from.join(name), &folder.join(name))?;
     }
     copy(&u_boot(shop, kernel, Board::RaspberryPi), &folder.join("u-boot.bin"))?;
-    for board in &variant.device_trees {
-        let name = format!("{board}.dtb");
-        copy(&trees.0.join(&name), &folder.join(&name))?;
-    }
+    lay_trees(variant, &trees.0, folder)?;
+    let plain = beside(folder, "env");
+    write(&plain, &read(settings)?)?;
+    let to = folder.join("uboot.env");
+    run(shop
+        .tool("mkenvimage")
+        .args(["-s", PI_SETTINGS_BYTES, "-o"])
+        .args([shop.seen(&to), shop.seen(&plain)]))?;
+    remove(&plain)?;
     write(&folder.join("config.txt"), PI_CONFIG)
+}
+
+/// Device trees of the boards under the names that firmware and U-Boot ask for. Both call a Compute Module 4 so, whatever
+/// board carries it.
+pub fn lay_trees(variant: &Variant, from: &Path, to: &Path) -> Result<(), Fault> {
+    for board in &variant.device_trees {
+        let tree = from.join(format!("{board}.dtb"));
+        copy(&tree, &to.join(format!("{board}.dtb")))?;
+        if let Some(module) = board.strip_suffix("-io") {
+            copy(&tree, &to.join(format!("{module}.dtb")))?;
+        }
+    }
+    Ok(())
 }
 
 /// Copies a partition's content to its place; blocks of zeros stay holes.
@@ -182,6 +207,8 @@ fn hybrid(disk: &Path, variant: &Variant) -> Result<(), Fault> {
 }
 
 const SECTOR: u64 = 512;
+/// As U-Boot for these boards was built (`CONFIG_ENV_SIZE`).
+const PI_SETTINGS_BYTES: &str = "0x4000";
 /// Both tables and the alignment before the first partition.
 const SPARE_MIB: u64 = 2;
 /// Where sfdisk lays the first partition.

@@ -118,13 +118,14 @@ pub fn image(order: &Order) -> Result<Image, Fault> {
     };
     let packed = root(&shop, &ingredients, &folder.join("root"))?;
     let boot = folder.join("slot.img");
-    slot(&shop, &variant, &kernel, &initrd, &packed, &boot)?;
+    slot(&shop, &variant, &kernel, &initrd, &trees, &packed, &boot)?;
     let disk_file = folder.join("disk.img");
     let content =
         Content { variant: &variant, kernel: &kernel, trees: &trees, root: &packed, slot: &boot };
     disk(&shop, &order.root, &content, &disk_file)?;
     let bundle_file = folder.join("update.raucb");
-    bundle(&shop, &signer, &order.release.version, &packed, &boot, &bundle_file)?;
+    let compatible = variant.compatible();
+    bundle(&shop, &signer, &compatible, &order.release.version, &packed, &boot, &bundle_file)?;
     let words = format!("{} kiosk.slot=a rauc.slot=A", arguments(&variant, &packed));
     let kernel_file = kernel.tree.join("boot").join(format!("vmlinuz-{}", kernel.version));
     let image = Image {

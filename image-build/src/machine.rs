@@ -27,8 +27,8 @@ pub struct Ports {
     pub is_counted: bool,
     /// Boots this kernel, initial file system and command line without a boot loader.
     pub direct: Option<(PathBuf, PathBuf, String)>,
-    /// A Raspberry Pi 3 with this tree, the disk as its card; it has no other ports. It needs `direct`.
-    pub device_tree: Option<PathBuf>,
+    /// A Raspberry Pi 3 with this boot loader and device tree, the disk as its card; it has no other ports.
+    pub raspberry_pi: Option<(PathBuf, PathBuf)>,
 }
 
 /// A running machine; dropping it cuts the power.
@@ -60,8 +60,10 @@ impl Machine {
         let mut qemu = shop.tool("qemu-system-aarch64");
         qemu.args(["-display", "none", "-no-user-config"]);
         let disk = format!("file={},format=raw,cache=writeback,discard=unmap", shop.seen(disk));
-        match &ports.device_tree {
-            Some(tree) => raspberry_pi(&mut qemu, &shop.seen(tree), &disk),
+        match &ports.raspberry_pi {
+            Some((loader, tree)) => {
+                raspberry_pi(&mut qemu, &shop.seen(loader), &shop.seen(tree), &disk);
+            }
             None => {
                 virt(&mut qemu, ports.is_counted, &disk);
                 plug(&mut qemu, shop, ports);
@@ -78,6 +80,7 @@ impl Machine {
                 qemu.arg("-kernel").arg(shop.seen(kernel)).arg("-initrd").arg(shop.seen(initrd));
                 qemu.args(["-append", words, "-no-reboot"]);
             }
+            None if ports.raspberry_pi.is_some() => {}
             None => drop(qemu.args(["-bios", U_BOOT])),
         }
         qemu.stdin(Stdio::null()).stdout(Stdio::null());
@@ -307,10 +310,10 @@ fn virt(qemu: &mut Command, is_counted: bool, disk: &str) {
     qemu.args(["-device", "qemu-xhci,id=usb"]);
 }
 
-/// QEMU's Raspberry Pi 3: its own pins, card and watchdog, no screen and no sockets; a clock chip on the header's two-wire
+/// QEMU's Raspberry Pi 3, which does what the board's firmware does: loads boot loader and device tree. Its own pins, card and watchdog, no screen and no sockets; a clock chip on the header's two-wire
 /// bus, which answers as a DS3231 does as far as its time goes. The console is its second port.
-fn raspberry_pi(qemu: &mut Command, tree: &str, disk: &str) {
-    qemu.args(["-M", "raspi3b", "-accel", "tcg,thread=multi", "-dtb", tree]);
+fn raspberry_pi(qemu: &mut Command, loader: &str, tree: &str, disk: &str) {
+    qemu.args(["-M", "raspi3b", "-accel", "tcg,thread=multi", "-kernel", loader, "-dtb", tree]);
     qemu.arg("-drive").arg(format!("if=sd,{disk}"));
     qemu.args(["-device", "ds1338,bus=i2c-bus.1,address=0x68"]);
     qemu.args(["-serial", "null"]);

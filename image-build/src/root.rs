@@ -69,7 +69,7 @@ pub fn root(shop: &Workshop, of: &Ingredients<'_>, product: &Path) -> Result<Roo
     shop.step("root", &inputs, product, |fresh| {
         let tree = fresh.join("tree");
         assemble(shop, of, &tree)?;
-        pack(shop, &tree, fresh)?;
+        pack(shop, of, &tree, fresh)?;
         remove(&tree)
     })?;
     Root::packed(product)
@@ -162,6 +162,9 @@ fn own_files(of: &Ingredients<'_>, tree: &Path) -> Result<(), Fault> {
     write(&tree.join("etc/machine-id"), "")?;
     write(&tree.join("usr/share/kiosk/version"), &format!("{version}\n"))?;
     copy(of.update_certificate, &tree.join("etc/rauc/updates.pem"))?;
+    let slots = tree.join("etc/rauc/system.conf");
+    let words = read(&slots)?.replace("@COMPATIBLE@", &of.variant.compatible());
+    write(&slots, &words.replace("@OLDEST@", &of.variant.oldest_update))?;
     let status = "var/lib/dpkg/status";
     let statuses = [read(&tree.join(status))?, read(&of.kernel.tree.join(status))?];
     write(&tree.join("usr/share/doc/kiosk/debian.spdx.json"), &debian(&statuses))?;
@@ -215,14 +218,15 @@ fn users(shop: &Workshop, tree: &Path) -> Result<(), Fault> {
 }
 
 /// squashfs with fixed times and order, then the verity tree with a salt of the content's own digest.
-fn pack(shop: &Workshop, tree: &Path, product: &Path) -> Result<(), Fault> {
+fn pack(shop: &Workshop, of: &Ingredients<'_>, tree: &Path, product: &Path) -> Result<(), Fault> {
     let image = product.join("root.img");
     let time = TIME_S.to_string();
+    age(tree, of)?;
     let mut squash = shop.tool("mksquashfs");
     squash.args([shop.seen(tree), shop.seen(&image)]);
     squash.args(PACKING);
     squash.args(["-quiet", "-no-progress", "-processors", "2", "-no-xattrs"]);
-    squash.args(["-mkfs-time", &time, "-all-time", &time]);
+    squash.args(["-mkfs-time", &time]);
     squash.args(["-wildcards", "-e", "proc/*", "sys/*", "dev/*", "run/*", "tmp/*"]);
     run(&mut squash)?;
     let file =
@@ -245,6 +249,27 @@ fn pack(shop: &Workshop, tree: &Path, product: &Path) -> Result<(), Fault> {
     let hash =
         hash.ok_or_else(|| Fault::Tool(format!("veritysetup names no root hash: {said}")))?;
     write(&product.join("verity"), &format!("{hash} {whole}\n"))
+}
+
+/// Gives every file the one time, but for the mark of the earliest time that it can be. A board whose clock has lost its
+/// time begins there (systemd(1)), when the certificate of updates is valid already; and no word sets the clock behind it.
+fn age(tree: &Path, of: &Ingredients<'_>) -> Result<(), Fault> {
+    let mark = tree.join(EPOCH);
+    write(&mark, "")?;
+    let all = "find \"$0\" -exec touch -h -d @$1 {} + && touch -d @$3 \"$2\"";
+    let times = [TIME_S, begins_s(of.update_certificate)?.max(TIME_S)].map(|s| s.to_string());
+    let mut shell = host("sh");
+    shell.args(["-c", all]).arg(tree).arg(&times[0]).arg(&mark).arg(&times[1]);
+    run(&mut shell).map(drop)
+}
+
+/// When a certificate begins to be valid, in seconds since 1970.
+fn begins_s(certificate: &Path) -> Result<u64, Fault> {
+    let words = ["x509", "-noout", "-startdate", "-dateopt", "iso_8601", "-in"];
+    let said = run(host("openssl").args(words).arg(certificate))?;
+    let date = said.trim().strip_prefix("notBefore=").unwrap_or_default();
+    let said = run(host("date").args(["-u", "+%s", "-d", date]))?;
+    said.trim().parse().map_err(|_| Fault::Tool(format!("no date: {said}")))
 }
 
 /// A UUID made of a digest, so that nothing random is in an image.
@@ -278,6 +303,7 @@ fn link(to: &str, at: &Path) -> Result<(), Fault> {
 const BLOCK_SIZE: u64 = 4096;
 /// A start reads a little of many files: lz4 in small blocks takes a second less of it than zstd in large ones.
 const PACKING: [&str; 6] = ["-noappend", "-comp", "lz4", "-Xhc", "-b", "64K"];
+const EPOCH: &str = "usr/lib/clock-epoch";
 /// Of the image's own package.
 const FONT: &str = "usr/share/fonts/opentype/noto/NotoSansCJK-Bold.ttc";
 /// What packages bring and a terminal never needs: package management, Perl, tables of hardware that is not in it,

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::debian::{Base, Kernel};
+use crate::disk::lay_trees;
 use crate::fault::Fault;
 use crate::root::{Root, copy, make, modules, write};
 use crate::tree::sum_file;
@@ -98,6 +99,7 @@ pub fn slot(
     variant: &Variant,
     kernel: &Kernel,
     initrd: &(PathBuf, String),
+    trees: &(PathBuf, String),
     root: &Root,
     product: &Path,
 ) -> Result<String, Fault> {
@@ -108,6 +110,7 @@ pub fn slot(
         kernel.digest.clone(),
         initrd.1.clone(),
         arguments.clone(),
+        trees.1.clone(),
         mib.to_string(),
     ];
     shop.step("slot", &inputs, product, |fresh| {
@@ -116,12 +119,31 @@ pub fn slot(
         make(&folder)?;
         let image = kernel.tree.join("boot").join(format!("vmlinuz-{}", kernel.version));
         copy(&image, &folder.join("Image"))?;
+        fits(&image)?;
+        // As U-Boot names a board's tree.
+        let own = folder.join("broadcom");
+        if !variant.device_trees.is_empty() {
+            make(&own)?;
+            lay_trees(variant, &trees.0, &own)?;
+        }
         copy(&initrd.0, &folder.join("initrd"))?;
         let words = format!("setenv slotargs \"{arguments}\"\n");
         script(shop, &words, &folder.join("slot.scr"))?;
         fat(shop, &folder, fresh, mib, "SLOT")?;
         remove(&folder)
     })
+}
+
+/// Whether a kernel ends, in memory, before what boot.cmd lays behind it on a Raspberry Pi. Its size with all that it needs
+/// at once is in its head (Linux, Documentation/arch/arm64/booting.rst).
+fn fits(image: &Path) -> Result<(), Fault> {
+    let bytes = fs::read(image).map_err(|e| Fault::read(image, e))?;
+    let size = bytes.get(16..24).and_then(|b| b.try_into().ok()).map(u64::from_le_bytes);
+    match size {
+        Some(size) if size > 0 && size <= KERNEL_BYTES_MAX => Ok(()),
+        Some(size) => Err(Fault::TooLarge("the kernel in memory".into(), size, KERNEL_BYTES_MAX)),
+        None => Err(Fault::Tool(format!("{} is no kernel", image.display()))),
+    }
 }
 
 /// What the kernel is told, but for the name of the slot.
@@ -151,6 +173,9 @@ pub fn fat(shop: &Workshop, folder: &Path, to: &Path, mib: u64, label: &str) -> 
     );
     run(shop.tool("sh").args(["-c", &script, &shop.seen(folder), &shop.seen(to)])).map(drop)
 }
+
+/// From 2 MiB to where QEMU, and boot.cmd, may have a device tree.
+const KERNEL_BYTES_MAX: u64 = 0x0800_0000 - 0x0020_0000;
 
 fn executable(file: &Path) -> Result<(), Fault> {
     fs::set_permissions(file, fs::Permissions::from_mode(0o755)).map_err(|e| Fault::write(file, e))

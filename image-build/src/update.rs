@@ -41,20 +41,26 @@ impl Signer {
 pub fn bundle(
     shop: &Workshop,
     signer: &Signer,
+    compatible: &str,
     version: &str,
     root: &Root,
     slot: &Path,
     product: &Path,
 ) -> Result<(), Fault> {
-    let inputs =
-        [root.hash.clone(), sum_file(slot)?, version.to_owned(), sum_file(&signer.certificate)?];
+    let inputs = [
+        root.hash.clone(),
+        sum_file(slot)?,
+        version.to_owned(),
+        sum_file(&signer.certificate)?,
+        compatible.into(),
+    ];
     shop.step("update", &inputs, product, |fresh| {
         let folder = beside(fresh, "d");
         remove(&folder)?;
         make(&folder)?;
         copy(&root.image, &folder.join("root.img"))?;
         copy(slot, &folder.join("boot.img"))?;
-        write(&folder.join("manifest.raucm"), &manifest(version))?;
+        write(&folder.join("manifest.raucm"), &manifest(compatible, version))?;
         let keys = folder.with_extension("keys");
         make(&keys)?;
         copy(&signer.key, &keys.join("key"))?;
@@ -79,12 +85,9 @@ pub fn bundle(
     Ok(())
 }
 
-fn manifest(version: &str) -> String {
+fn manifest(compatible: &str, version: &str) -> String {
     format!(
-        "[update]\ncompatible={COMPATIBLE}\nversion={version}\n\n[bundle]\nformat=verity\n\n\
+        "[update]\ncompatible={compatible}\nversion={version}\n\n[bundle]\nformat=verity\n\n\
          [image.rootfs]\nfilename=root.img\n\n[image.boot]\nfilename=boot.img\n"
     )
 }
-
-/// As `files/etc/rauc/system.conf` says.
-const COMPATIBLE: &str = "changqing-arm64";

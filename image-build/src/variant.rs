@@ -34,6 +34,10 @@ pub struct Variant {
     pub screen_modules: Vec<String>,
     /// Those of the initial file system, to reach the disk.
     pub initrd_modules: Vec<String>,
+    /// Drivers of what the boards have and a terminal does not use.
+    pub left_out: Vec<String>,
+    /// Older editions are not installed.
+    pub oldest_update: String,
     /// Width and height in pixels.
     pub screen: (u32, u32),
     /// What the terminal may open.
@@ -228,6 +232,9 @@ impl Variant {
             modules: gather(&parts, |l| &l.modules),
             screen_modules: gather(&parts, |l| &l.screen_modules),
             initrd_modules: gather(&parts, |l| &l.initrd_modules),
+            left_out: gather(&parts, |l| &l.left_out),
+            oldest_update: last(|l| l.oldest_update.clone())
+                .ok_or_else(|| missing("oldest_update"))?,
             screen: find(&parts, |l| l.screen).ok_or_else(|| missing("screen"))?,
             devices: parts.iter().flat_map(|p| p.lines.device.clone()).collect(),
             device_trees: gather(&parts, |l| &l.device_trees),
@@ -341,6 +348,11 @@ impl Variant {
         self.devices.iter().find(|d| d.is(role)).expect("check_whole found each role")
     }
 
+    /// What RAUC compares before it installs: devices, screen and settings of another variant are other ones.
+    pub fn compatible(&self) -> String {
+        format!("changqing-{}", self.name)
+    }
+
     /// ALSA's name of the sound card that speaks.
     pub fn sound(&self) -> Option<&str> {
         self.devices.iter().find_map(|device| device.sound.as_deref())
@@ -419,6 +431,9 @@ struct Lines {
     screen_modules: Vec<Spanned<String>>,
     #[serde(default)]
     initrd_modules: Vec<Spanned<String>>,
+    #[serde(default)]
+    left_out: Vec<Spanned<String>>,
+    oldest_update: Option<String>,
     screen: Option<(u32, u32)>,
     #[serde(default)]
     units: Units,
@@ -468,7 +483,7 @@ impl Part {
             self.check_argument(argument)?;
         }
         let early = self.lines.screen_modules.iter().chain(&self.lines.initrd_modules);
-        for module in self.lines.modules.iter().chain(early) {
+        for module in self.lines.modules.iter().chain(early).chain(&self.lines.left_out) {
             let is_name =
                 |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c);
             if module.get_ref().is_empty() || !module.get_ref().chars().all(is_name) {

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::{House, repository};
 use crate::check::boards;
-use crate::device_tree::{OVERLAYS, Tools, Tree, merge};
+use crate::device_tree::{OVERLAYS, Tools, Tree, drivers, merge};
 use crate::overlay::written;
 use crate::variant::Variant;
 
@@ -226,6 +226,41 @@ fn the_drivers_of_what_is_wired_to_a_board_are_in_its_image() {
                 assert!(has, "{name} lacks {module} for the {}", chip.name);
                 assert_eq!(kernel.module(&chip.compatible).filter(|m| *m != module), None);
             }
+        }
+    }
+}
+
+#[test]
+fn an_image_has_the_driver_of_everything_that_its_boards_have_or_says_that_it_is_left_out() {
+    let Some(kernel) = kernel() else {
+        return;
+    };
+    let known = drivers::Drivers::read(&kernel.aliases);
+    for name in BOARDS {
+        let variant = variant(name);
+        for board in &variant.device_trees {
+            let tree = Tree::read(&kernel.trees.join(format!("{board}.dtb"))).unwrap();
+            let missing = |of: &Variant| drivers::missing(of, &known, &tree);
+            assert_eq!(missing(&variant), Vec::<String>::new(), "{name} on {board}");
+            let is_four = board.starts_with("bcm2711");
+            let lacks = |module: &str| {
+                let mut less = variant.clone();
+                let Variant { modules, initrd_modules, left_out, .. } = &mut less;
+                for list in [modules, initrd_modules, left_out] {
+                    list.retain(|it| it != module);
+                }
+                missing(&less).iter().any(|fault| fault.contains(&module.replace('-', "_")))
+            };
+            for module in ["fixed", "gpio-regulator", "xhci-pci", "genet"] {
+                assert_eq!(lacks(module), is_four, "{module} on {board}");
+            }
+            assert!(lacks("dwc2") && lacks("hci_uart"), "{board}");
+            let mut late = variant.clone();
+            let card = if is_four { "gpio-regulator" } else { "bcm2835" };
+            late.initrd_modules.retain(|it| it != card);
+            late.modules.push(card.into());
+            let told = missing(&late).join("\n");
+            assert!(told.contains("from the start"), "{card} on {board}: {told}");
         }
     }
 }

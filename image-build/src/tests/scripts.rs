@@ -24,9 +24,14 @@ impl Terminal {
             "data/kiosk/update",
             "run/kiosk-clock",
             "run/kiosk-clock-set",
+            "run/kiosk",
+            "run/kiosk-setup",
+            "run/kiosk-stick/sda1",
+            "run/kiosk-net",
+            "run/systemd/netif",
             "proc",
             "dev",
-            "usr/share/kiosk",
+            "usr/lib",
         ] {
             fs::create_dir_all(made.path(folder)).unwrap();
         }
@@ -85,13 +90,14 @@ impl Terminal {
         let calls = fs::read_to_string(self.path("calls")).unwrap_or_default();
         let _ = fs::remove_file(self.path("calls"));
         let calls = calls.replace(&self.text(""), "/");
-        // The whole machine's disks have nothing to do with it.
-        let calls = calls.lines().filter(|call| !call.starts_with("sync"));
+        // The whole machine's disks and hours have nothing to do with it.
+        let calls =
+            calls.lines().filter(|call| !["sync", "sleep"].iter().any(|it| call.starts_with(it)));
         (ended.unwrap().status.success(), calls.map(str::to_owned).collect())
     }
 }
 
-const TOOLS: [&str; 12] = [
+const TOOLS: [&str; 17] = [
     "sync",
     "chown",
     "modprobe",
@@ -104,7 +110,13 @@ const TOOLS: [&str; 12] = [
     "setpriv",
     "sfdisk",
     "partx",
+    "sleep",
+    "mount",
+    "umount",
+    "flock",
+    "df",
 ];
+const WAITS: &str = "run/kiosk-installed";
 const FETCHED: &str = "data/kiosk/update/update.raucb";
 const BUNDLE: &str = "data/updates/update.raucb";
 const INSTALL: [&str; 5] = [
@@ -121,18 +133,49 @@ fn what_the_program_fetched_is_taken_and_installed_once() {
     it.write(FETCHED, "bundle");
     assert_eq!(it.run("update"), (true, INSTALL.map(str::to_owned).to_vec()));
     assert!(!it.path(FETCHED).exists() && !it.path(BUNDLE).exists());
+    fs::remove_file(it.path(WAITS)).unwrap();
     assert_eq!(it.run("update"), (true, Vec::new()), "there is nothing the next night");
 }
 
 #[test]
-fn what_rauc_refuses_is_put_aside_for_itself_alone() {
+fn by_day_an_update_is_installed_for_the_next_start_and_at_night_it_runs() {
+    let it = Terminal::new("");
+    it.write(FETCHED, "bundle");
+    let (ended_well, calls) = it.run_for("update", &["later"]);
+    assert_eq!((ended_well, calls), (true, INSTALL[..4].iter().map(|&c| c.into()).collect()));
+    assert_eq!(it.run_for("update", &["later"]), (true, Vec::new()), "and stays there all day");
+    assert_eq!(it.run("update"), (true, vec!["systemctl reboot".to_owned()]));
+}
+
+#[test]
+fn nobody_who_is_served_loses_a_visit_to_an_update() {
+    let it = Terminal::new("");
+    it.write(BUNDLE, "bundle");
+    it.write("run/kiosk/served", "");
+    let served = it.text("run/kiosk/served");
+    it.tool("sleep", &format!("; rm {served}"), 0);
+    let (ended_well, calls) = it.run("update");
+    assert!(ended_well && calls.last().is_some_and(|call| call == "systemctl reboot"), "{calls:?}");
+    assert!(!it.path("run/kiosk/served").exists(), "it waited until that was over");
+    let it = Terminal::new("");
+    it.write(BUNDLE, "bundle");
+    it.write("run/kiosk/served", "");
+    let (_, calls) = it.run("update");
+    assert_eq!(calls.last().map(String::as_str), Some("systemctl reboot"), "nobody signed out");
+}
+
+#[test]
+fn what_rauc_refuses_is_gone_and_not_copied_again_until_the_next_start() {
     let it = Terminal::new("rauc");
     it.write(FETCHED, "bundle");
     let (ended_well, calls) = it.run("update");
     assert_eq!((ended_well, calls), (false, INSTALL[..4].iter().map(|&c| c.into()).collect()));
-    let refused = it.path("data/updates/refused.raucb");
-    assert_eq!(fs::metadata(&refused).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(!it.path(FETCHED).exists() && !it.path(BUNDLE).exists());
+    assert_eq!(fs::read_dir(it.path("data/updates")).unwrap().count(), 0, "it takes no room");
+    stick(&it, &[("update.raucb", "bundle")], 1000);
+    assert_eq!(it.brought(&[BUNDLE]), [false]);
+    fs::remove_file(it.path("run/kiosk-refused")).unwrap();
+    assert_eq!(it.brought(&[BUNDLE]), [true], "the clock may have been wrong");
 }
 
 #[test]
@@ -142,7 +185,13 @@ fn what_runs_and_what_was_rolled_back_is_not_installed_from_a_stick_that_stays()
         it.write(BUNDLE, text);
         let calls = it.run("update").1;
         assert!(!it.path(BUNDLE).exists());
-        calls.iter().any(|call| call.starts_with("rauc install"))
+        let _ = fs::remove_file(it.path(WAITS));
+        let is_installed = calls.iter().any(|call| call.starts_with("rauc install"));
+        stick(&it, &[("update.raucb", text)], 1000);
+        if !is_installed {
+            assert_eq!(it.brought(&[BUNDLE]), [false], "and is not copied from the stick");
+        }
+        is_installed
     };
     assert!(lies_there("two"), "the first time");
     assert!(it.installed().starts_with("B ") && it.installed().ends_with(" trial\n"));
@@ -202,7 +251,7 @@ fn the_stick_comes_first() {
     it.write(FETCHED, "fetched");
     it.write(BUNDLE, "from the stick");
     it.run("update");
-    assert_eq!(fs::read(it.path("data/updates/refused.raucb")).unwrap(), b"from the stick");
+    assert!(!it.path(BUNDLE).exists());
     assert_eq!(fs::read(it.path(FETCHED)).unwrap(), b"fetched");
 }
 
@@ -226,6 +275,89 @@ fn links_and_folders_of_the_program_lead_nowhere() {
     symlink(it.path("elsewhere"), it.path("data/kiosk/update")).unwrap();
     assert_eq!(it.run("update"), (true, Vec::new()), "a folder that is a link");
     assert!(it.path("elsewhere/update.raucb").exists());
+}
+
+/// A stick with these files, and so many MiB free for what it brings.
+fn stick(it: &Terminal, files: &[(&str, &str)], free_mib: u64) {
+    let place = it.path("run/kiosk-stick/sda1");
+    fs::remove_dir_all(&place).unwrap();
+    fs::create_dir(&place).unwrap();
+    for (name, text) in files {
+        fs::write(place.join(name), text).unwrap();
+    }
+    it.tool("df", &free_mib.to_string(), 0);
+}
+
+impl Terminal {
+    /// Takes what the stick brings; which of these came.
+    fn brought(&self, files: &[&str]) -> Vec<bool> {
+        self.run_for("take-stick", &["sda1"]);
+        files.iter().map(|file| self.path(file).exists()).collect()
+    }
+}
+
+#[test]
+fn a_stick_takes_no_room_that_the_terminal_needs_and_what_fails_is_no_reason_to_leave_the_rest() {
+    let all = [BUNDLE, "run/kiosk-setup/setup.kiosk", "run/kiosk-setup/reset.kiosk"];
+    let files = [("update.raucb", "bundle"), ("setup.kiosk", "site"), ("reset.kiosk", "order")];
+    for (free_mib, comes) in [(599, false), (600, true)] {
+        let it = Terminal::new("");
+        stick(&it, &files, free_mib);
+        assert_eq!(it.brought(&all), [comes, true, true], "{free_mib} MiB");
+    }
+    // One that cannot be read to its end.
+    let it = Terminal::new("");
+    stick(&it, &files, 1000);
+    it.tool("cp", "; for last; do :; done; [ \"$1\" = \"${1%setup.kiosk}\" ] && exec /bin/cp \"$@\"; echo half > $last", 1);
+    assert_eq!(it.brought(&all), [true, false, true]);
+    let left = |folder: &str| fs::read_dir(it.path(folder)).unwrap().count();
+    assert_eq!((left("run/kiosk-setup"), left("data/updates")), (1, 1), "no half of it stays");
+    // An order that is no order.
+    let it = Terminal::new("");
+    stick(&it, &[("reset.kiosk", &"x".repeat((1 << 20) + 1))], 1000);
+    assert_eq!(it.brought(&all), [false; 3]);
+    // One that does not open.
+    let it = Terminal::new("mount");
+    stick(&it, &files, 1000);
+    assert_eq!(it.brought(&all), [false; 3]);
+}
+
+#[test]
+fn what_a_stick_left_half_is_taken_away() {
+    let it = Terminal::new("");
+    it.write("data/updates/update.raucb.new", "half");
+    stick(&it, &[("update.raucb", "bundle")], 1000);
+    assert_eq!(it.brought(&[BUNDLE, "data/updates/update.raucb.new"]), [true, false]);
+}
+
+#[test]
+fn who_knows_names_is_told_to_the_c_library() {
+    let it = Terminal::new("");
+    let written = |state: &str| {
+        it.write("run/systemd/netif/state", state);
+        assert!(it.run("names").0);
+        fs::read_to_string(it.path("run/kiosk-net/resolv.conf")).unwrap()
+    };
+    let two =
+        "# This is private data.\nOPER_STATE=routable\nDNS=10.0.2.3 192.168.1.1\nNTP=10.0.2.4\n";
+    assert_eq!(written(two), "nameserver 10.0.2.3\nnameserver 192.168.1.1\n");
+    assert_eq!(written("OPER_STATE=off\n"), "", "the cable is out");
+}
+
+#[test]
+fn a_program_that_does_not_stay_up_is_not_vouched_for() {
+    for (dies, is_good) in [(0, true), (1, true), (2, false)] {
+        let it = Terminal::new("");
+        it.slot('B', 3);
+        let counted = it.text("starts");
+        // It is asked before the check and after it.
+        it.tool("systemctl", &format!("; [ $1 = show ] && cat {counted}; true"), 0);
+        it.write("starts", "7\n");
+        it.tool("setpriv", &format!("; echo {} > {counted}", 7 + dies), 0);
+        let (ended_well, calls) = it.run("vouch");
+        assert_eq!(ended_well, is_good, "{dies}: {calls:?}");
+        assert_eq!(calls.iter().any(|call| call == "rauc status mark-good"), is_good);
+    }
 }
 
 /// A card of so many sectors, with a data partition of 1 GiB that begins at 1 GiB.
@@ -276,9 +408,9 @@ fn clock(word: &str) -> Terminal {
     let it = Terminal::new("");
     it.write("proc/uptime", "1000.07 3999.99\n");
     it.write("dev/rtc0", "");
-    it.write("usr/share/kiosk/version", "0.1.0\n");
+    it.write("usr/lib/clock-epoch", "");
     let made = SystemTime::UNIX_EPOCH + Duration::from_secs(MADE_S);
-    let version = fs::File::options().write(true).open(it.path("usr/share/kiosk/version"));
+    let version = fs::File::options().write(true).open(it.path("usr/lib/clock-epoch"));
     version.unwrap().set_modified(made).unwrap();
     it.write(WORD, word);
     it

@@ -1,5 +1,5 @@
-//! A Raspberry Pi 3 with its own device tree: the image's kernel, checked root and program, its pins, and a clock on its
-//! two-wire bus. QEMU gives it no screen, so its lamps are asked for by hand, and looked at in the register of the emulated
+//! A Raspberry Pi 3 with its own device tree: the boot loader from the card chooses a slot, then the image's kernel, checked
+//! root and program, its pins, and a clock on its two-wire bus. QEMU gives it no screen, so its lamps are asked for by hand, and looked at in the register of the emulated
 //! chip.
 
 use std::fs::OpenOptions;
@@ -12,8 +12,9 @@ use crate::disk::start_of;
 use crate::fault::Fault;
 use crate::image::image;
 use crate::machine::{Ports, copy_of};
-use crate::root::write;
-use crate::workshop::{Workshop, run, say};
+use crate::root::{read, write};
+use crate::slot::script;
+use crate::workshop::{run, say};
 
 impl Trial {
     /// As it is delivered, pins are reached by the kernel's character device and by nothing else; registers only where
@@ -25,8 +26,13 @@ impl Trial {
         let disk = copy_of(&built.disk, &self.shop.path("trial/pi"))?;
         let card = OpenOptions::new().write(true).open(&disk).and_then(|it| it.set_len(CARD_BYTES));
         card.map_err(|e| Fault::write(&disk, e))?;
-        lay_down(&self.shop, &disk)?;
-        let (kernel, initrd, words) = built.direct;
+        let script = self.shop.path("trial/pi/look");
+        write(&script, LOOK)?;
+        self.onto_card(&disk, &script)?;
+        let words = built.direct.2.split(" kiosk.slot=").next().unwrap_or_default().to_owned();
+        let loader = self.shop.path("kernel/usr/lib/u-boot/rpi_arm64/u-boot.bin");
+        let tree = self.shop.path(VARIANT).join("device-trees").join(TREE);
+        let ports = Ports { raspberry_pi: Some((loader, tree)), ..Ports::default() };
         for (words, expected) in [
             (
                 words.clone(),
@@ -34,20 +40,41 @@ impl Trial {
             ),
             (open(&words)?, [("gpio-chip", true, "ok"), ("raspberry-pi", true, "ok")]),
         ] {
-            let words = format!("{words} {CONSOLE} {UNIT}");
-            let ports = Ports {
-                direct: Some((kernel.clone(), initrd.clone(), words)),
-                device_tree: Some(self.shop.path(VARIANT).join("device-trees").join(TREE)),
-                ..Ports::default()
-            };
+            self.tell(&disk, &format!("{words} {CONSOLE} {UNIT}"))?;
             let mut counter = self.switch_on("pi", &disk, &ports)?;
+            counter.wait_for("kiosk-boot: slot a")?;
+            counter.wait_for("kiosk-boot: device tree ")?;
+            say(&format!("the boot loader's tree: {}", counter.machine.rest_of_line()));
             counter.wait_for("Machine model: Raspberry Pi 3")?;
             counter.clock()?;
             for (board, is_lit, code) in expected {
                 counter.panel(board, is_lit, code)?;
             }
+            if !counter.machine.console().contains(OWN_TREE) {
+                return Err(Fault::Tool("the slot's own device tree was not taken".into()));
+            }
         }
         Ok(())
+    }
+
+    /// The boot loader's script with other words for the kernel, which has no console on this board as it is delivered.
+    fn tell(&self, disk: &Path, words: &str) -> Result<(), Fault> {
+        let text = read(&self.order.root.join("image-build/boot/boot.cmd"))?;
+        if !text.contains(SLOTS_WORDS) {
+            return Err(Fault::Tool(format!("boot.cmd has no {SLOTS_WORDS}")));
+        }
+        let text = text.replace(SLOTS_WORDS, words);
+        let to = self.shop.path("trial/pi/boot.scr");
+        script(&self.shop, &format!("setenv board raspberry-pi\n{text}"), &to)?;
+        self.onto_card(disk, &to)
+    }
+
+    /// Lays a file onto the card's first partition, where the boot loader's files are.
+    fn onto_card(&self, disk: &Path, file: &Path) -> Result<(), Fault> {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let at = format!("{}@@{}", self.shop.seen(disk), start_of(&self.shop, disk, "boot")?);
+        let (file, to) = (self.shop.seen(file), format!("::{name}"));
+        run(self.shop.tool("mcopy").args(["-o", "-i", &at, &file, &to])).map(drop)
     }
 }
 
@@ -100,15 +127,7 @@ fn open(words: &str) -> Result<String, Fault> {
     Ok(words.replace(LOCKED, "iomem=relaxed"))
 }
 
-/// What the board is asked: the check of the panel over both kinds, and the code of each. It lies on the card's first
-/// partition, where the boot loader's files are.
-fn lay_down(shop: &Workshop, disk: &Path) -> Result<(), Fault> {
-    let script = shop.path("trial/pi/look");
-    write(&script, LOOK)?;
-    let at = format!("{}@@{}", shop.seen(disk), start_of(shop, disk, "boot")?);
-    run(shop.tool("mcopy").args(["-o", "-i", &at, &shop.seen(&script), "::look"])).map(drop)
-}
-
+/// What the board is asked: the check of the panel over both kinds, and the code of each.
 const LOOK: &str = r#"chip=/sys/class/rtc/rtc0/since_epoch
 clock_was=$(date +%s) chip_was=$(cat $chip) up=$(cut -d' ' -f1 /proc/uptime)
 mkdir -p /run/kiosk-clock
@@ -142,13 +161,17 @@ done
 /// other way in. It is base64 of `[Service]`, `ExecStart=/bin/sh -c "mkdir /run/card && mount -o ro /dev/mmcblk0p1 /run/card && sh /run/card/look"`.
 const UNIT: &str = "systemd.wants=t.service systemd.set_credential_binary=systemd.extra-unit.t.service:\
     W1NlcnZpY2VdCkV4ZWNTdGFydD0vYmluL3NoIC1jICJta2RpciAvcnVuL2NhcmQgJiYgbW91bnQgLW8gcm8gL2Rldi9tbWNibGswcDEgL3J1bi9jYXJkICYmIHNoIC9ydW4vY2FyZC9sb29rIgo=";
+/// What boot.cmd gives the kernel of the slot's own words.
+const SLOTS_WORDS: &str = "${slotargs}";
+/// Where it lays the tree that came with the slot.
+const OWN_TREE: &str = "kiosk-boot: device tree broadcom/bcm2837-rpi-3-b.dtb at 0x08800000";
 const VARIANT: &str = "counter";
 const TREE: &str = "bcm2837-rpi-3-b.dtb";
-/// The mini UART of that board. Without a screen the program would only start again and again, and what QEMU has not of
-/// the chip keeps its drivers waiting.
+/// The mini UART of that board. Without a screen the program would only start again and again, what QEMU has not of the
+/// chip keeps its drivers waiting, and its watchdog has no time: who arms it is reset at once.
 const CONSOLE: &str = "console=ttyS1,115200 loglevel=7 systemd.journald.forward_to_console=1 \
     systemd.mask=kiosk.service systemd.mask=kiosk-screen.service \
-    module_blacklist=dwc2,vc4,v3d,snd_bcm2835,vchiq \
+    module_blacklist=dwc2,vc4,v3d,snd_bcm2835,vchiq systemd.watchdog_sec=0 \
     systemd.default_timeout_start_sec=900 systemd.default_device_timeout_sec=900";
 const LOCKED: &str = "lockdown=integrity";
 /// QEMU takes cards of a power of two.

@@ -150,6 +150,15 @@ impl Counter<'_> {
         if keyboards != "0" {
             return Err(Fault::Tool("a keyboard that was plugged in works".into()));
         }
+        self.wait_for("look: watchdog ")?;
+        let watchdog = self.machine.rest_of_line();
+        say(&format!("the hardware's watchdog and its seconds: {watchdog}"));
+        self.wait_for("look: names ")?;
+        let names = self.machine.rest_of_line();
+        say(&format!("who is asked for names: {names}"));
+        if watchdog != "active 15" || names != ROUTER {
+            return Err(Fault::Tool("no watchdog, or nobody is asked for names".into()));
+        }
         self.wait_for("look: exposure ")?;
         let text = self.machine.rest_of_line();
         say(&format!("exposure of kiosk.service on the booted system: {text}"));
@@ -197,6 +206,8 @@ const LOOK: &str = "until [ -b /dev/sdb ]; do sleep 1; done; systemctl kill -s K
         echo \"look: memory $$(systemctl show -P MemoryCurrent kiosk.service) \
         $$(systemctl show -P MemoryPeak kiosk.service)\"; \
         echo \"look: keyboards $$(grep -l Keyboard /sys/class/input/*/name | wc -l)\"; \
+        echo \"look: watchdog $$(cat /sys/class/watchdog/watchdog0/state /sys/class/watchdog/watchdog0/timeout | xargs)\"; \
+        echo \"look: names $$(cat /etc/resolv.conf)\"; \
         echo \"look: exposure $$(systemd-analyze security --no-pager kiosk.service | tail -n 1 | cut -d: -f2)\"; \
         setpriv --reuid=kiosk --regid=kiosk --clear-groups touch /run/kiosk-power/off";
 
@@ -220,6 +231,8 @@ const PIN: &str = "135790";
 /// From the result to the slip on paper.
 const PRINTED: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// QEMU's router knows names.
+const ROUTER: &str = "nameserver 10.0.2.3";
 /// A second of speech.
 const SPOKEN_MIN: usize = 22_050;
 /// Issue 6.
