@@ -90,9 +90,9 @@ impl Terminal {
         let calls = fs::read_to_string(self.path("calls")).unwrap_or_default();
         let _ = fs::remove_file(self.path("calls"));
         let calls = calls.replace(&self.text(""), "/");
-        // The whole machine's disks and hours have nothing to do with it.
-        let calls =
-            calls.lines().filter(|call| !["sync", "sleep"].iter().any(|it| call.starts_with(it)));
+        // The whole machine's disks, hours and locks have nothing to do with it.
+        let aside = ["sync", "sleep", "flock"];
+        let calls = calls.lines().filter(|call| !aside.iter().any(|it| call.starts_with(it)));
         (ended.unwrap().status.success(), calls.map(str::to_owned).collect())
     }
 }
@@ -145,6 +145,14 @@ fn by_day_an_update_is_installed_for_the_next_start_and_at_night_it_runs() {
     assert_eq!((ended_well, calls), (true, INSTALL[..4].iter().map(|&c| c.into()).collect()));
     assert_eq!(it.run_for("update", &["later"]), (true, Vec::new()), "and stays there all day");
     assert_eq!(it.run("update"), (true, vec!["systemctl reboot".to_owned()]));
+}
+
+#[test]
+fn two_installations_at_once_are_one() {
+    let it = Terminal::new("flock");
+    it.write(BUNDLE, "bundle");
+    assert_eq!(it.run("update"), (true, Vec::new()));
+    assert!(it.path(BUNDLE).exists());
 }
 
 #[test]

@@ -24,17 +24,43 @@ impl Trial {
         {
             let disk = copy_of(&set_up, &self.shop.path("trial/data"))?;
             let at = start_of(&self.shop, &disk, "data")? + first;
-            let file = fs::OpenOptions::new().write(true).open(&disk);
-            file.and_then(|file| file.write_all_at(&vec![0xa5; BROKEN], at))
-                .map_err(|e| Fault::write(&disk, e))?;
-            let mut counter = self.switch_on("data", &disk, &Ports::default())?;
-            counter.wait_for(&format!("the terminal cannot serve code=\"{code}\""))?;
-            // Until then the picture of the start stands there.
-            thread::sleep(DRAWN);
-            counter.picture(code)?;
-            say(&format!("a broken {what} is told: {code}"));
+            spoil(&disk, at, BROKEN)?;
+            self.is_told(&disk, what, code)?;
         }
+        self.keys(&set_up)?;
         self.hindered(&set_up)
+    }
+
+    fn is_told(&self, disk: &Path, what: &str, code: &str) -> Result<(), Fault> {
+        let mut counter = self.switch_on("data", disk, &Ports::default())?;
+        counter.wait_for(&format!("the terminal cannot serve code=\"{code}\""))?;
+        // Until then the picture of the start stands there.
+        thread::sleep(DRAWN);
+        counter.picture(code)?;
+        say(&format!("a broken {what} is told: {code}"));
+        Ok(())
+    }
+
+    /// A card that lost one copy of the key serves on and has both again; without either it says so, and the partition
+    /// stays as it is.
+    fn keys(&self, set_up: &Path) -> Result<(), Fault> {
+        let disk = copy_of(set_up, &self.shop.path("trial/data"))?;
+        let at = start_of(&self.shop, &disk, "key")?;
+        let copies = [at, at + COPY];
+        for one in copies {
+            spoil(&disk, one, SECTOR)?;
+            let mut counter = self.switch_on("data", &disk, &Ports::default())?;
+            counter.wait_for("screen page=\"sign-in\"")?;
+            say("with one copy of the key the terminal serves");
+        }
+        let [first, second] = copies.map(|at| read_at(&disk, at));
+        if first? != second? {
+            return Err(Fault::Tool("the copy of the key was not made good".into()));
+        }
+        for one in copies {
+            spoil(&disk, one, SECTOR)?;
+        }
+        self.is_told(&disk, "key in both copies", "err-data-key")
     }
 
     /// A partition that runs full and one that the kernel makes read-only, under a terminal that serves: told before
@@ -66,6 +92,19 @@ impl Trial {
     }
 }
 
+/// So many bytes of a disk become other ones.
+fn spoil(disk: &Path, at: u64, n: usize) -> Result<(), Fault> {
+    let file = fs::OpenOptions::new().write(true).open(disk);
+    file.and_then(|file| file.write_all_at(&vec![0xa5; n], at)).map_err(|e| Fault::write(disk, e))
+}
+
+fn read_at(disk: &Path, at: u64) -> Result<Vec<u8>, Fault> {
+    let mut bytes = vec![0; SECTOR];
+    let file = fs::File::open(disk);
+    file.and_then(|file| file.read_exact_at(&mut bytes, at)).map_err(|e| Fault::read(disk, e))?;
+    Ok(bytes)
+}
+
 /// Two sticks are the signs to begin. The kernel's own way to make everything read-only is that of a failing card.
 const HINDERED: &str = "until [ -b /dev/sda ]; do sleep 1; done; \
     fallocate -l $$(df --output=avail --block-size=1 /data | tail -n 1) /data/fill; \
@@ -83,3 +122,6 @@ const SIGN_OUT: (u32, u32) = (692, 434);
 /// Where LUKS2 lets the encrypted file system begin; the header has two copies before it.
 const FILES_AT: u64 = 16 << 20;
 const BROKEN: usize = 1 << 20;
+/// From one copy of the key to the other, as `open-data` has them.
+const COPY: u64 = 512 << 10;
+const SECTOR: usize = 512;
