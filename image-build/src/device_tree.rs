@@ -1,5 +1,5 @@
-//! Device trees of the boards: Debian's, with our overlays merged in when the image is made. The firmware hands the
-//! merged tree to U-Boot and U-Boot to the kernel, so nothing has to be put together at the start.
+//! Device trees of the boards: Debian's, with our overlays merged in when the image is made. They lie
+//! beside the firmware, for U-Boot, and in each slot, for the kernel.
 
 mod blob;
 pub mod drivers;

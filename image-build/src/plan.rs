@@ -58,7 +58,12 @@ pub fn plan(root: &Path, variant: &Variant) -> Result<Plan, Fault> {
         ),
         &[v.kernel_arguments.join(" ")],
     );
-    plan.add("root", "image", "base and overlay as squashfs with a dm-verity tree".into(), &[]);
+    plan.add(
+        "root",
+        "image",
+        "base and overlay as squashfs with a dm-verity tree".into(),
+        &[v.compatible(), v.oldest_update.clone()],
+    );
     plan.add(
         "disk",
         "image",

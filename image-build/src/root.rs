@@ -63,6 +63,7 @@ pub fn root(shop: &Workshop, of: &Ingredients<'_>, product: &Path) -> Result<Roo
         sum_file(of.update_certificate)?,
         format!("{} {}", of.release.version, of.release.is_spoilt),
         format!("{:?} {SPLASH}", of.variant.screen),
+        format!("{} {}", of.variant.compatible(), of.variant.oldest_update),
         TRIMMED.join(" "),
         PACKING.join(" "),
     ];
@@ -102,8 +103,22 @@ fn assemble(shop: &Workshop, of: &Ingredients<'_>, tree: &Path) -> Result<(), Fa
         .arg(overlay)
         .arg(tree))?;
     own_files(of, tree)?;
+    has_tools(tree)?;
     picture(of.variant, tree)?;
     users(shop, tree)
+}
+
+/// Whether all that our scripts call is there: a shell goes on without a tool that it does not find.
+fn has_tools(tree: &Path) -> Result<(), Fault> {
+    let is_there = |tool: &&str| {
+        ["usr/bin", "usr/sbin"]
+            .iter()
+            .any(|folder| tree.join(folder).join(tool).symlink_metadata().is_ok())
+    };
+    match CALLED.iter().find(|tool| !is_there(tool)) {
+        Some(tool) => Err(Fault::Tool(format!("the image has no {tool}, which its scripts call"))),
+        None => Ok(()),
+    }
 }
 
 /// The picture of the start, and for which screen it is.
@@ -301,6 +316,49 @@ fn link(to: &str, at: &Path) -> Result<(), Fault> {
 }
 
 const BLOCK_SIZE: u64 = 4096;
+/// What `files/usr/lib/kiosk` calls; a test reads the scripts for it.
+pub const CALLED: &[&str] = &[
+    "blkid",
+    "busybox",
+    "cat",
+    "chmod",
+    "chown",
+    "cp",
+    "cryptsetup",
+    "date",
+    "dd",
+    "df",
+    "dirname",
+    "e2fsck",
+    "flock",
+    "fw_printenv",
+    "head",
+    "mkdir",
+    "mkfs.ext4",
+    "modprobe",
+    "mount",
+    "mv",
+    "partx",
+    "rauc",
+    "readlink",
+    "resize2fs",
+    "rm",
+    "sed",
+    "setpriv",
+    "sfdisk",
+    "sh",
+    "sha256sum",
+    "sleep",
+    "stat",
+    "sync",
+    "systemctl",
+    "tail",
+    "touch",
+    "tr",
+    "truncate",
+    "udevadm",
+    "umount",
+];
 /// A start reads a little of many files: lz4 in small blocks takes a second less of it than zstd in large ones.
 const PACKING: [&str; 6] = ["-noappend", "-comp", "lz4", "-Xhc", "-b", "64K"];
 const EPOCH: &str = "usr/lib/clock-epoch";

@@ -166,7 +166,7 @@ fn words(command: &Command) -> String {
 
 /// Where the builder's tools see the cache.
 pub const SEEN_AT: &str = "/cache";
-/// 2026-01-01: every file of every image is as old.
+/// 2026-01-01: every file of every image is as old, but for the mark of the earliest time.
 pub const TIME_S: u64 = 1_767_225_600;
 /// Mounts of its own that end with the tool; the tool takes the place of the shell.
 const ENTER: &str = "mkdir -p \"$1/cache\" && mount --bind \"$0\" \"$1/cache\" && mount --rbind /dev \"$1/dev\" \

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use super::repository;
+use crate::root::CALLED;
 
 /// A folder that stands for the root, and tools that do nothing.
 struct Terminal {
@@ -331,10 +332,12 @@ fn a_stick_takes_no_room_that_the_terminal_needs_and_what_fails_is_no_reason_to_
 }
 
 #[test]
-fn what_a_stick_left_half_is_taken_away() {
+fn what_a_stick_left_half_is_taken_away_before_it_is_asked_how_much_room_there_is() {
     let it = Terminal::new("");
     it.write("data/updates/update.raucb.new", "half");
     stick(&it, &[("update.raucb", "bundle")], 1000);
+    let half = it.text("data/updates/update.raucb.new");
+    it.tool("df", &format!("; [ -e {half} ] && echo 599 || echo 1000"), 0);
     assert_eq!(it.brought(&[BUNDLE, "data/updates/update.raucb.new"]), [true, false]);
 }
 
@@ -343,7 +346,7 @@ fn who_knows_names_is_told_to_the_c_library() {
     let it = Terminal::new("");
     let written = |state: &str| {
         it.write("run/systemd/netif/state", state);
-        assert!(it.run("names").0);
+        assert!(it.run_for("names", &["once"]).0);
         fs::read_to_string(it.path("run/kiosk-net/resolv.conf")).unwrap()
     };
     let two =
@@ -358,14 +361,181 @@ fn a_program_that_does_not_stay_up_is_not_vouched_for() {
         let it = Terminal::new("");
         it.slot('B', 3);
         let counted = it.text("starts");
-        // It is asked before the check and after it.
         it.tool("systemctl", &format!("; [ $1 = show ] && cat {counted}; true"), 0);
-        it.write("starts", "7\n");
-        it.tool("setpriv", &format!("; echo {} > {counted}", 7 + dies), 0);
-        let (ended_well, calls) = it.run("vouch");
-        assert_eq!(ended_well, is_good, "{dies}: {calls:?}");
-        assert_eq!(calls.iter().any(|call| call == "rauc status mark-good"), is_good);
+        let again = format!("; echo {} > {counted}", 7 + dies);
+        for when in ["sleep", "setpriv"] {
+            it.write("starts", "7\n");
+            it.tool("sleep", "", 0);
+            it.tool("setpriv", "", 0);
+            it.tool(when, &again, 0);
+            let (ended_well, calls) = it.run("vouch");
+            assert_eq!(ended_well, is_good, "{dies} in {when}: {calls:?}");
+            assert_eq!(calls.iter().any(|call| call == "rauc status mark-good"), is_good);
+            // What the check finds good the program believes.
+            let is_checked = calls.iter().any(|call| call.starts_with("setpriv"));
+            assert_eq!(is_checked, is_good || when == "setpriv");
+        }
     }
+}
+
+/// What stands where a command stands and is a program of this machine is one that the image is asked for: a shell goes on
+/// without a tool that it does not find.
+#[test]
+fn what_the_scripts_call_is_asked_of_the_image() {
+    let folder = repository().join("image-build/files/usr/lib/kiosk");
+    let scripts = fs::read_dir(folder).unwrap();
+    let scripts: Vec<String> =
+        scripts.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
+    let functions = scripts.iter().flat_map(|text| text.lines());
+    let functions: Vec<&str> = functions.filter_map(|line| line.strip_suffix("() {")).collect();
+    let mut n_found = 0;
+    for text in &scripts {
+        let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+        let text = lines.collect::<Vec<_>>().join("\n").replace("\\\n", " ").replace("$((", "$");
+        let places = text.split(['\n', ';', '|', '&', '(', '{']);
+        for place in places {
+            let lead = ["if", "elif", "then", "else", "do", "until", "while", "!", "exec"];
+            let mut words = place.split_whitespace().skip_while(|word| lead.contains(word));
+            let Some(word) = words.next() else {
+                continue;
+            };
+            let is_own = SHELLS_OWN.contains(&word)
+                || functions.contains(&word)
+                || word.contains(['=', '$', '"', '/', ')']);
+            let is_here =
+                ["/usr/bin", "/usr/sbin"].iter().any(|at| PathBuf::from(at).join(word).exists());
+            if !is_own && is_here {
+                assert!(CALLED.contains(&word), "{word} in {place:?}");
+                n_found += 1;
+            }
+        }
+    }
+    assert!(n_found > 60, "{n_found} calls");
+}
+
+const SHELLS_OWN: [&str; 11] =
+    [".", ":", "echo", "printf", "read", "[", "test", "true", "false", "kill", "umask"];
+
+/// A partition for keys, and a data partition that one key opens.
+struct KeyPartition(Terminal);
+
+impl KeyPartition {
+    /// As a new terminal makes it.
+    fn new() -> Self {
+        let it = Terminal::new("");
+        fs::create_dir(it.path("work")).unwrap();
+        it.write("key", &"\0".repeat(1 << 20));
+        let (given, right) = (it.text("tools/cryptsetup.given"), it.text("right"));
+        it.tool(
+            "cryptsetup",
+            &format!("; [ ! -e {right} ] || cmp -s {given} {right} || exit 1"),
+            0,
+        );
+        let made = Self(it);
+        made.dd("nothing");
+        assert_eq!(
+            made.run("new_key && secret $copy | cryptsetup && look && unlocked && mark").0,
+            "0"
+        );
+        fs::rename(given, right).unwrap();
+        assert_eq!(made.copies()[0], made.copies()[1]);
+        made
+    }
+
+    /// `dd` fails where its words have this.
+    fn dd(&self, fails: &str) {
+        let words = format!("; case \"$*\" in *{fails}*) exit 1;; esac; exec /bin/dd \"$@\"");
+        self.0.tool("dd", &words, 1);
+    }
+
+    /// What these words of `open-data` come to; whether the partition was made to its end and could be read; and how
+    /// often something was written.
+    fn run(&self, words: &str) -> (String, bool, bool, usize) {
+        let it = &self.0;
+        let keys = repository().join("image-build/files/usr/lib/kiosk/keys");
+        let (key, work) = (it.text("key"), it.text("work"));
+        let text = format!(
+            "set -u; key={key} disk=none work={work}; . {}; look; {words}; echo \" $? w$is_whole u$is_unreadable\"",
+            keys.display()
+        );
+        let path = format!("{}:{}", it.text("tools"), std::env::var("PATH").unwrap());
+        let said = Command::new("sh").args(["-c", &text]).env("PATH", path).output().unwrap();
+        let said = String::from_utf8(said.stdout).unwrap();
+        let last: Vec<&str> = said.lines().last().unwrap().split_whitespace().collect();
+        let calls = fs::read_to_string(it.path("calls")).unwrap_or_default();
+        let _ = fs::remove_file(it.path("calls"));
+        let n_written = calls.lines().filter(|call| call.contains(&format!("of={key}"))).count();
+        (last[0].into(), last[1] == "wyes", last[2] == "uyes", n_written)
+    }
+
+    fn copies(&self) -> [Vec<u8>; 2] {
+        let bytes = fs::read(self.0.path("key")).unwrap();
+        [0, COPY].map(|at| bytes[at..at + 1024].to_vec())
+    }
+
+    fn spoil(&self, at: usize) {
+        let mut bytes = fs::read(self.0.path("key")).unwrap();
+        bytes[at..at + 512].fill(0xa5);
+        fs::write(self.0.path("key"), bytes).unwrap();
+    }
+}
+
+/// From one copy of the key to the other.
+const COPY: usize = 512 << 10;
+
+#[test]
+fn one_lost_copy_of_the_key_is_made_good_and_a_whole_one_is_left_alone() {
+    let opens = "unlocked && mark";
+    let whole = KeyPartition::new();
+    assert_eq!(whole.run(opens), ("0".into(), true, false, 0), "nothing is written at a start");
+    let good = whole.copies();
+    for at in [0, 512, COPY, COPY + 512] {
+        whole.spoil(at);
+        assert_eq!(whole.run(opens), ("0".into(), true, false, 1), "{at}");
+        assert_eq!(whole.copies(), good, "{at}");
+    }
+}
+
+#[test]
+fn a_copy_of_the_key_that_can_neither_be_read_nor_written_is_no_reason_not_to_serve() {
+    for place in ["0", "1024"] {
+        let it = KeyPartition::new();
+        it.dd(&format!("skip={place}"));
+        let (ended, is_whole, is_unreadable, _) = it.run("unlocked && mark");
+        assert_eq!((&*ended, is_whole, is_unreadable), ("0", true, true), "{place}");
+        it.dd(&format!("seek={place}"));
+        it.spoil(place.parse::<usize>().unwrap() * 512);
+        assert_eq!(it.run("unlocked && mark").0, "0", "{place}");
+    }
+    let it = KeyPartition::new();
+    it.spoil(512);
+    it.spoil(COPY + 512);
+    it.dd("seek=");
+    assert_eq!(
+        it.run("unlocked && mark").0,
+        "1",
+        "no mark would keep the partition from being made anew"
+    );
+}
+
+#[test]
+fn without_a_key_it_is_known_whether_there_is_work_that_it_opened() {
+    let it = KeyPartition::new();
+    it.spoil(0);
+    it.spoil(COPY);
+    assert_eq!(it.run("unlocked"), ("1".into(), true, false, 0), "the mark is there");
+    it.spoil(512);
+    it.dd("skip=1024");
+    assert_eq!(it.run("unlocked"), ("1".into(), false, true, 0), "nobody knows");
+    it.dd("nothing");
+    it.spoil(COPY + 512);
+    assert_eq!(
+        it.run("unlocked"),
+        ("1".into(), false, false, 0),
+        "it was overwritten to begin anew"
+    );
+    it.dd("of=");
+    assert_eq!(it.run("new_key").0, "1", "a key that cannot be kept is none");
 }
 
 /// A card of so many sectors, with a data partition of 1 GiB that begins at 1 GiB.
@@ -411,7 +581,7 @@ fn the_data_partition_takes_the_rest_of_a_larger_card_in_whole_mebibytes() {
     }
 }
 
-/// A machine that has run for 1000.07 s, with an edition of 2026-01-01.
+/// A machine that has run for 1000.07 s, on which it cannot be before 2026-01-01.
 fn clock(word: &str) -> Terminal {
     let it = Terminal::new("");
     it.write("proc/uptime", "1000.07 3999.99\n");
