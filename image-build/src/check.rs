@@ -66,16 +66,21 @@ pub fn check(out: &Path) -> Result<Report, Fault> {
 /// Looks at the device trees of a variant's boards: whether the kernel finds there what the variant says is wired to
 /// them, and whether the lines of the kiosk are there and nobody else's.
 pub fn boards(variant: &Variant, folder: &Path) -> Result<Report, Fault> {
-    let (mut chips, mut lines) = (Vec::new(), Vec::new());
+    let (mut chips, mut lines, mut cards) = (Vec::new(), Vec::new(), Vec::new());
     for board in &variant.device_trees {
         let tree = Tree::read(&folder.join(format!("{board}.dtb")))?;
         let here = |fault: String| format!("{board}: {fault}");
+        let card = tree.texts("/aliases", "mmc0").first().copied().unwrap_or_default();
+        if !tree.is_enabled(card) {
+            cards.push(format!("{board}: its card is not the first"));
+        }
         chips.extend(variant.chips.iter().filter_map(|chip| chip_fault(&tree, chip)).map(here));
         lines.extend(variant.lines().iter().filter_map(|line| line_fault(&tree, line)).map(here));
     }
     let mut report = Report::default();
     report.say("board-chips", chips);
     report.say("board-lines", lines);
+    report.say("board-card", cards);
     Ok(report)
 }
 

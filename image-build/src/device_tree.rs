@@ -60,6 +60,7 @@ pub fn device_trees(
 /// What of the repository the trees are made from.
 pub fn inputs(repository: &Path, variant: &Variant) -> Result<Vec<String>, Fault> {
     let mut inputs = variant.device_trees.clone();
+    inputs.push(format!("{CARDS:?}"));
     for overlay in variant.overlays() {
         inputs.push(sum_file(&repository.join(OVERLAYS).join(format!("{overlay}.dts")))?);
     }
@@ -92,13 +93,21 @@ pub fn merge(
         copy(&from.join(format!("{board}.dtb")), &plain)?;
         if compiled.is_empty() {
             fs::rename(&plain, &merged).map_err(|e| Fault::write(&merged, e))?;
-            continue;
+        } else {
+            let mut fdtoverlay = (tools.tool)("fdtoverlay");
+            run(fdtoverlay.args(["-i", &seen(&plain), "-o", &seen(&merged)]).args(&compiled))?;
         }
-        let mut fdtoverlay = (tools.tool)("fdtoverlay");
-        run(fdtoverlay.args(["-i", &seen(&plain), "-o", &seen(&merged)]).args(&compiled))?;
+        for (_, card) in CARDS.iter().filter(|(chip, _)| board.starts_with(chip)) {
+            let mut fdtput = (tools.tool)("fdtput");
+            run(fdtput.args(["-t", "s", &seen(&merged), "/aliases", "mmc0", card]))?;
+        }
     }
     remove(&work)
 }
 
+/// What a board's card is in, by the board's chip. The kernel's trees leave the count to chance, and U-Boot looks for its
+/// settings in the first.
+const CARDS: [(&str, &str); 2] =
+    [("bcm2837", "/soc/mmc@7e202000"), ("bcm2711", "/emmc2bus/mmc@7e340000")];
 /// Our overlays, below the repository.
 pub const OVERLAYS: &str = "image-build/boot/overlays";

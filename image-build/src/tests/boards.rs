@@ -130,7 +130,7 @@ fn a_board_with_clock_and_lines_is_clean_and_each_planted_fault_is_found() {
     };
     let without = |node: &str| toy().into_iter().filter(|(path, _)| path != node).collect();
     let rtc = "/soc/i2c@7e804000/rtc@68";
-    let plants: [(Vec<Node>, &str); 11] = [
+    let plants: [(Vec<Node>, &str); 13] = [
         (without(rtc), "chips: toy: clock: there is no /soc/i2c@7e804000/rtc@68"),
         (edit(rtc, "status", b"disabled\0"), "chips: toy: clock: /soc/i2c@7e804000/rtc@68 or"),
         (edit("/soc/i2c@7e804000", "status", b"disabled\0"), "or what it is on is switched off"),
@@ -145,6 +145,8 @@ fn a_board_with_clock_and_lines_is_clean_and_each_planted_fault_is_found() {
             "GPIO5 is a pin of /soc/i2c@7e804000",
         ),
         (without("/aliases"), "rtc0 is not"),
+        (edit("/aliases", "mmc0", b"/soc/mmc\0"), "card: toy: its card is not the first"),
+        (edit("/soc/mmc@7e202000", "status", b"disabled\0"), "its card is not the first"),
     ];
     for (nodes, expected) in plants {
         let report = look(&nodes);
@@ -326,7 +328,10 @@ fn toy() -> Vec<Node> {
     };
     vec![
         node("/", &[("compatible", b"toy\0")]),
-        node("/aliases", &[("rtc0", b"/soc/i2c@7e804000/rtc@68\0")]),
+        node(
+            "/aliases",
+            &[("rtc0", b"/soc/i2c@7e804000/rtc@68\0"), ("mmc0", b"/soc/mmc@7e202000\0")],
+        ),
         node("/soc", &[]),
         node("/soc/gpio@0", &[("gpio-line-names", b"ID_SDA\0SCL1\0GPIO5\0")]),
         node("/soc/gpio@0/pins", &[("phandle", &[0, 0, 0, 9]), ("brcm,pins", &[0, 0, 0, 1])]),
@@ -336,6 +341,7 @@ fn toy() -> Vec<Node> {
             "/soc/i2c@7e804000/rtc@68",
             &[("compatible", b"dallas,ds3231\0maxim,ds3231\0"), ("reg", &[0, 0, 0, 0x68])],
         ),
+        node("/soc/mmc@7e202000", &[("status", b"okay\0")]),
         node("/soc/spi@0", &[("status", b"disabled\0"), ("pinctrl-0", &[0, 0, 0, 8])]),
     ]
 }
