@@ -29,6 +29,7 @@ impl Terminal {
             "run/kiosk-setup",
             "run/kiosk-stick/sda1",
             "run/kiosk-net",
+            "run/kiosk-data",
             "run/systemd/netif",
             "proc",
             "dev",
@@ -245,6 +246,16 @@ fn an_edition_is_vouched_for_or_gives_way_while_the_other_has_tries() {
         assert_eq!(ended, ended_well, "{fails}");
         assert!(calls.contains(says) && !calls.contains(is_silent_on), "{fails}: {calls:?}");
     }
+    let it = Terminal::new("setpriv");
+    it.slot('B', 3);
+    it.tool("head", "", 1);
+    let (ended_well, calls) = it.run("vouch");
+    assert!(!ended_well && !calls.contains(&reboot), "it is the data: {calls:?}");
+    assert!(!it.path("data/updates/probe").exists());
+    let it = Terminal::new("setpriv");
+    it.slot('B', 3);
+    it.write("run/kiosk-data/fault", "err-data-key");
+    assert!(!it.run("vouch").1.contains(&reboot), "it is told on the screen");
     let it = Terminal::new("setpriv");
     it.slot('B', 0);
     let (ended_well, calls) = it.run("vouch");

@@ -72,6 +72,7 @@ impl Trial {
         let mut counter = self.switch_on("data", &disk, &ports)?;
         counter.grown()?;
         counter.wait_for("screen page=\"sign-in\"")?;
+        counter.wait_for("as good")?;
         for (what, code) in [("full", "err-store-full"), ("read-only", "err-store-read-only")] {
             let stick = self.empty_stick(what)?;
             counter.machine.plug(&self.shop, &stick)?;
