@@ -49,7 +49,8 @@ pub fn device_trees(
     let known = Drivers::read(&read(&tables.join("modules.alias"))?);
     for board in &variant.device_trees {
         let tree = Tree::read(&product.join(format!("{board}.dtb")))?;
-        let missing = drivers::missing(variant, &known, &tree);
+        let mut missing = drivers::missing(variant, &known, &tree);
+        missing.extend(drivers::unnamed(variant));
         if !missing.is_empty() {
             return Err(Fault::Tool(format!("{board}: {}", missing.join("; "))));
         }

@@ -224,4 +224,6 @@ upstream_kernel=1
 kernel=u-boot.bin
 enable_uart=1
 disable_splash=1
+# Half a minute at full speed, until the kernel's own driver of the clock is there.
+initial_turbo=30
 ";

@@ -244,6 +244,19 @@ fn rules(variant: &Variant) -> String {
             bus.kernel
         );
     }
+    // udev looks for the socket of most kinds by itself, of these not.
+    let asked = |device: &&Device| device.path.is_some() && device.subsystem == "usbmisc";
+    for device in variant.devices.iter().filter(asked) {
+        head += &format!(
+            "SUBSYSTEM==\"usbmisc\", KERNEL==\"{}\", IMPORT{{builtin}}=\"path_id\"\n",
+            device.kernel
+        );
+    }
+    // Which number a card gets is chance; by this name it is known.
+    if variant.sound().is_some_and(|sound| sound.ends_with(USB_SPEAKER)) {
+        head +=
+            "SUBSYSTEM==\"sound\", KERNEL==\"card*\", SUBSYSTEMS==\"usb\", ATTR{id}=\"Speaker\"\n";
+    }
     head + &variant.devices.iter().map(rule).collect::<String>()
 }
 
@@ -262,6 +275,8 @@ fn allowed(variant: &Variant) -> String {
     format!("# Devices of the {} terminal.\n{unit}[Service]\n{lines}", variant.name)
 }
 
+/// How a variant names a sound card on USB.
+const USB_SPEAKER: &str = "CARD=Speaker";
 /// The ids of what has to be spoken, one a line.
 const SPOKEN: &str = "image-build/prompts.txt";
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::debian::{Base, Kernel};
 use crate::fault::Fault;
 use crate::sbom::debian;
-use crate::splash::{SPLASH, splash};
+use crate::splash::{SPLASH, in_16_bits, splash};
 use crate::stage::TREE;
 use crate::tree::{sum_file, sum_of};
 use crate::variant::Variant;
@@ -127,8 +127,10 @@ fn picture(variant: &Variant, tree: &Path) -> Result<(), Fault> {
     let bytes = fs::read(&font).map_err(|e| Fault::read(&font, e))?;
     let pixels = splash(variant.screen, &bytes)
         .ok_or_else(|| Fault::Tool(format!("{} has not the letters", font.display())))?;
-    let file = tree.join("usr/share/kiosk/splash");
-    fs::write(&file, pixels).map_err(|e| Fault::write(&file, e))?;
+    for (name, bytes) in [("splash-16", in_16_bits(&pixels)), ("splash-32", pixels)] {
+        let file = tree.join("usr/share/kiosk").join(name);
+        fs::write(&file, bytes).map_err(|e| Fault::write(&file, e))?;
+    }
     let (width, height) = variant.screen;
     write(&tree.join("usr/share/kiosk/splash-size"), &format!("{width},{height}\n"))
 }

@@ -18,6 +18,15 @@ pub fn splash((width, height): (u32, u32), font: &[u8]) -> Option<Vec<u8>> {
     Some(canvas.pixels)
 }
 
+/// The same picture as a Raspberry Pi's console has it: five bits of red, six of green, five of blue.
+pub fn in_16_bits(pixels: &[u8]) -> Vec<u8> {
+    let short = |pixel: &[u8]| {
+        let [blue, green, red] = [0, 1, 2].map(|i| u16::from(pixel[i]));
+        (red >> 3 << 11 | green >> 2 << 5 | blue >> 3).to_le_bytes()
+    };
+    pixels.chunks_exact(4).flat_map(short).collect()
+}
+
 /// A line of the picture, in the middle of its width.
 struct Line {
     text: &'static str,
@@ -129,5 +138,12 @@ mod tests {
     #[test]
     fn what_is_no_font_draws_nothing() {
         assert!(splash((80, 48), b"no font").is_none());
+    }
+
+    #[test]
+    fn a_picture_of_16_bits_has_the_colours_of_the_other() {
+        let pixels = [[255, 255, 255, 0], [255, 0, 0, 0], [0, 255, 0, 0], [0, 0, 255, 9]].concat();
+        let short: Vec<u8> = [0xffff_u16, 0x001f, 0x07e0, 0xf800].map(u16::to_le_bytes).concat();
+        assert_eq!(in_16_bits(&pixels), short);
     }
 }

@@ -59,6 +59,13 @@ pub fn missing(variant: &Variant, drivers: &Drivers, tree: &Tree) -> Vec<String>
     faults
 }
 
+/// What the board has that no tree names: the drivers ask for one another by other names.
+pub fn unnamed(variant: &Variant) -> Vec<String> {
+    let is_there = |module: &&str| variant.modules.iter().any(|named| plain(named) == **module);
+    let lacks = UNNAMED.iter().filter(|module| !is_there(module));
+    lacks.map(|module| format!("these boards want the module {module}")).collect()
+}
+
 /// The kernel takes both signs for one.
 fn plain(module: &str) -> String {
     module.replace('-', "_")
@@ -71,5 +78,8 @@ fn is_card(node: &str) -> bool {
 /// A device tree's alias with any name and any type.
 const ALIAS: &str = "alias of:N*T*C";
 const SUPPLIES: [&str; 2] = ["vmmc-supply", "vqmmc-supply"];
+/// The processor's clock, which stands at its lowest without; the line's chips of a Pi 3; touch screens that are no more;
+/// sticks that say they are fast.
+const UNNAMED: [&str; 5] = ["cpufreq_dt", "smsc", "microchip", "hid_generic", "uas"];
 const PCI: &str = "brcm,bcm2711-pcie";
 const USB_ON_PCI: &str = "xhci_pci";

@@ -36,6 +36,15 @@ fn what_is_on_the_boards_own_buses_is_given_to_the_kiosk_alone() {
         "ACTION==\"add\", SUBSYSTEM==\"i2c\", KERNEL==\"i2c-6\", RUN{builtin}+=\"kmod load i2c-dev\""
     );
     assert_eq!(rule("counter", "ACTION"), "", "nobody else gets at a two-wire bus");
+    // udev knows no socket of a printer unless it is told to look.
+    let printer = "SUBSYSTEM==\"usbmisc\", KERNEL==\"lp[0-9]*\", ";
+    let counter = file(&variant("counter"), "rules.d");
+    let [asks, gives] = ["IMPORT{builtin}=\"path_id\"", "ENV{ID_PATH}"]
+        .map(|it| counter.find(&format!("{printer}{it}")));
+    assert!(asks.is_some() && asks < gives, "{counter}");
+    let speaker = "SUBSYSTEM==\"sound\", KERNEL==\"card*\"";
+    assert!(rule("handheld", speaker).ends_with("ATTR{id}=\"Speaker\""));
+    assert_eq!(rule("counter", speaker), "", "the jack has a name of its own");
 }
 
 #[test]
@@ -257,6 +266,10 @@ fn an_image_has_the_driver_of_everything_that_its_boards_have_or_says_that_it_is
                 assert_eq!(lacks(module), is_four, "{module} on {board}");
             }
             assert!(lacks("dwc2") && lacks("hci_uart"), "{board}");
+            assert_eq!(drivers::unnamed(&variant), Vec::<String>::new());
+            let mut less = variant.clone();
+            less.modules.retain(|it| it != "cpufreq-dt");
+            assert_eq!(drivers::unnamed(&less), ["these boards want the module cpufreq_dt"]);
             let mut late = variant.clone();
             let card = if is_four { "gpio-regulator" } else { "bcm2835" };
             late.initrd_modules.retain(|it| it != card);
