@@ -92,6 +92,17 @@ pub enum StartError {
     Read(std::path::PathBuf, #[source] std::io::Error),
 }
 
+impl StartError {
+    /// For whoever stands at the screen.
+    pub fn told(&self) -> Id {
+        match self {
+            Self::Vault(VaultError::Store(StoreError::DiskFull)) => Id::ErrStoreFull,
+            Self::Vault(VaultError::Store(StoreError::ReadOnly)) => Id::ErrStoreReadOnly,
+            _ => Id::ErrStartFault,
+        }
+    }
+}
+
 /// The program's middle: core, the rooms, and what is known of the devices.
 pub struct Shell {
     terminal: Terminal,

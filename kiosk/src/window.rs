@@ -58,7 +58,7 @@ pub fn run(file: &Path) -> Result<(), Box<dyn Error>> {
         // Nobody reads a terminal's journal when it stands in a hall.
         Err(problem) if is_appliance => {
             error!("{}", crate::chain(&problem));
-            return blocked::show(Id::ErrStartFault, false, || false);
+            return blocked::show(problem.told(), false, || false);
         }
         started => started?,
     };

@@ -97,14 +97,31 @@ impl From<io::Error> for StoreError {
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode;
+        use rusqlite::{ErrorCode, ffi};
+        let extended = |error: &rusqlite::Error| error.sqlite_error().map(|it| it.extended_code);
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::DiskFull,
             Some(ErrorCode::ReadOnly) => Self::ReadOnly,
             Some(ErrorCode::DatabaseCorrupt) => Self::Damaged("database page"),
+            // The first file that is made when a store is opened has no room.
+            _ if extended(&error) == Some(ffi::SQLITE_IOERR_SHMSIZE) => Self::DiskFull,
             Some(ErrorCode::NotADatabase) => Self::WrongKey,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::InUse,
             _ => Self::Database(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_has_no_room_to_be_opened_is_full() {
+        let error = |code| rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+        let full = StoreError::from(error(rusqlite::ffi::SQLITE_IOERR_SHMSIZE));
+        assert!(matches!(full, StoreError::DiskFull), "{full:?}");
+        let other = StoreError::from(error(rusqlite::ffi::SQLITE_IOERR_READ));
+        assert!(matches!(other, StoreError::Database(_)), "{other:?}");
     }
 }
