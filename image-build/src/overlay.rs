@@ -156,6 +156,9 @@ fault = "/run/kiosk-data/fault"
 [clock]
 word = "/run/kiosk-clock/word"
 
+[network]
+word = "/run/kiosk-line/word"
+
 [served]
 file = "/run/kiosk/served"
 

@@ -15,6 +15,8 @@ pub use devices::{
     SpeakerConfig,
 };
 
+use crate::line::LineConfig;
+
 /// Everything a terminal is told about the place it stands in.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -53,6 +55,10 @@ pub struct Config {
     pub data: Option<DataConfig>,
     /// Who sets the machine's clock by the centre's time; none: it stays as it is.
     pub clock: Option<ClockConfig>,
+    /// Who sets the line to the authority; none: it stays as it is.
+    pub network: Option<NetworkConfig>,
+    /// The address that the site gives this terminal; none: the office's router gives one.
+    pub line: Option<LineConfig>,
     /// Updates from the authority; none: they come in another way.
     pub update: Option<UpdateConfig>,
     /// Who starts the machine again only where nobody is served; none: nobody asks.
@@ -65,6 +71,14 @@ pub struct Config {
 pub struct ClockConfig {
     /// Left for whoever may set the clock: the centre's time in milliseconds since 1970, and the milliseconds since the
     /// machine's start at which that was true.
+    pub word: PathBuf,
+}
+
+/// See [`Config::network`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkConfig {
+    /// Left for whoever may set the line: `router`, or `ADDRESS/BITS GATEWAY NAMES...` with `-` where there is no gateway.
     pub word: PathBuf,
 }
 
@@ -252,7 +266,8 @@ impl Config {
         if self.operator.is_empty() {
             return Err(ConfigError::NotSetUp("no [[operator]]: nobody could sign in".into()));
         }
-        self.check_devices().map_err(ConfigError::Value)
+        let line = self.line.as_ref().map_or(Ok(()), LineConfig::check);
+        line.and_then(|()| self.check_devices()).map_err(ConfigError::Value)
     }
 
     /// What no type can hold: values that exclude each other, and numbers out of bounds.

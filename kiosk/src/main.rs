@@ -11,6 +11,7 @@ mod happening;
 mod health;
 mod hex;
 mod ids;
+mod line;
 mod operators;
 mod picture;
 mod policy;

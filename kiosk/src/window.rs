@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::happening::Happening;
 use crate::ids::Ids;
+use crate::line;
 use crate::rooms::face::OpenCamera;
 use crate::served::Served;
 use crate::setup;
@@ -40,10 +41,14 @@ pub fn run(file: &Path) -> Result<(), Box<dyn Error>> {
     {
         return blocked::show(what, true, move || blocked::trouble(&data).is_none());
     }
-    if config.setup.is_some() && !config.is_set_up() {
+    let is_new = config.setup.is_some() && !config.is_set_up();
+    let config = if is_new { config } else { Config::read(file)? };
+    if let Some(network) = &config.network {
+        line::tell(network, config.line.as_ref());
+    }
+    if is_new {
         return setup::run(file);
     }
-    let config = Config::read(file)?;
     let clock = Clock::system();
     let (camera, documents) = (config.camera.clone(), config.document_camera.clone());
     let outside = Outside {

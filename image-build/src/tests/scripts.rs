@@ -25,6 +25,8 @@ impl Terminal {
             "data/kiosk/update",
             "run/kiosk-clock",
             "run/kiosk-clock-set",
+            "run/kiosk-line",
+            "run/kiosk-line-set",
             "run/kiosk",
             "run/kiosk-setup",
             "run/kiosk-stick/sda1",
@@ -709,4 +711,89 @@ fn where_the_clock_cannot_be_set_the_nights_go_on() {
     let (_, mut calls) = set("1794794400.008");
     calls.pop();
     assert_eq!(it.run("set-clock"), (false, calls));
+}
+
+/// The settings that a word comes to; none where it is refused.
+fn line(it: &Terminal, word: &str) -> Option<String> {
+    it.write(LINE, word);
+    let (ended_well, calls) = it.run("set-line");
+    assert!(!it.path(LINE).exists(), "{word:.40?} would be looked at for ever");
+    assert_eq!(ended_well, !calls.is_empty(), "{word:.40?}");
+    ended_well.then(|| fs::read_to_string(it.path(SITE)).unwrap_or_default())
+}
+
+const LINE: &str = "run/kiosk-line/word";
+const SITE: &str = "run/systemd/network/70-site.network";
+const AGAIN: &str = "systemctl --no-block try-restart systemd-networkd.service";
+
+#[test]
+fn the_line_has_the_address_of_the_site_until_the_router_gives_it() {
+    let it = Terminal::new("");
+    assert_eq!(it.run("set-line"), (true, Vec::new()), "no word was left yet");
+    it.write(LINE, "router\n");
+    assert_eq!(it.run("set-line"), (true, Vec::new()), "it does so anyway");
+    for (word, lines) in [
+        ("10.2.3.4/24 -\n", "Address=10.2.3.4/24\n"),
+        ("10.2.3.4/24 10.2.3.1\n", "Address=10.2.3.4/24\nGateway=10.2.3.1\n"),
+        (
+            "172.16.9.2/30 172.16.9.1 223.5.5.5 10.0.0.1 10.255.0.249\n",
+            "Address=172.16.9.2/30\nGateway=172.16.9.1\nDNS=223.5.5.5\nDNS=10.0.0.1\nDNS=10.255.0.249\n",
+        ),
+    ] {
+        let settings = line(&it, word).unwrap();
+        let wanted = format!("[Match]\nName=en* eth*\n\n[Network]\n{lines}LinkLocal");
+        assert!(settings.starts_with(&wanted), "{settings}");
+        it.write(LINE, word);
+        assert_eq!(it.run("set-line"), (true, Vec::new()), "it is not set a second time");
+    }
+    it.write(LINE, "router\n");
+    assert_eq!(it.run("set-line"), (true, vec![AGAIN.to_owned()]));
+    assert!(!it.path(SITE).exists());
+}
+
+#[test]
+fn what_is_no_address_does_not_get_into_the_settings_of_the_network() {
+    let it = Terminal::new("");
+    let before = line(&it, "10.2.3.4/24 10.2.3.1\n").unwrap();
+    let long = "9".repeat(60_000);
+    for word in [
+        "",
+        "\n",
+        "router router\n",
+        "routers\n",
+        "10.2.3.4/24\n",
+        "10.2.3.4 -\n",
+        "10.2.3.4/ -\n",
+        "/24 -\n",
+        "10.2.3.4/31 -\n",
+        "10.2.3.4/7 -\n",
+        "10.2.3.4/024 -\n",
+        "10.2.3.4/24/24 -\n",
+        "10.2.3/24 -\n",
+        "10.2.3.4.5/24 -\n",
+        "10.2.3./24 -\n",
+        "10.2..4/24 -\n",
+        ".2.3.4/24 -\n",
+        "10.2.3.256/24 -\n",
+        "10.2.3.04/24 -\n",
+        "10.2.3.4/24 10.2.3\n",
+        "10.2.3.4/24 router\n",
+        "10.2.3.4/24 - -\n",
+        "10.2.3.4/24 - 1.1.1.1 2.2.2.2 3.3.3.3 4.4.4.4\n",
+        "10.2.3.4/24 - Name=*\n",
+        "10.2.3.4/24 $(reboot)\n",
+        "* *\n",
+        &long,
+    ] {
+        assert_eq!(line(&it, word), None, "{word:.40?}");
+    }
+    assert_eq!(fs::read_to_string(it.path(SITE)).unwrap(), before);
+    fs::remove_file(it.path(LINE)).unwrap_or_default();
+    it.write("secret", "10.9.9.9/24 -\n");
+    symlink(it.path("secret"), it.path(LINE)).unwrap();
+    assert_eq!(it.run("set-line"), (false, Vec::new()), "a link is not followed");
+    fs::create_dir_all(it.path(LINE).join("deep")).unwrap();
+    assert_eq!(it.run("set-line"), (false, Vec::new()), "a folder is no word");
+    assert!(!it.path(LINE).exists());
+    assert_eq!(fs::read_to_string(it.path(SITE)).unwrap(), before);
 }

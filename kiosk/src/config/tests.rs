@@ -17,6 +17,8 @@ fn the_example_has_every_table_and_is_read() {
     assert!(matches!(display, Some(drivers::display::DisplayConfig::St7789(_))));
     assert_eq!(config.power.shut_down.len(), 2);
     assert!(config.clock.is_some_and(|clock| clock.word.ends_with("kiosk-clock/word")));
+    assert!(config.network.is_some_and(|network| network.word.ends_with("kiosk-line/word")));
+    assert!(config.line.is_some_and(|line| line.address == "10.2.3.4/24"));
     assert!(config.served.is_some_and(|served| served.file.ends_with("kiosk/served")));
     assert_eq!(config.update.map(|update| update.every_s), Some(21_600));
 }
@@ -24,6 +26,11 @@ fn the_example_has_every_table_and_is_read() {
 #[test]
 fn what_cannot_be_meant_is_refused_in_words() {
     for (from, to, expected) in [
+        (
+            "10.2.3.4/24",
+            "10.2.3.4/40",
+            "[line] address 10.2.3.4/40 is none that a terminal can have",
+        ),
         ("volume = 80", "volume = 101", "[speaker] volume is more than 100"),
         ("fill_percent = 60", "fill_percent = 200", "[panel] fill_percent is more than 100"),
         ("critical_percent = 8", "critical_percent = 20", "critical_percent is not below"),
