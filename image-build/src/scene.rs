@@ -61,7 +61,7 @@ impl Scene {
         make(&settings)?;
         write(&settings.join("authority.address"), &format!("{HOST}:{authority_port}"))?;
         write(&settings.join("site.toml"), &site(&read(&people.join("kiosk.toml"))?)?)?;
-        let (setup_stick, code) = setup_stick(shop)?;
+        let (setup_stick, code) = setup_stick(shop, &settings)?;
         let foreign =
             |name| stick(shop, name, "OTHER", |onto| write(&onto.join("setup.kiosk"), ""));
         let foreign_sticks = [foreign("one")?, foreign("two")?];
@@ -214,12 +214,25 @@ impl Centre {
     }
 }
 
+/// A stick for another site, which gives the terminal of the last scene this address; and its code.
+pub fn moving_stick(shop: &Workshop, address: &str) -> Result<(PathBuf, String), Fault> {
+    let (folder, settings) = (shop.path(SCENE), shop.path(SCENE).join("settings-elsewhere"));
+    remove(&settings)?;
+    make(&settings)?;
+    for name in ["authority.address", "site.toml"] {
+        copy(&folder.join("settings").join(name), &settings.join(name))?;
+    }
+    let line = format!("[line]\naddress = \"{address}\"\ngateway = \"{HOST}\"\n");
+    write(&settings.join("line.toml"), &line)?;
+    setup_stick(shop, &settings)
+}
+
 /// A stick that sets the terminal of the last scene up, with the keys that it was provisioned with; and its code.
-pub fn setup_stick(shop: &Workshop) -> Result<(PathBuf, String), Fault> {
-    let (folder, mut code) = (shop.path(SCENE), String::new());
+fn setup_stick(shop: &Workshop, settings: &Path) -> Result<(PathBuf, String), Fault> {
+    let mut code = String::new();
     let stick = stick(shop, "setup", OURS, |onto| {
         let file = onto.join("setup.kiosk");
-        code = setup(&folder.join("provisioned"), &folder.join("settings"), &file)?;
+        code = setup(&shop.path(SCENE).join("provisioned"), settings, &file)?;
         Ok(())
     })?;
     Ok((stick, code))
@@ -322,7 +335,7 @@ const AHEAD: &str = "clock-offset-ms=3600000";
 /// Of the simulated people.
 pub const SEED: u64 = 1;
 /// This machine as the emulated one sees it.
-const HOST: &str = "10.0.2.2";
+pub const HOST: &str = "10.0.2.2";
 const TERMINAL: &str = r#"[terminal]
 site_name = "常青镇便民服务中心"
 state = "/var/lib/kiosk"

@@ -1,10 +1,10 @@
-//! The authority orders a terminal to begin anew: it waits to be set up, is set up with the keys that it had, and its
-//! store is the one that it had.
+//! The authority orders a terminal to begin anew: it waits to be set up, is set up with the keys that it had and an address
+//! of its own, and its store is the one that it had.
 
 use super::{Counter, Trial, outside};
 use crate::fault::Fault;
 use crate::machine::{Ports, copy_of};
-use crate::scene::{Centre, setup_stick};
+use crate::scene::{Centre, HOST, moving_stick};
 use crate::workshop::say;
 
 impl Trial {
@@ -13,9 +13,11 @@ impl Trial {
         let disk = copy_of(&self.set_up()?, &self.shop.path("trial/reset"))?;
         let centre = Centre::serving(&self.shop, &self.programs)?;
         let order = centre.reset_stick(&self.shop)?;
-        let (setup, code) = setup_stick(&self.shop)?;
+        let (setup, code) = moving_stick(&self.shop, ADDRESS)?;
         let authority_port = Some(centre.port);
-        let ports = Ports { authority_port, credentials: outside(LOOK), ..Ports::default() };
+        let look =
+            format!("while sleep 20; do {STORE}; {LINE} {HOST} {}{ANSWERS}; done", centre.port);
+        let ports = Ports { authority_port, credentials: outside(&look), ..Ports::default() };
         let mut counter = self.switch_on("reset", &disk, &ports)?;
         counter.serves()?;
         let before = counter.store()?;
@@ -31,10 +33,15 @@ impl Trial {
         counter.picture("set-up-again")?;
         let after = counter.store()?;
         say(&format!("the store before and after: {before}; {after}"));
-        match before == after {
-            true => Ok(()),
-            false => Err(Fault::Tool("the store is another one".into())),
+        if before != after {
+            return Err(Fault::Tool("the store is another one".into()));
         }
+        counter.wait_for(&format!("look: line {ADDRESS} and that is all"))?;
+        counter.wait_for("look: the centre is reached")?;
+        say(&format!(
+            "it has the address that the site gives, {ADDRESS}, and no other, and reaches the centre"
+        ));
+        Ok(())
     }
 }
 
@@ -46,7 +53,12 @@ impl Counter<'_> {
     }
 }
 
+/// At the new site; the old one's router gives another one.
+const ADDRESS: &str = "10.0.2.77/24";
 /// The files' identities on the data partition, and how many bytes the second copy of all records has.
-const LOOK: &str = "while sleep 20; do echo look: store \
-    $$(stat -c %%i /data/kiosk/store.key /data/kiosk/store/store.db) \
-    $$(stat -c %%s /data/kiosk/store/journal*); done";
+const STORE: &str = "echo look: store $$(stat -c %%i /data/kiosk/store.key /data/kiosk/store/store.db) \
+    $$(stat -c %%s /data/kiosk/store/journal*)";
+/// All addresses of the line, then whether somebody is at this place.
+const LINE: &str = "echo look: line $$(ip -4 -o addr show scope global | tr -s \" \" | cut -d \" \" -f 4) \
+    and that is all; busybox nc -w 5";
+const ANSWERS: &str = " < /dev/null > /dev/null && echo look: the centre is reached";
