@@ -21,6 +21,8 @@ pub struct Ports {
     pub serial: [Option<PathBuf>; 3],
     /// A port of this machine that the terminal reaches as the same port of `10.0.2.2`.
     pub authority_port: Option<u16>,
+    /// The panel is 480 × 800 and not 800 × 480, and hangs with its right edge above.
+    pub is_upright: bool,
     /// Credentials for systemd (systemd.system-credentials(7)): units that a test adds from outside.
     pub credentials: Vec<(String, String)>,
     /// One processor whose clock counts instructions: its times do not depend on how busy this machine is.
@@ -41,6 +43,7 @@ pub struct Machine {
     /// The last of them.
     shown: Vec<u8>,
     n_sticks: u32,
+    is_upright: bool,
     folder: PathBuf,
     seen: String,
 }
@@ -65,7 +68,7 @@ impl Machine {
                 raspberry_pi(&mut qemu, &shop.seen(loader), &shop.seen(tree), &disk);
             }
             None => {
-                virt(&mut qemu, ports.is_counted, &disk);
+                virt(&mut qemu, ports, &disk);
                 plug(&mut qemu, shop, ports);
                 // Where a counted clock would have to wait for real sound, the terminal is mute.
                 if !ports.is_counted {
@@ -89,7 +92,7 @@ impl Machine {
         let child = qemu.stderr(errors).spawn().map_err(|e| Fault::NoTool("qemu".into(), e))?;
         let started = Instant::now();
         let (child, qmp) = connect(&socket, child)?;
-        Self::greet(child, qmp, console, started, folder)
+        Self::greet(child, qmp, console, started, ports.is_upright, folder)
     }
 
     fn greet(
@@ -97,12 +100,23 @@ impl Machine {
         qmp: UnixStream,
         console: PathBuf,
         started: Instant,
+        is_upright: bool,
         folder: &Path,
     ) -> Result<Self, Fault> {
         let qmp = BufReader::new(qmp);
         let (folder, seen, shown) = (folder.to_owned(), String::new(), Vec::new());
-        let mut machine =
-            Self { child, qmp, console, started, n_pictures: 0, shown, n_sticks: 0, folder, seen };
+        let mut machine = Self {
+            child,
+            qmp,
+            console,
+            started,
+            n_pictures: 0,
+            shown,
+            n_sticks: 0,
+            is_upright,
+            folder,
+            seen,
+        };
         machine.read_line()?;
         machine.ask("qmp_capabilities", json!({}))?;
         Ok(machine)
@@ -198,10 +212,12 @@ impl Machine {
         Ok(file)
     }
 
-    /// A finger on the glass, in pixels of the screen.
+    /// A finger on the glass, in pixels of what the person sees.
     pub fn touch(&mut self, x: u32, y: u32, screen: (u32, u32)) -> Result<(), Fault> {
         let scale = |at: u32, of: u32| at * ABS_MAX / of;
-        let at = [("x", scale(x, screen.0)), ("y", scale(y, screen.1))];
+        let (x, y) = (scale(x, screen.0), scale(y, screen.1));
+        let at =
+            if self.is_upright { [("x", ABS_MAX - y), ("y", x)] } else { [("x", x), ("y", y)] };
         let finger = |kind: &str, id: i32, axis: &str, value: u32| {
             json!({"type": "mtt", "data": {
                 "type": kind, "slot": 0, "tracking-id": id, "axis": axis, "value": value}})
@@ -296,15 +312,16 @@ pub fn enlarge(disk: &Path, mib: u64) -> Result<(), Fault> {
 }
 
 /// The machine that has the ports of a real one.
-fn virt(qemu: &mut Command, is_counted: bool, disk: &str) {
+fn virt(qemu: &mut Command, ports: &Ports, disk: &str) {
     qemu.args(["-M", "virt,gic-version=3", "-cpu", "cortex-a72", "-m", "1024"]);
-    qemu.args(match is_counted {
+    qemu.args(match ports.is_counted {
         true => ["-accel", "tcg", "-smp", "1", "-icount", "shift=1"].as_slice(),
         false => ["-accel", "tcg,thread=multi", "-smp", "2"].as_slice(),
     });
     qemu.arg("-drive").arg(format!("if=none,id=disk,{disk}"));
     qemu.args(["-device", "virtio-blk-pci,drive=disk"]);
-    qemu.args(["-device", "virtio-gpu-pci,xres=800,yres=480"]);
+    let panel = if ports.is_upright { "xres=480,yres=800" } else { "xres=800,yres=480" };
+    qemu.arg("-device").arg(format!("virtio-gpu-pci,{panel}"));
     qemu.args(["-device", "virtio-multitouch-pci", "-device", "virtio-rng-pci"]);
     qemu.args(["-watchdog-action", "reset", "-device", "i6300esb"]);
     qemu.args(["-device", "qemu-xhci,id=usb"]);

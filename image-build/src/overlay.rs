@@ -260,6 +260,14 @@ fn rules(variant: &Variant) -> String {
         head +=
             "SUBSYSTEM==\"sound\", KERNEL==\"card*\", SUBSYSTEMS==\"usb\", ATTR{id}=\"Speaker\"\n";
     }
+    // The glass turns with the panel: libinput's matrix takes its places to those of the picture.
+    if let Some(degrees) = variant.turned {
+        let matrix = if degrees == 90 { "0 1 0 -1 0 1" } else { "0 -1 1 1 0 0" };
+        head += &format!(
+            "SUBSYSTEM==\"input\", ENV{{ID_INPUT_TOUCHSCREEN}}==\"1\", TEST==\"/run/kiosk-screen/turned\", \
+             ENV{{LIBINPUT_CALIBRATION_MATRIX}}=\"{matrix}\"\n"
+        );
+    }
     head + &variant.devices.iter().map(rule).collect::<String>()
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::debian::{Base, Kernel};
 use crate::fault::Fault;
 use crate::sbom::debian;
-use crate::splash::{SPLASH, in_16_bits, splash};
+use crate::splash::{SPLASH, in_16_bits, splash, turned};
 use crate::stage::TREE;
 use crate::tree::{sum_file, sum_of};
 use crate::variant::Variant;
@@ -62,7 +62,7 @@ pub fn root(shop: &Workshop, of: &Ingredients<'_>, product: &Path) -> Result<Roo
         of.variant.screen_modules.join(" "),
         sum_file(of.update_certificate)?,
         format!("{} {}", of.release.version, of.release.is_spoilt),
-        format!("{:?} {SPLASH}", of.variant.screen),
+        format!("{:?} {:?} {SPLASH}", of.variant.screen, of.variant.turned),
         format!("{} {}", of.variant.compatible(), of.variant.oldest_update),
         TRIMMED.join(" "),
         PACKING.join(" "),
@@ -127,12 +127,21 @@ fn picture(variant: &Variant, tree: &Path) -> Result<(), Fault> {
     let bytes = fs::read(&font).map_err(|e| Fault::read(&font, e))?;
     let pixels = splash(variant.screen, &bytes)
         .ok_or_else(|| Fault::Tool(format!("{} has not the letters", font.display())))?;
-    for (name, bytes) in [("splash-16", in_16_bits(&pixels)), ("splash-32", pixels)] {
-        let file = tree.join("usr/share/kiosk").join(name);
-        fs::write(&file, bytes).map_err(|e| Fault::write(&file, e))?;
+    let share = tree.join("usr/share/kiosk");
+    let put = |name: &str, pixels: &[u8]| {
+        for (bits, bytes) in [(16, &in_16_bits(pixels)[..]), (32, pixels)] {
+            let file = share.join(format!("{name}-{bits}"));
+            fs::write(&file, bytes).map_err(|e| Fault::write(&file, e))?;
+        }
+        Ok(())
+    };
+    put("splash", &pixels)?;
+    if let Some(degrees) = variant.turned {
+        put("splash-turned", &turned(&pixels, variant.screen, degrees))?;
+        write(&share.join("turned"), &format!("{degrees}\n"))?;
     }
     let (width, height) = variant.screen;
-    write(&tree.join("usr/share/kiosk/splash-size"), &format!("{width},{height}\n"))
+    write(&share.join("splash-size"), &format!("{width},{height}\n"))
 }
 
 /// Copies modules with all they need, unpacked, and writes their table. Returns them in loading order.
@@ -355,6 +364,7 @@ pub const CALLED: &[&str] = &[
     "sync",
     "systemctl",
     "tail",
+    "timeout",
     "touch",
     "tr",
     "truncate",

@@ -18,6 +18,19 @@ pub fn splash((width, height): (u32, u32), font: &[u8]) -> Option<Vec<u8>> {
     Some(canvas.pixels)
 }
 
+/// The picture, of this width and height, turned clockwise by 90 or 270 degrees, four bytes a pixel.
+pub fn turned(pixels: &[u8], (width, height): (u32, u32), degrees: u16) -> Vec<u8> {
+    let (width, height) = (width as usize, height as usize);
+    let pixel = |x: usize, y: usize| &pixels[(y * width + x) * 4..][..4];
+    let place = |row: usize, column: usize| match degrees {
+        90 => pixel(row, height - 1 - column),
+        _ => pixel(width - 1 - row, column),
+    };
+    (0..width)
+        .flat_map(|row| (0..height).flat_map(move |column| place(row, column).to_vec()))
+        .collect()
+}
+
 /// The same picture as a Raspberry Pi's console has it: five bits of red, six of green, five of blue.
 pub fn in_16_bits(pixels: &[u8]) -> Vec<u8> {
     let short = |pixel: &[u8]| {
@@ -102,7 +115,7 @@ fn chinese(bytes: &[u8]) -> Option<FontRef<'_>> {
 }
 
 /// Changes with the picture.
-pub const SPLASH: &str = "splash 1";
+pub const SPLASH: &str = "splash 2";
 const FACES_MAX: usize = 32;
 const FACE: &str = "Noto Sans CJK SC";
 /// `strip` of `ui/theme.slint`, as blue, green, red and the unused byte.
@@ -138,6 +151,15 @@ mod tests {
     #[test]
     fn what_is_no_font_draws_nothing() {
         assert!(splash((80, 48), b"no font").is_none());
+    }
+
+    #[test]
+    fn a_turned_picture_has_its_top_at_the_right_or_at_the_left() {
+        // Three wide and two high: abc above def.
+        let letters = |text: &str| text.bytes().flat_map(|letter| [letter; 4]).collect::<Vec<u8>>();
+        let picture = letters("abcdef");
+        assert_eq!(turned(&picture, (3, 2), 90), letters("daebfc"));
+        assert_eq!(turned(&picture, (3, 2), 270), letters("cfbead"));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::overlay::written;
 use crate::plan::plan;
 use crate::program::{self, PROGRAMS};
 use crate::sbom::{self, Parts};
+use crate::splash::turned;
 use crate::stage::{Record, Source, stage};
 use crate::tree::{sum_of, walk};
 use crate::variant::{Architecture, Variant};
@@ -44,6 +45,33 @@ fn a_change_moves_the_inputs_of_its_own_step_and_of_all_after_it() {
     let same = before.steps.iter().zip(&after.steps).map(|(a, b)| (a.name, a.inputs == b.inputs));
     let same: Vec<_> = same.filter(|(_, same)| *same).map(|(name, _)| name).collect();
     assert_eq!(same, ["base"]);
+}
+
+#[test]
+fn a_finger_on_a_turned_panel_touches_what_is_shown_there() {
+    let matrix_of = |variant: &Variant| {
+        let [_, (_, rules), ..] = written(variant);
+        let (_, rest) = rules.split_once("{LIBINPUT_CALIBRATION_MATRIX}=\"")?;
+        let numbers = rest.split('"').next()?.split(' ').map(|number| number.parse().unwrap());
+        Some(numbers.collect::<Vec<f32>>())
+    };
+    let mut variant = Variant::read(&repository(), "counter").unwrap();
+    assert_eq!(matrix_of(&variant), None);
+    // Each pixel of the picture is another one.
+    let (width, height) = (3, 2);
+    let picture: Vec<u8> = (0..width * height).flat_map(|n| [n as u8; 4]).collect();
+    for degrees in [90, 270] {
+        variant.turned = Some(degrees);
+        let m = matrix_of(&variant).unwrap();
+        let shown = turned(&picture, (width, height), degrees);
+        for (i, pixel) in shown.chunks(4).enumerate() {
+            let (x, y) = ((i as u32 % height) as f32 + 0.5, (i as u32 / height) as f32 + 0.5);
+            let (x, y) = (x / height as f32, y / width as f32);
+            let at = [m[0] * x + m[1] * y + m[2], m[3] * x + m[4] * y + m[5]];
+            let (x, y) = ((at[0] * width as f32) as u32, (at[1] * height as f32) as u32);
+            assert_eq!(u32::from(pixel[0]), y * width + x, "{degrees}: place {i}");
+        }
+    }
 }
 
 #[test]
@@ -86,6 +114,7 @@ fn a_broken_variant_is_told_with_its_line() {
         ("inherits =", "packages = [\"Kmod\"]\ninherits =", "no Debian package's name"),
         ("inherits =", "kernel_arguments = [\"init=/bin/sh\"]\ninherits =", "would open the box"),
         ("inherits =", "kernel_arguments = [\"a b\"]\ninherits =", "not one kernel argument"),
+        ("inherits =", "turned = 180\ninherits =", "turned by 90 or 270"),
         ("overlay = \"clock-ds3231\"", "overlay = \"../clock\"", "no file's name"),
         ("node = \"/soc/i2c@7e804000/rtc@68\"", "node = \"/clock\"", "no place with an address"),
         (

@@ -40,6 +40,8 @@ pub struct Variant {
     pub oldest_update: String,
     /// Width and height in pixels.
     pub screen: (u32, u32),
+    /// Degrees clockwise, 90 or 270, by which the picture is turned on a screen whose longer side lies otherwise.
+    pub turned: Option<u16>,
     /// What the terminal may open.
     pub devices: Vec<Device>,
     /// Boards, by the names of their device trees.
@@ -236,6 +238,7 @@ impl Variant {
             oldest_update: last(|l| l.oldest_update.clone())
                 .ok_or_else(|| missing("oldest_update"))?,
             screen: find(&parts, |l| l.screen).ok_or_else(|| missing("screen"))?,
+            turned: find(&parts, |l| l.turned.as_ref().map(|turned| *turned.get_ref())),
             devices: parts.iter().flat_map(|p| p.lines.device.clone()).collect(),
             device_trees: gather(&parts, |l| &l.device_trees),
             chips: parts.iter().flat_map(|p| p.lines.chip.clone()).collect(),
@@ -435,6 +438,7 @@ struct Lines {
     left_out: Vec<Spanned<String>>,
     oldest_update: Option<String>,
     screen: Option<(u32, u32)>,
+    turned: Option<Spanned<u16>>,
     #[serde(default)]
     units: Units,
     limits: Option<Limits>,
@@ -497,6 +501,11 @@ impl Part {
             if is_kiosk || !UNIT_ENDS.iter().any(|end| unit.get_ref().ends_with(end)) {
                 return Err(self.wrong(unit, format!("{} is no unit to mask", unit.get_ref())));
             }
+        }
+        if let Some(turned) =
+            self.lines.turned.as_ref().filter(|t| ![90, 270].contains(t.get_ref()))
+        {
+            return Err(self.wrong(turned, "a picture is turned by 90 or 270"));
         }
         self.lines.device_trees.iter().try_for_each(|tree| self.check_file(tree))?;
         self.lines.chip.iter().try_for_each(|chip| self.check_chip(chip))?;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::time::{Duration, SystemTime};
 
 use super::repository;
@@ -27,6 +27,11 @@ impl Terminal {
             "run/kiosk-clock-set",
             "run/kiosk-line",
             "run/kiosk-line-set",
+            "run/kiosk-screen",
+            "sys/class/drm/card0",
+            "sys/class/drm/card0-HDMI-A-1",
+            "sys/class/drm/card0-HDMI-A-2",
+            "usr/share/kiosk",
             "run/kiosk",
             "run/kiosk-setup",
             "run/kiosk-stick/sda1",
@@ -43,7 +48,19 @@ impl Terminal {
             made.tool(tool, "", i32::from(tool == fails));
         }
         made.slot('A', 3);
+        made.write("usr/share/kiosk/splash-size", "1080,1920\n");
+        made.panel("1080x1920");
         made
+    }
+
+    /// A panel in the second socket; none where it has no mode.
+    fn panel(&self, mode: &str) {
+        for (socket, mode) in [("HDMI-A-1", ""), ("HDMI-A-2", mode)] {
+            let is = if mode.is_empty() { "disconnected" } else { "connected" };
+            self.write(&format!("sys/class/drm/card0-{socket}/status"), &format!("{is}\n"));
+            let modes = if mode.is_empty() { String::new() } else { format!("{mode}\n640x480\n") };
+            self.write(&format!("sys/class/drm/card0-{socket}/modes"), &modes);
+        }
     }
 
     /// A tool that says this and ends so; what it is given stays beside it.
@@ -85,19 +102,29 @@ impl Terminal {
         self.run_for(script, &[])
     }
 
+    /// The number it ends with.
+    fn end_of(&self, script: &str) -> i32 {
+        self.ended(script, &[]).code().unwrap()
+    }
+
     /// With further words.
     fn run_for(&self, script: &str, words: &[&str]) -> (bool, Vec<String>) {
-        let script = repository().join("image-build/files/usr/lib/kiosk").join(script);
-        let path = format!("{}:{}", self.text("tools"), std::env::var("PATH").unwrap());
-        let mut shell = Command::new("sh");
-        let ended = shell.arg(script).arg(self.root.path()).args(words).env("PATH", path).output();
+        let ended = self.ended(script, words);
         let calls = fs::read_to_string(self.path("calls")).unwrap_or_default();
         let _ = fs::remove_file(self.path("calls"));
         let calls = calls.replace(&self.text(""), "/");
         // The whole machine's disks, hours and locks have nothing to do with it.
         let aside = ["sync", "sleep", "flock"];
         let calls = calls.lines().filter(|call| !aside.iter().any(|it| call.starts_with(it)));
-        (ended.unwrap().status.success(), calls.map(str::to_owned).collect())
+        (ended.success(), calls.map(str::to_owned).collect())
+    }
+
+    fn ended(&self, script: &str, words: &[&str]) -> ExitStatus {
+        let script = repository().join("image-build/files/usr/lib/kiosk").join(script);
+        let path = format!("{}:{}", self.text("tools"), std::env::var("PATH").unwrap());
+        let mut shell = Command::new("sh");
+        let ended = shell.arg(script).arg(self.root.path()).args(words).env("PATH", path).output();
+        ended.unwrap().status
     }
 }
 
@@ -251,6 +278,7 @@ fn an_edition_is_vouched_for_or_gives_way_while_the_other_has_tries() {
     let it = Terminal::new("setpriv");
     it.slot('B', 3);
     it.tool("head", "", 1);
+    assert_eq!(it.end_of("vouch"), UNJUDGED, "it is the data");
     let (ended_well, calls) = it.run("vouch");
     assert!(!ended_well && !calls.contains(&reboot), "it is the data: {calls:?}");
     assert!(!it.path("data/updates/probe").exists());
@@ -265,6 +293,78 @@ fn an_edition_is_vouched_for_or_gives_way_while_the_other_has_tries() {
     let counters = "udevadm wait --timeout=120 /dev/disk/by-partlabel/ubenv";
     let at = |word: &str| calls.iter().position(|call| call.starts_with(word));
     assert!(at(counters) < at("fw_printenv -n BOOT_A_LEFT") && at(counters).is_some());
+}
+
+#[test]
+fn without_a_screen_no_edition_is_judged_and_it_is_asked_again() {
+    let it = Terminal::new("setpriv");
+    it.slot('B', 3);
+    it.panel("");
+    assert_eq!(it.end_of("vouch"), UNJUDGED);
+    let (_, calls) = it.run("vouch");
+    let is_looked_at = |call: &String| call.starts_with("setpriv") || call.ends_with("reboot");
+    assert!(!calls.iter().any(is_looked_at), "{calls:?}");
+    // Its plug is pulled during the check.
+    it.panel("1080x1920");
+    let status = it.text("sys/class/drm/card0-HDMI-A-2/status");
+    it.tool("setpriv", &format!("; echo disconnected > {status}"), 1);
+    assert_eq!(it.end_of("vouch"), UNJUDGED);
+    it.panel("1080x1920");
+    it.tool("setpriv", "", 1);
+    assert_eq!(it.end_of("vouch"), 1, "that is a judgement");
+    it.tool("setpriv", "", 0);
+    assert_eq!(it.end_of("vouch"), 0);
+    let unit = "image-build/files/usr/lib/systemd/system/kiosk-good.service";
+    let unit = fs::read_to_string(repository().join(unit)).unwrap();
+    assert!(unit.contains("Restart=on-failure\nRestartPreventExitStatus=1\n"));
+}
+
+/// As `vouch` says that it cannot say anything.
+const UNJUDGED: i32 = 75;
+
+#[test]
+fn the_picture_is_turned_on_a_panel_whose_longer_side_lies_otherwise() {
+    let it = Terminal::new("");
+    let told = || fs::read_to_string(it.path("run/kiosk-screen/turned")).ok();
+    let (yes, again) = (
+        Some("SLINT_KMS_ROTATION=270\n".to_owned()),
+        vec!["udevadm trigger --settle --action=change --subsystem-match=input".to_owned()],
+    );
+    it.panel("1920x1080");
+    assert_eq!((it.run("turn-screen"), told()), ((true, Vec::new()), None), "nobody says how");
+    it.write("usr/share/kiosk/turned", "270\n");
+    for (mode, is_turned) in [
+        ("1920x1080", true),
+        ("1920x1080i", true),
+        ("1920x1080", true),
+        ("1080x1920", false),
+        ("480x800", false),
+        ("800x480", true),
+        ("900x900", false),
+        ("1280x1024", true),
+    ] {
+        it.panel(mode);
+        let was = told();
+        let wanted = yes.clone().filter(|_| is_turned);
+        let calls = if was == wanted { Vec::new() } else { again.clone() };
+        assert_eq!(it.run("turn-screen"), (true, calls), "{mode}");
+        assert_eq!(told(), wanted, "{mode}");
+    }
+    it.write("usr/share/kiosk/splash-size", "800,480\n");
+    it.panel("480x800");
+    it.run("turn-screen");
+    assert_eq!(told(), yes, "a variant that lies, on a panel that stands");
+}
+
+#[test]
+fn the_program_waits_for_a_screen_and_not_for_ever() {
+    let it = Terminal::new("");
+    it.panel("");
+    assert_eq!(it.run("turn-screen"), (false, Vec::new()));
+    let status = it.text("sys/class/drm/card0-HDMI-A-1/status");
+    let modes = status.replace("status", "modes");
+    it.tool("sleep", &format!("; echo 1080x1920 > {modes}; echo connected > {status}"), 0);
+    assert!(it.run("turn-screen").0, "it was switched on later");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The authority orders a terminal to begin anew: it waits to be set up, is set up with the keys that it had and an address
-//! of its own, and its store is the one that it had.
+//! of its own, and its store is the one that it had. All that on a panel that is mounted otherwise than the variant's, so that
+//! picture and touches are turned.
 
 use super::{Counter, Trial, outside};
 use crate::fault::Fault;
@@ -17,7 +18,8 @@ impl Trial {
         let authority_port = Some(centre.port);
         let look =
             format!("while sleep 20; do {STORE}; {LINE} {HOST} {}{ANSWERS}; done", centre.port);
-        let ports = Ports { authority_port, credentials: outside(&look), ..Ports::default() };
+        let credentials = outside(&look);
+        let ports = Ports { authority_port, credentials, is_upright: true, ..Ports::default() };
         let mut counter = self.switch_on("reset", &disk, &ports)?;
         counter.serves()?;
         let before = counter.store()?;
