@@ -89,6 +89,7 @@ ids! {
     CardPinTitle = "card-pin-title",
     CardPinWrong = "card-pin-wrong",
     OperatorLocked = "operator-locked",
+    SignedOut = "signed-out",
     // waiting for a card
     LayCard = "lay-card",
     HoldCardStill = "hold-card-still",

@@ -21,6 +21,8 @@ pub struct Terminal {
     header: Header,
     state: State,
     now: Moment,
+    /// When somebody did something last, or was served: monotonic milliseconds.
+    used_ms: u64,
     /// Editions that wait until no visit is under way.
     coming: Option<PackSet>,
     power: Power,
@@ -66,17 +68,22 @@ impl Terminal {
     pub fn new(place: Place) -> Self {
         let header = Header { site: place.site_name.clone(), ..Header::default() };
         let (now, power) = (Moment::default(), Power::default());
-        Self { place, header, state: locked(None), now, coming: None, power, checkup: None }
+        let state = locked(None);
+        Self { place, header, state, now, used_ms: 0, coming: None, power, checkup: None }
     }
 
     /// Something happened at `now`; says what has to be done.
     pub fn handle(&mut self, event: Event, now: Moment) -> Vec<Effect> {
         self.now = now;
+        let is_used = matches!(event, Event::Tapped(_) | Event::PinChecked(..) | Event::Card(_));
+        if is_used || !self.is_idle() {
+            self.used_ms = now.mono_ms;
+        }
         let mut effects = match event {
             Event::Status(header) => {
                 self.place.troubles.clone_from(&header.troubles);
                 self.header = Header { site: self.place.site_name.clone(), ..header };
-                return Vec::new();
+                return self.close_when_left();
             }
             Event::Packs(packs) => {
                 self.coming = Some(*packs);
@@ -232,6 +239,17 @@ impl Terminal {
             self.state = locked(None);
         }
         Vec::new()
+    }
+
+    /// Whoever signed in and went away is signed out, so that nobody serves in their name.
+    fn close_when_left(&mut self) -> Vec<Effect> {
+        let is_left = self.now.mono_ms.saturating_sub(self.used_ms) >= LEFT_MS;
+        if !is_left || !self.is_idle() || matches!(self.state, State::Locked { .. }) {
+            return Vec::new();
+        }
+        self.state = locked(Some(Id::SignedOut.into()));
+        self.checkup = None;
+        vec![Effect::StopSensors, Effect::Forget]
     }
 
     /// The visit under way is kept as a draft, step by step, and is taken up when there is power again. What is being
@@ -436,6 +454,10 @@ fn drafts_page(drafts: &[Draft]) -> Choice {
 fn locked(notice: Option<Say>) -> State {
     State::Locked { picked: None, pin: Pin::default(), notice }
 }
+
+/// GB/T 22239-2019, 8.1.4.1 b, wants sessions that end by themselves and names no time; a counter that is quiet for a quarter
+/// of an hour is asked for a PIN no more than a few times a day.
+const LEFT_MS: u64 = 15 * 60_000;
 
 #[cfg(test)]
 mod rounds;

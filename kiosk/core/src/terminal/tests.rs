@@ -104,12 +104,56 @@ fn whoever_comes_is_greeted_where_a_card_is_awaited() {
     );
 }
 
+#[test]
+fn whoever_signed_in_and_went_away_is_signed_out() {
+    check(
+        "sign-in +14 mended +1 mended pick sign-in +14 devices +14 mended +1 mended",
+        &expect![[r#"
+            sign-in -> waiting; AwaitCard, Speak(LayCard), ListDrafts
+            mended -> waiting; 
+            mended -> sign-in: signed-out; StopSensors, Forget
+            pick -> sign-in of op; 
+            sign-in -> waiting; AwaitCard, Speak(LayCard), ListDrafts
+            devices -> devices-checking, 0 lines; CheckDevices
+            mended -> devices-checking, 0 lines; 
+            mended -> sign-in: signed-out; StopSensors, Forget
+        "#]],
+    );
+}
+
+#[test]
+fn nobody_is_signed_out_who_serves_or_has_just_served() {
+    check(
+        "+60 mended sign-in card found +60 mended not-theirs sealed printed +14 mended finish +14 mended +1 mended",
+        &expect![[r#"
+            mended -> sign-in; 
+            sign-in -> waiting; AwaitCard, Speak(LayCard), ListDrafts
+            card -> waiting; Find
+            found -> person; SaveDraft
+            mended -> person; 
+            not-theirs -> saving; StopSensors, Seal
+            sealed -> result; Print, Speak(OutcomeNotPresent), Send
+            printed -> result; 
+            mended -> result; 
+            finish -> waiting; Forget, AwaitCard, Speak(LayCard), ListDrafts
+            mended -> waiting; 
+            mended -> sign-in: signed-out; StopSensors, Forget
+        "#]],
+    );
+}
+
+/// A story of what happens; `+14` is fourteen minutes later.
 fn check(story: &str, expected: &Expect) {
     let mut terminal = Terminal::new(place());
     let mut told = String::new();
+    let mut now = now();
     for word in story.split_whitespace() {
+        if let Some(minutes) = word.strip_prefix('+') {
+            now.mono_ms += minutes.parse::<u64>().unwrap() * 60_000;
+            continue;
+        }
         let effects: Vec<Effect> =
-            events(word).into_iter().flat_map(|event| terminal.handle(event, now())).collect();
+            events(word).into_iter().flat_map(|event| terminal.handle(event, now)).collect();
         let effects: Vec<String> = effects.iter().filter_map(effect).collect();
         told += &format!("{word} -> {}; {}\n", page(&terminal), effects.join(", "));
     }
@@ -132,6 +176,7 @@ fn events(word: &str) -> Vec<Event> {
         "found" => vec![Event::Found(Box::default())],
         "not-theirs" => tapped(Tap::NotTheirCard),
         "sealed" => vec![Event::Sealed(RECORD)],
+        "finish" => tapped(Tap::Done),
         "printed" => vec![Event::Slip(SlipState::Printed)],
         "devices" => tapped(Tap::ShowDevices),
         "back" => tapped(Tap::Back),
