@@ -21,6 +21,8 @@ impl Trial {
         let credentials = outside(&look);
         let ports = Ports { authority_port, credentials, is_upright: true, ..Ports::default() };
         let mut counter = self.switch_on("reset", &disk, &ports)?;
+        counter.wait_for("kiosk-init: slot ")?;
+        counter.picture("starting")?;
         counter.serves()?;
         let before = counter.store()?;
         counter.machine.plug(&self.shop, &order)?;
