@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::device_tree::Tree;
+use crate::device_tree::{BOARD, Tree, named};
 use crate::fault::Fault;
 use crate::program::{PROGRAMS, simulator_in};
 use crate::stage::{RECORD, Record, TREE};
@@ -66,13 +66,17 @@ pub fn check(out: &Path) -> Result<Report, Fault> {
 /// Looks at the device trees of a variant's boards: whether the kernel finds there what the variant says is wired to
 /// them, and whether the lines of the kiosk are there and nobody else's.
 pub fn boards(variant: &Variant, folder: &Path) -> Result<Report, Fault> {
-    let (mut chips, mut lines, mut cards) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut chips, mut lines, mut cards, mut names) =
+        <(Vec<_>, Vec<_>, Vec<_>, Vec<_>)>::default();
     for board in &variant.device_trees {
         let tree = Tree::read(&folder.join(format!("{board}.dtb")))?;
         let here = |fault: String| format!("{board}: {fault}");
         let card = tree.texts("/aliases", "mmc0").first().copied().unwrap_or_default();
         if !tree.is_enabled(card) {
             cards.push(format!("{board}: its card is not the first"));
+        }
+        if tree.texts(BOARD.0, BOARD.1) != [named(board)] {
+            names.push(format!("{board}: its tree does not say its name"));
         }
         chips.extend(variant.chips.iter().filter_map(|chip| chip_fault(&tree, chip)).map(here));
         lines.extend(variant.lines().iter().filter_map(|line| line_fault(&tree, line)).map(here));
@@ -81,6 +85,7 @@ pub fn boards(variant: &Variant, folder: &Path) -> Result<Report, Fault> {
     report.say("board-chips", chips);
     report.say("board-lines", lines);
     report.say("board-card", cards);
+    report.say("board-name", names);
     Ok(report)
 }
 

@@ -61,7 +61,7 @@ pub fn device_trees(
 /// What of the repository the trees are made from.
 pub fn inputs(repository: &Path, variant: &Variant) -> Result<Vec<String>, Fault> {
     let mut inputs = variant.device_trees.clone();
-    inputs.push(format!("{CARDS:?}"));
+    inputs.push(format!("{CARDS:?} {BOARD:?} {}", named("")));
     for overlay in variant.overlays() {
         inputs.push(sum_file(&repository.join(OVERLAYS).join(format!("{overlay}.dts")))?);
     }
@@ -102,10 +102,23 @@ pub fn merge(
             let mut fdtput = (tools.tool)("fdtput");
             run(fdtput.args(["-t", "s", &seen(&merged), "/aliases", "mmc0", card]))?;
         }
+        let (node, property) = BOARD;
+        let mut fdtput = (tools.tool)("fdtput");
+        run(fdtput.args(["-p", "-t", "s", &seen(&merged), node, property, &named(board)]))?;
     }
     remove(&work)
 }
 
+/// What a tree says of its board, as udev reads a file of properties.
+pub fn named(board: &str) -> String {
+    format!("{BOARD_KEY}={board}")
+}
+
+/// Where a tree says which board it is for. It comes with each slot, as the rules do that read it; the boot loader's script
+/// does not.
+pub const BOARD: (&str, &str) = ("/chosen", "kiosk,board");
+/// udev's property of that.
+pub const BOARD_KEY: &str = "KIOSK_BOARD";
 /// What a board's card is in, by the board's chip. The kernel's trees leave the count to chance, and U-Boot looks for its
 /// settings in the first.
 const CARDS: [(&str, &str); 2] =

@@ -139,7 +139,7 @@ fn a_board_with_clock_and_lines_is_clean_and_each_planted_fault_is_found() {
     };
     let without = |node: &str| toy().into_iter().filter(|(path, _)| path != node).collect();
     let rtc = "/soc/i2c@7e804000/rtc@68";
-    let plants: [(Vec<Node>, &str); 13] = [
+    let plants: [(Vec<Node>, &str); 15] = [
         (without(rtc), "chips: toy: clock: there is no /soc/i2c@7e804000/rtc@68"),
         (edit(rtc, "status", b"disabled\0"), "chips: toy: clock: /soc/i2c@7e804000/rtc@68 or"),
         (edit("/soc/i2c@7e804000", "status", b"disabled\0"), "or what it is on is switched off"),
@@ -156,6 +156,8 @@ fn a_board_with_clock_and_lines_is_clean_and_each_planted_fault_is_found() {
         (without("/aliases"), "rtc0 is not"),
         (edit("/aliases", "mmc0", b"/soc/mmc\0"), "card: toy: its card is not the first"),
         (edit("/soc/mmc@7e202000", "status", b"disabled\0"), "its card is not the first"),
+        (edit("/chosen", "kiosk,board", b"KIOSK_BOARD=joy\0"), "name: toy: its tree does not say"),
+        (without("/chosen"), "name: toy: its tree does not say its name"),
     ];
     for (nodes, expected) in plants {
         let report = look(&nodes);
@@ -345,6 +347,7 @@ fn toy() -> Vec<Node> {
             "/aliases",
             &[("rtc0", b"/soc/i2c@7e804000/rtc@68\0"), ("mmc0", b"/soc/mmc@7e202000\0")],
         ),
+        node("/chosen", &[("kiosk,board", b"KIOSK_BOARD=toy\0")]),
         node("/soc", &[]),
         node("/soc/gpio@0", &[("gpio-line-names", b"ID_SDA\0SCL1\0GPIO5\0")]),
         node("/soc/gpio@0/pins", &[("phandle", &[0, 0, 0, 9]), ("brcm,pins", &[0, 0, 0, 1])]),
