@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use crate::device_tree::BOARD_KEY;
 use crate::fault::Fault;
 use crate::stage::Source;
 use crate::tree::{Kind, walk};
@@ -219,6 +220,9 @@ fn rules(variant: &Variant) -> String {
     let rule = |device: &Device| {
         let mut rule =
             format!("SUBSYSTEM==\"{}\", KERNEL==\"{}\"", device.subsystem, device.kernel);
+        if let Some(socket) = &device.socket {
+            rule += &format!(", ENV{{KIOSK_SOCKET}}==\"{}\"", socket.get_ref());
+        }
         if let Some(path) = &device.path {
             rule += &format!(", ENV{{ID_PATH}}==\"{path}\"");
         }
@@ -248,7 +252,9 @@ fn rules(variant: &Variant) -> String {
         );
     }
     // udev looks for the socket of most kinds by itself, of these not.
-    let asked = |device: &&Device| device.path.is_some() && device.subsystem == "usbmisc";
+    let asked = |device: &&Device| {
+        (device.path.is_some() || device.socket.is_some()) && device.subsystem == "usbmisc"
+    };
     for device in variant.devices.iter().filter(asked) {
         head += &format!(
             "SUBSYSTEM==\"usbmisc\", KERNEL==\"{}\", IMPORT{{builtin}}=\"path_id\"\n",
@@ -268,7 +274,28 @@ fn rules(variant: &Variant) -> String {
              ENV{{LIBINPUT_CALIBRATION_MATRIX}}=\"{matrix}\"\n"
         );
     }
+    head += &sockets(variant);
     head + &variant.devices.iter().map(rule).collect::<String>()
+}
+
+/// In which of the board's sockets a device is. The board's device tree says which board it is, in a file that udev reads.
+fn sockets(variant: &Variant) -> String {
+    if variant.devices.iter().all(|device| device.socket.is_none()) {
+        return String::new();
+    }
+    let mut rules = format!("ENV{{ID_PATH}}==\"*-usb-0:*\", IMPORT{{file}}=\"{BOARD_SEEN}\"\n");
+    for of in &variant.sockets {
+        for (i, paths) in of.paths.get_ref().iter().enumerate() {
+            let paths: Vec<_> = paths.iter().map(|path| format!("*-usb-0:{path}:1.0*")).collect();
+            rules += &format!(
+                "ENV{{{BOARD_KEY}}}==\"{}\", ENV{{ID_PATH}}==\"{}\", ENV{{KIOSK_SOCKET}}=\"{}\"\n",
+                of.board.get_ref(),
+                paths.join("|"),
+                i + 1
+            );
+        }
+    }
+    rules
 }
 
 /// Classes and not nodes, because a device that is plugged in again is a new node; within a class the file's mode
@@ -286,6 +313,8 @@ fn allowed(variant: &Variant) -> String {
     format!("# Devices of the {} terminal.\n{unit}[Service]\n{lines}", variant.name)
 }
 
+/// Where udev sees what `device_tree` wrote.
+const BOARD_SEEN: &str = "/sys/firmware/devicetree/base/chosen/kiosk,board";
 /// How a variant names a sound card on USB.
 const USB_SPEAKER: &str = "CARD=Speaker";
 /// The ids of what has to be spoken, one a line.

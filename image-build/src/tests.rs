@@ -117,6 +117,16 @@ fn a_broken_variant_is_told_with_its_line() {
         ("inherits =", "turned = 180\ninherits =", "turned by 90 or 270"),
         ("overlay = \"clock-ds3231\"", "overlay = \"../clock\"", "no file's name"),
         ("node = \"/soc/i2c@7e804000/rtc@68\"", "node = \"/clock\"", "no place with an address"),
+        ("socket = 3", "socket = 0", "no board of this variant has socket 0"),
+        ("socket = 3", "socket = 5", "no board of this variant has socket 5"),
+        ("socket = 3", "socket = \"1.3\"", "invalid type: string"),
+        ("socket = 4", "socket = 2", "a device is in socket 2 already"),
+        ("socket = 2", "socket = 2\npath = \"*-usb-0:1.2:1.0*\"", "not both"),
+        ("board = \"bcm2711-rpi-400\"", "board = \"bcm2711-rpi-4-b\"", "there already"),
+        ("[[\"1.1\"], [\"1.2\"]]", "[[\"1.1\"], [\"1.2.\"]]", "\"1.2.\" is no path of a socket"),
+        ("[[\"1.1\"], [\"1.2\"]]", "[[\"1.1\"], [\"1.1\"]]", "1.1 is the path of two sockets"),
+        ("[[\"1.1\"], [\"1.2\"]]", "[[\"1.1\"], []]", "a socket without a path"),
+        ("\"bcm2711-rpi-cm4-io\",\n]", "\"bcm2711-rpi-zero\",\n]", "nobody says the sockets"),
         (
             "node = \"/soc/spi@7e204000/display@0\"",
             "node = \"/soc/i2c@7e804000/rtc@68\"",
@@ -133,7 +143,8 @@ fn a_broken_variant_is_told_with_its_line() {
         } else {
             to.lines().find(|l| !l.is_empty()).unwrap()
         };
-        let line = 1 + text.lines().collect::<Vec<_>>().iter().rposition(|l| *l == at).unwrap();
+        let line =
+            1 + text.lines().collect::<Vec<_>>().iter().rposition(|l| l.ends_with(at)).unwrap();
         assert!(told.contains(&format!("{name}.toml:{line}: ")), "{told} is not on line {line}");
         assert!(told.contains(expected), "{told}");
     }

@@ -46,6 +46,8 @@ pub struct Variant {
     pub devices: Vec<Device>,
     /// Boards, by the names of their device trees.
     pub device_trees: Vec<String>,
+    /// Where the sockets of these boards are.
+    pub sockets: Vec<Sockets>,
     /// What is wired to these boards and has to be said in their device trees.
     pub chips: Vec<Chip>,
     /// Settings of lamps, buzzer and switches, as the kiosk reads them.
@@ -117,7 +119,10 @@ pub struct Device {
     pub subsystem: String,
     /// Its name in the kernel; `*` and `[0-9]` as udev has them.
     pub kernel: String,
-    /// The socket it is in, as udev's `ID_PATH`.
+    /// The socket it is in, counted as in [`Sockets`].
+    #[serde(serialize_with = "plain_or_none")]
+    pub socket: Option<Spanned<usize>>,
+    /// Where the socket is no board's own, as udev's `ID_PATH`.
     pub path: Option<String>,
     /// A property that udev must have found to be 1.
     pub property: Option<String>,
@@ -136,6 +141,18 @@ pub struct Device {
     pub width_dots: Option<u32>,
     /// Degrees clockwise that make a camera's picture upright.
     pub rotation: Option<u16>,
+}
+
+/// Where the USB sockets of a board are. The same place is called otherwise on each board.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sockets {
+    /// The board's device tree.
+    #[serde(serialize_with = "plain")]
+    pub board: Spanned<String>,
+    /// Of socket 1, 2 and so on, what udev's `ID_PATH` has behind `usb-0:`. A socket has a second path for what is fast.
+    #[serde(serialize_with = "plain")]
+    pub paths: Spanned<Vec<Vec<String>>>,
 }
 
 /// Something on a bus that cannot be asked what is on it: a clock, a display, or the bus itself.
@@ -241,6 +258,7 @@ impl Variant {
             turned: find(&parts, |l| l.turned.as_ref().map(|turned| *turned.get_ref())),
             devices: parts.iter().flat_map(|p| p.lines.device.clone()).collect(),
             device_trees: gather(&parts, |l| &l.device_trees),
+            sockets: parts.iter().flat_map(|p| p.lines.sockets.clone()).collect(),
             chips: parts.iter().flat_map(|p| p.lines.chip.clone()).collect(),
             panel: parts.iter().filter_map(|p| p.lines.panel.clone()).reduce(|mut all, own| {
                 all.extend(own);
@@ -253,6 +271,7 @@ impl Variant {
             files: parts.iter().map(Part::named).collect(),
         };
         variant.check_whole(|what| Fault::Line(file.clone(), 1, what))?;
+        check_sockets(&parts)?;
         Ok(variant)
     }
 
@@ -449,6 +468,8 @@ struct Lines {
     #[serde(default)]
     device_trees: Vec<Spanned<String>>,
     #[serde(default)]
+    sockets: Vec<Sockets>,
+    #[serde(default)]
     chip: Vec<Chip>,
     panel: Option<toml::Table>,
     customer_display: Option<toml::Table>,
@@ -508,6 +529,7 @@ impl Part {
             return Err(self.wrong(turned, "a picture is turned by 90 or 270"));
         }
         self.lines.device_trees.iter().try_for_each(|tree| self.check_file(tree))?;
+        self.lines.sockets.iter().try_for_each(|sockets| self.check_paths(sockets))?;
         self.lines.chip.iter().try_for_each(|chip| self.check_chip(chip))?;
         self.lines.device.iter().try_for_each(|device| self.check_device(device))
     }
@@ -518,6 +540,24 @@ impl Part {
         match !file.get_ref().is_empty() && file.get_ref().chars().all(is_name) {
             true => Ok(()),
             false => Err(self.wrong(file, format!("{:?} is no file's name", file.get_ref()))),
+        }
+    }
+
+    /// Numbers with points between them; no path is that of two sockets.
+    fn check_paths(&self, Sockets { paths, .. }: &Sockets) -> Result<(), Fault> {
+        let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        let mut seen = BTreeSet::new();
+        for path in paths.get_ref().iter().flatten() {
+            if !path.split('.').all(is_number) {
+                return Err(self.wrong(paths, format!("{path:?} is no path of a socket")));
+            }
+            if !seen.insert(path) {
+                return Err(self.wrong(paths, format!("{path} is the path of two sockets")));
+            }
+        }
+        match paths.get_ref().iter().any(Vec::is_empty) {
+            true => Err(self.wrong(paths, "a socket without a path")),
+            false => Ok(()),
         }
     }
 
@@ -570,6 +610,9 @@ impl Part {
         if !words.iter().flatten().all(|word| !word.is_empty() && word.chars().all(is_word)) {
             return Err(self.wrong(&device.role, "a value of this device is not a udev word"));
         }
+        if let (Some(socket), Some(_)) = (&device.socket, &device.path) {
+            return Err(self.wrong(socket, "a device is in a socket or has a path, not both"));
+        }
         let role = *device.role.get_ref();
         let strange = (device.profile.is_some() && role != Role::Fingerprint)
             || ((device.baud_hz.is_some() || device.width_dots.is_some()) && role != Role::Printer)
@@ -612,6 +655,13 @@ fn check_together(parts: &[Part]) -> Result<(), Fault> {
                 );
             }
         }
+        for sockets in &lines.sockets {
+            if !seen.insert(("sockets", sockets.board.get_ref().clone())) {
+                return Err(
+                    part.wrong(&sockets.board, "the sockets of this board are there already")
+                );
+            }
+        }
         for chip in &lines.chip {
             if !seen.insert(("chip", chip.node.get_ref().clone())) {
                 return Err(part.wrong(&chip.node, "a chip of this place is there already"));
@@ -621,6 +671,33 @@ fn check_together(parts: &[Part]) -> Result<(), Fault> {
             if !seen.insert(("device", device.link().into())) {
                 return Err(part.wrong(&device.role, "a device of this role is there already"));
             }
+        }
+    }
+    Ok(())
+}
+
+/// Each board of a variant whose devices are in sockets has its sockets, and no socket is asked for that none of them has.
+fn check_sockets(parts: &[Part]) -> Result<(), Fault> {
+    let lists: Vec<&Sockets> = parts.iter().flat_map(|part| &part.lines.sockets).collect();
+    let of = |tree: &str| lists.iter().find(|sockets| sockets.board.get_ref() == tree);
+    let trees =
+        parts.iter().flat_map(|part| part.lines.device_trees.iter().map(move |t| (part, t)));
+    let mut taken = BTreeSet::new();
+    for part in parts {
+        for socket in part.lines.device.iter().filter_map(|device| device.socket.as_ref()) {
+            let n = *socket.get_ref();
+            let mut boards = trees.clone().filter_map(|(_, tree)| of(tree.get_ref()));
+            if n == 0 || !boards.any(|sockets| n <= sockets.paths.get_ref().len()) {
+                return Err(part.wrong(socket, format!("no board of this variant has socket {n}")));
+            }
+            if !taken.insert(n) {
+                return Err(part.wrong(socket, format!("a device is in socket {n} already")));
+            }
+        }
+    }
+    for (part, tree) in trees.filter(|_| !taken.is_empty()) {
+        if of(tree.get_ref()).is_none() {
+            return Err(part.wrong(tree, format!("nobody says the sockets of {}", tree.get_ref())));
         }
     }
     Ok(())
@@ -636,6 +713,13 @@ fn gather(parts: &[Part], get: impl Fn(&Lines) -> &Vec<Spanned<String>>) -> Vec<
 
 fn plain<T: Serialize, S: serde::Serializer>(value: &Spanned<T>, to: S) -> Result<S::Ok, S::Error> {
     value.get_ref().serialize(to)
+}
+
+fn plain_or_none<T: Serialize, S: serde::Serializer>(
+    value: &Option<Spanned<T>>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    value.as_ref().map(Spanned::get_ref).serialize(to)
 }
 
 /// The address behind the `@` of a node's name.

@@ -1,5 +1,6 @@
 //! What hangs on a board's own buses and lines: what is written for it, and whether the kernel will find it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -39,12 +40,42 @@ fn what_is_on_the_boards_own_buses_is_given_to_the_kiosk_alone() {
     // udev knows no socket of a printer unless it is told to look.
     let printer = "SUBSYSTEM==\"usbmisc\", KERNEL==\"lp[0-9]*\", ";
     let counter = file(&variant("counter"), "rules.d");
-    let [asks, gives] = ["IMPORT{builtin}=\"path_id\"", "ENV{ID_PATH}"]
+    let [asks, gives] = ["IMPORT{builtin}=\"path_id\"", "ENV{KIOSK_SOCKET}"]
         .map(|it| counter.find(&format!("{printer}{it}")));
     assert!(asks.is_some() && asks < gives, "{counter}");
     let speaker = "SUBSYSTEM==\"sound\", KERNEL==\"card*\"";
     assert!(rule("handheld", speaker).ends_with("ATTR{id}=\"Speaker\""));
     assert_eq!(rule("counter", speaker), "", "the jack has a name of its own");
+}
+
+#[test]
+fn one_image_finds_each_device_in_the_same_place_of_each_board() {
+    for (board, sockets) in [
+        ("bcm2837-rpi-3-b", "1.2 1.3 1.4 1.5"),
+        ("bcm2837-rpi-3-b-plus", "1.1.2 1.1.3 1.3 1.2"),
+        ("bcm2711-rpi-4-b", "1.3 1.4 1.1 1.2"),
+        ("bcm2711-rpi-4-b", "1.3 1.4 1 2"),
+        ("bcm2711-rpi-400", "1.3 1.1 1.2"),
+        ("bcm2711-rpi-cm4-io", "1.1 1.2"),
+    ] {
+        for name in ["counter", "station"] {
+            let rules = file(&variant(name), "rules.d");
+            let kinds = ["tty ttyUSB0", "tty ttyUSB1", "video4linux video0", "usbmisc lp0"];
+            let links = ["id-card", "fingerprint", "camera", "printer"];
+            for ((socket, kind), link) in sockets.split(' ').zip(kinds).zip(links) {
+                let path = format!("platform-3f980000.usb-usb-0:{socket}:1.0");
+                let found = |board: &str| udev(&rules, board, kind, &path);
+                assert_eq!(found(board), [link], "{name} {board} {socket}");
+                assert_eq!(found("another"), [""; 0], "{name} {board} {socket}");
+            }
+            let behind_a_hub = "platform-3f980000.usb-usb-0:1.2.1:1.0";
+            assert_eq!(udev(&rules, board, kinds[0], behind_a_hub), [""; 0]);
+        }
+    }
+    let path = "pci-0000:00:02.0-usb-0:1:1.0";
+    let qemu = file(&variant("qemu"), "rules.d");
+    assert_eq!(udev(&qemu, "", "tty ttyUSB0", path), ["fingerprint"], "a path does without");
+    assert!(!qemu.contains("IMPORT{file}"), "{qemu}");
 }
 
 #[test]
@@ -72,7 +103,7 @@ fn a_class_without_a_number_is_there_before_the_unit() {
     let house = House::new();
     house.edit(
         "image-build/variants/header.toml",
-        "subsystem = \"usbmisc\"\nkernel = \"lp[0-9]*\"\npath = \"*-usb-0:1.3:1.0*\"\nclass = \"char-usb\"",
+        "subsystem = \"usbmisc\"\nkernel = \"lp[0-9]*\"\nsocket = 4\nclass = \"char-usb\"",
         "subsystem = \"hidraw\"\nkernel = \"hidraw*\"\nclass = \"char-hidraw\"",
     );
     let text = file(&house.variant().unwrap(), "devices.conf");
@@ -321,6 +352,45 @@ fn variant(name: &str) -> Variant {
 fn file(variant: &Variant, path: &str) -> String {
     let file = written(variant).into_iter().find(|(known, _)| known.contains(path));
     file.unwrap().1
+}
+
+/// The names below `/dev/kiosk` that our rules give to a device of a subsystem and a name, on a board that udev was told of.
+fn udev<'a>(rules: &'a str, board: &str, device: &str, path: &str) -> Vec<&'a str> {
+    let (subsystem, kernel) = device.split_once(' ').unwrap();
+    let given = [("SUBSYSTEM", subsystem), ("KERNEL", kernel), ("ATTR{index}", "0")];
+    let mut known: BTreeMap<&str, &str> = given.into();
+    known.insert("ENV{ID_PATH}", path);
+    let mut links = Vec::new();
+    for rule in rules.lines().filter(|line| !line.starts_with('#')) {
+        let words = rule.split(", ").map(|word| word.split_once('=').unwrap());
+        let words = words.map(|(key, value)| (key, value.trim_matches('"')));
+        // Like udev's, a rule ends at the first word that does not match.
+        for (key, value) in words {
+            match value.strip_prefix("=\"") {
+                Some(glob) if !known.get(key).is_some_and(|it| matches(glob, it)) => break,
+                Some(_) => {}
+                None if key == "IMPORT{file}" => drop(known.insert("ENV{KIOSK_BOARD}", board)),
+                None if key.starts_with("ENV") => drop(known.insert(key, value)),
+                None if key == "SYMLINK+" => links.extend(value.strip_prefix("kiosk/")),
+                None => {}
+            }
+        }
+    }
+    links
+}
+
+/// One of several patterns of udev.
+fn matches(globs: &str, text: &str) -> bool {
+    let one = |glob: &str| {
+        let mut parts = glob.split("[0-9]*").flat_map(|part| part.split('*'));
+        let Some(rest) = text.strip_prefix(parts.next().unwrap_or_default()) else {
+            return false;
+        };
+        let rest =
+            parts.try_fold(rest, |rest, part| rest.find(part).map(|at| &rest[at + part.len()..]));
+        rest.is_some_and(|rest| rest.is_empty() || glob.ends_with('*'))
+    };
+    globs.split('|').any(one)
 }
 
 /// A node's path and properties.
