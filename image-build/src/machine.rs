@@ -333,6 +333,14 @@ fn raspberry_pi(qemu: &mut Command, loader: &str, tree: &str, disk: &str) {
     qemu.args(["-M", "raspi3b", "-accel", "tcg,thread=multi", "-kernel", loader, "-dtb", tree]);
     qemu.arg("-drive").arg(format!("if=sd,{disk}"));
     qemu.args(["-device", "ds1338,bus=i2c-bus.1,address=0x68"]);
+    // Adapters with nothing behind them in sockets 1 and 2, on a hub as the board has one.
+    qemu.args(["-device", "usb-hub,bus=usb-bus.0,port=1"]);
+    for port in ["1.2", "1.3"] {
+        let name = port.replace('.', "-");
+        qemu.arg("-chardev").arg(format!("null,id=socket-{name}"));
+        let adapter = format!("usb-serial,chardev=socket-{name},always-plugged=on");
+        qemu.arg("-device").arg(format!("{adapter},bus=usb-bus.0,port={port}"));
+    }
     qemu.args(["-serial", "null"]);
 }
 

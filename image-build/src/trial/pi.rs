@@ -1,6 +1,6 @@
 //! A Raspberry Pi 3 with its own device tree: the boot loader from the card chooses a slot, then the image's kernel, checked
-//! root and program, its pins, and a clock on its two-wire bus. QEMU gives it no screen, so its lamps are asked for by hand, and looked at in the register of the emulated
-//! chip.
+//! root and program, its pins, adapters in its USB sockets, and a clock on its two-wire bus. QEMU gives it no screen, so its
+//! lamps are asked for by hand, and looked at in the register of the emulated chip.
 
 use std::fs::OpenOptions;
 use std::path::Path;
@@ -47,6 +47,7 @@ impl Trial {
             say(&format!("the boot loader's tree: {}", counter.machine.rest_of_line()));
             counter.wait_for("Machine model: Raspberry Pi 3")?;
             counter.clock()?;
+            counter.sockets()?;
             for (board, is_lit, code) in expected {
                 counter.panel(board, is_lit, code)?;
             }
@@ -95,6 +96,17 @@ impl Counter<'_> {
         }
     }
 
+    /// What is in the sockets of this board has its name.
+    fn sockets(&mut self) -> Result<(), Fault> {
+        self.wait_for("pi: sockets end ")?;
+        let said = self.machine.rest_of_line();
+        say(&format!("card reader and fingerprint module are in {said}"));
+        match said == IN_SOCKETS {
+            true => Ok(()),
+            false => Err(Fault::Tool("the sockets are not those of this board".into())),
+        }
+    }
+
     /// The check of the panel over a kind of board: what it says, and whether the lamp was lit.
     fn panel(&mut self, board: &str, is_lit: bool, code: &str) -> Result<(), Fault> {
         self.wait_for(&format!("pi: {board} begins"))?;
@@ -136,6 +148,10 @@ mv /run/kiosk-clock/new /run/kiosk-clock/word
 tries=0
 until [ $(($(cat $chip) - chip_was)) -ge 3590 ] || [ $tries -gt 300 ]; do sleep 1; tries=$((tries + 1)); done
 echo "pi: clock ends $(($(date +%s) - clock_was)) $(($(cat $chip) - chip_was))"
+tries=0
+until [ -e /dev/kiosk/id-card ] && [ -e /dev/kiosk/fingerprint ] || [ $tries -gt 300 ]; do sleep 1; tries=$((tries + 1)); done
+known() { udevadm info -q property --value --property="$1" "/dev/kiosk/$2"; }
+echo "pi: sockets end $(known KIOSK_SOCKET id-card) $(known ID_PATH id-card) $(known KIOSK_SOCKET fingerprint) $(known ID_PATH fingerprint)"
 for board in gpio-chip raspberry-pi; do
 cat > /run/look.toml <<END
 [terminal]
@@ -157,6 +173,9 @@ kiosk selftest panel --json --config /run/look.toml > /run/look.json 2> /run/loo
 echo "pi: $board ends $(grep -o 'panel-[a-z]*' /run/look.json || grep -o -m 1 -w ok /run/look.json || cat /run/look.err)"
 done
 "#;
+/// What it says of the sockets: their numbers and where they are on this board.
+const IN_SOCKETS: &str =
+    "1 platform-3f980000.usb-usb-0:1.2:1.0 2 platform-3f980000.usb-usb-0:1.3:1.0";
 /// A unit from outside that reads it, as a credential on the kernel's command line (systemd(1)): this board has no
 /// other way in. It is base64 of `[Service]`, `ExecStart=/bin/sh -c "mkdir /run/card && mount -o ro /dev/mmcblk0p1 /run/card && sh /run/card/look"`.
 const UNIT: &str = "systemd.wants=t.service systemd.set_credential_binary=systemd.extra-unit.t.service:\
@@ -171,7 +190,7 @@ const TREE: &str = "bcm2837-rpi-3-b.dtb";
 /// chip keeps its drivers waiting, and its watchdog has no time: who arms it is reset at once.
 const CONSOLE: &str = "console=ttyS1,115200 loglevel=7 systemd.journald.forward_to_console=1 \
     systemd.mask=kiosk.service systemd.mask=kiosk-screen.service \
-    module_blacklist=dwc2,vc4,v3d,snd_bcm2835,vchiq systemd.watchdog_sec=0 \
+    module_blacklist=vc4,v3d,snd_bcm2835,vchiq systemd.watchdog_sec=0 \
     systemd.default_timeout_start_sec=900 systemd.default_device_timeout_sec=900";
 const LOCKED: &str = "lockdown=integrity";
 /// QEMU takes cards of a power of two.
