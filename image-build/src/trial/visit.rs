@@ -17,7 +17,7 @@ impl Trial {
         let mut scene =
             Scene::set(&self.shop, &self.order.root, &self.programs, &self.order.models)?;
         let mut ports = scene.ports()?;
-        ports.credentials = outside(LOOK);
+        ports.credentials = outside(&format!("{LOOK} {HELPERS} {LAST}"));
         let mut counter = self.switch_on("visit", &disk, &ports)?;
         counter.first_start()?;
         counter.set_up(&scene)?;
@@ -159,6 +159,9 @@ impl Counter<'_> {
         if watchdog != "active 15" || names != ROUTER {
             return Err(Fault::Tool("no watchdog, or nobody is asked for names".into()));
         }
+        self.wait_for("look: an engine reads libraries and no settings")?;
+        self.wait_for("photo-library-unfit")?;
+        say("beside the kiosk, in its sandbox, engine and photo decoder are confined and work");
         self.wait_for("look: exposure ")?;
         let text = self.machine.rest_of_line();
         say(&format!("exposure of kiosk.service on the booted system: {text}"));
@@ -207,8 +210,19 @@ const LOOK: &str = "until [ -b /dev/sdb ]; do sleep 1; done; systemctl kill -s K
         $$(systemctl show -P MemoryPeak kiosk.service)\"; \
         echo \"look: keyboards $$(grep -l Keyboard /sys/class/input/*/name | wc -l)\"; \
         echo \"look: watchdog $$(cat /sys/class/watchdog/watchdog0/state /sys/class/watchdog/watchdog0/timeout | xargs)\"; \
-        echo \"look: names $$(cat /etc/resolv.conf)\"; \
-        echo \"look: exposure $$(systemd-analyze security --no-pager kiosk.service | tail -n 1 | cut -d: -f2)\"; \
+        echo \"look: names $$(cat /etc/resolv.conf)\";";
+/// Runs the programs that confine what others wrote as the kiosk would, in its own sandbox: an engine that may read
+/// libraries and may not read settings, and a library of Debian's that is no photo library.
+const HELPERS: &str = "echo \"engine-cage --memory-mb 512 /bin/cat /usr/lib/os-release > /dev/null \
+        && ! engine-cage --memory-mb 512 /bin/cat /etc/kiosk/kiosk.toml \
+        && echo look: an engine reads libraries and no settings; \
+        /usr/libexec/kiosk/photo-decoder --abi unpack --probe /usr/lib/aarch64-linux-gnu/libz.so.1\" > /run/helpers; \
+        unit=/run/systemd/system/helpers.service; \
+        sed -e \"s|^ExecStart=.*|ExecStart=-/bin/sh /run/helpers|\" -e \"s|^Type=.*|Type=oneshot|\" \
+        -e \"/^ExecStartPre/d\" -e \"/^WatchdogSec/d\" -e \"/^Restart/d\" -e \"/^RuntimeDirectory/d\" \
+        /usr/lib/systemd/system/kiosk.service > $$unit; \
+        cp -r /usr/lib/systemd/system/kiosk.service.d $$unit.d; systemctl daemon-reload; systemctl start helpers;";
+const LAST: &str = "echo \"look: exposure $$(systemd-analyze security --no-pager kiosk.service | tail -n 1 | cut -d: -f2)\"; \
         setpriv --reuid=kiosk --regid=kiosk --clear-groups touch /run/kiosk-power/off";
 
 /// Where the small screen has its pad, the first of the operators, and the buttons of the pages.
