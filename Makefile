@@ -3,6 +3,7 @@
 #   make demo ARGS="--headless --visits 8 --out out"
 #   make test            all tests
 #   make build           release programs in bin/
+#   make where           the folder that this clone is built in
 #   make bench           measurements, in target/bench/summary.json
 #   make image           the appliance's disk and signed update (as root); VARIANT=counter|station|handheld|qemu
 #   make image-test      boots the image in QEMU, sets it up, serves a person, updates it, breaks it (as root)
@@ -12,7 +13,9 @@
 SHELL := /bin/bash
 CACHE ?= $(HOME)/.cache/changqing
 export CACHE
-export CARGO_TARGET_DIR ?= $(CACHE)/target
+# cargo tells two clones apart by neither path nor content: by the times of the files alone it takes for its own what the
+# other one built last. So each has a folder of its own.
+export CARGO_TARGET_DIR ?= $(CACHE)/target/$(firstword $(shell pwd -P | cksum))
 export CHANGQING_MODELS ?= $(CACHE)/models
 export CHANGQING_PORTRAITS ?= $(CACHE)/portraits
 
@@ -23,7 +26,7 @@ PACKAGES := build-essential pkg-config clang libclang-dev libfontconfig-dev libu
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 BINARIES := kiosk photo-decoder livescan-plugin engine-cage device-sim authority models image-build
 
-.PHONY: demo test build bench nightly nightly-image image image-test image-packages setup packages weights portraits clients prompts lint
+.PHONY: demo test where build bench nightly nightly-image image image-test image-packages setup packages weights portraits clients prompts lint
 
 demo: setup
 	cargo build --workspace --bins
@@ -32,6 +35,9 @@ demo: setup
 test: setup
 	cargo build --workspace --bins
 	cargo test --workspace --no-fail-fast
+
+where:
+	@echo $(CARGO_TARGET_DIR)
 
 build: setup
 	cargo build --workspace --bins --release

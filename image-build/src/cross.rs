@@ -8,6 +8,7 @@ use std::process::Command;
 
 use crate::fault::Fault;
 use crate::program::PROGRAMS;
+use crate::tree::sum_of;
 use crate::variant::Variant;
 use crate::workshop::{Workshop, host, run, run_aloud};
 
@@ -65,6 +66,14 @@ fn toolchain(shop: &Workshop, sysroot: &Path, version: &str) -> Result<PathBuf, 
         symlink(source, library.join("rust")).map_err(|e| Fault::write(&library, e))
     })?;
     Ok(product)
+}
+
+/// The folder that this clone is compiled in. By the times of files alone cargo would take what another clone built last for
+/// this one's own.
+pub fn target(shop: &Workshop, root: &Path) -> PathBuf {
+    let root = root.canonicalize().unwrap_or_else(|_| root.into());
+    let name = sum_of(root.as_os_str().as_encoded_bytes());
+    shop.path(&format!("target/{}", &name[..8]))
 }
 
 /// Where compiler, linker, `pkg-config` and bindgen find what is not this machine's. Paths of this machine are mapped

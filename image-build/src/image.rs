@@ -87,7 +87,7 @@ pub fn image(order: &Order) -> Result<Image, Fault> {
     let kernel = kernel(&shop, &variant)?;
     let bin = match &order.bin {
         Some(bin) => bin.clone(),
-        None => cross::kiosk(&shop, &order.root, &variant, &shop.path("target"))?,
+        None => cross::kiosk(&shop, &order.root, &variant, &cross::target(&shop, &order.root))?,
     };
     let initrd = initrd(&shop, &order.root, &variant, &base, &kernel)?;
     let trees = device_trees(&shop, &order.root, &variant, &kernel)?;

@@ -5,7 +5,7 @@
 # choose a part; without any all is done, which takes two free cores about an hour, most of it the finger's network.
 # The compiler, libraries and built parts of `make image` are used; without them, or without qemu-user, it says so.
 set -eu
-root=$(cd "$(dirname "$0")/../.." && pwd)
+root=$(cd "$(dirname "$0")/../.." && pwd -P)
 cache=${CACHE:-$HOME/.cache/changqing}
 image=$cache/image
 sysroot=$image/sysroot
@@ -22,18 +22,21 @@ export CHANGQING_MODELS="${CHANGQING_MODELS:-$cache/models}"
 [ -e "$CHANGQING_MODELS/LEADER.onnx" ] || leave "there are no weights at $CHANGQING_MODELS"
 
 # A folder of its own, begun with what the image was built from.
-target=$cache/neon-target
-if [ ! -d "$target" ] && [ -d "$image/target" ]; then
-    cp -a "$image/target" "$target.new"
+# See `target` in image-build/src/cross.rs.
+clone=$(printf %s "$root" | sha256sum | head -c 8)
+built=$image/target/$clone target=$cache/neon-target/$clone
+mkdir -p "$cache/neon-target"
+if [ ! -d "$target" ] && [ -d "$built" ]; then
+    cp -a "$built" "$target.new"
     rm -f "$target.new/release/.cargo-lock" "$target.new"/*/release/.cargo-lock
     mv "$target.new" "$target"
 fi
 home=${CARGO_HOME:-$HOME/.cargo}
-flags="--sysroot=$sysroot -ffile-prefix-map=$home=/cargo -ffile-prefix-map=$image/target=/target"
+flags="--sysroot=$sysroot -ffile-prefix-map=$home=/cargo -ffile-prefix-map=$built=/target"
 build() {
     env -u RUSTUP_TOOLCHAIN PATH="$image/toolchain/bin:$PATH" RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$target" \
         CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=$gnu-gcc \
-        CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS="-Clink-arg=--sysroot=$sysroot --remap-path-prefix=$home=/cargo --remap-path-prefix=$sysroot=/sysroot --remap-path-prefix=$image/target=/target --remap-path-prefix=$image/toolchain=/toolchain" \
+        CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS="-Clink-arg=--sysroot=$sysroot --remap-path-prefix=$home=/cargo --remap-path-prefix=$sysroot=/sysroot --remap-path-prefix=$built=/target --remap-path-prefix=$image/toolchain=/toolchain" \
         CC_aarch64_unknown_linux_gnu=$gnu-gcc CXX_aarch64_unknown_linux_gnu=$gnu-g++ AR_aarch64_unknown_linux_gnu=$gnu-ar \
         CFLAGS_aarch64_unknown_linux_gnu="$flags" CXXFLAGS_aarch64_unknown_linux_gnu="$flags" \
         cargo test --offline --release --jobs 2 --no-run --package models --lib --message-format json \
