@@ -75,15 +75,29 @@ impl Terminal {
     /// Something happened at `now`; says what has to be done.
     pub fn handle(&mut self, event: Event, now: Moment) -> Vec<Effect> {
         self.now = now;
-        let is_used = matches!(event, Event::Tapped(_) | Event::PinChecked(..) | Event::Card(_));
-        if is_used || !self.is_idle() {
+        let left = self.close_when_left();
+        let is_by_people =
+            matches!(event, Event::Tapped(_) | Event::PinChecked(..) | Event::Card(_));
+        // Whoever comes after that is somebody else.
+        if is_by_people && !left.is_empty() {
+            return left;
+        }
+        let is_by_itself = matches!(
+            event,
+            Event::Status(_) | Event::Packs(_) | Event::Power(_) | Event::Presence(_)
+        );
+        if is_by_people || !(is_by_itself || self.is_idle()) {
             self.used_ms = now.mono_ms;
         }
+        left.into_iter().chain(self.hear(event)).collect()
+    }
+
+    fn hear(&mut self, event: Event) -> Vec<Effect> {
         let mut effects = match event {
             Event::Status(header) => {
                 self.place.troubles.clone_from(&header.troubles);
                 self.header = Header { site: self.place.site_name.clone(), ..header };
-                return self.close_when_left();
+                return Vec::new();
             }
             Event::Packs(packs) => {
                 self.coming = Some(*packs);
@@ -105,7 +119,7 @@ impl Terminal {
                 self.checkup = None;
                 Vec::new()
             }
-            event => self.go_on(event, now),
+            event => self.go_on(event, self.now),
         };
         if !self.is_idle() {
             self.checkup = None;
@@ -241,10 +255,16 @@ impl Terminal {
         Vec::new()
     }
 
-    /// Whoever signed in and went away is signed out, so that nobody serves in their name.
+    /// Whoever signed in and went away is signed out, so that nobody serves in their name. The visit under way is kept as a
+    /// draft, step by step; what is being sealed or printed comes to its end first.
     fn close_when_left(&mut self) -> Vec<Effect> {
-        let is_left = self.now.mono_ms.saturating_sub(self.used_ms) >= LEFT_MS;
-        if !is_left || !self.is_idle() || matches!(self.state, State::Locked { .. }) {
+        let limit_ms = match &self.state {
+            State::Locked { .. } => return Vec::new(),
+            State::Serving(serving) if serving.visit.must_finish() => return Vec::new(),
+            State::Serving(serving) if serving.visit.is_under_way() => LEFT_IN_VISIT_MS,
+            State::Serving(_) => LEFT_MS,
+        };
+        if self.now.mono_ms.saturating_sub(self.used_ms) < limit_ms {
             return Vec::new();
         }
         self.state = locked(Some(Id::SignedOut.into()));
@@ -458,6 +478,8 @@ fn locked(notice: Option<Say>) -> State {
 /// GB/T 22239-2019, 8.1.4.1 b, wants sessions that end by themselves and names no time; a counter that is quiet for a quarter
 /// of an hour is asked for a PIN no more than a few times a day.
 const LEFT_MS: u64 = 15 * 60_000;
+/// The person may have gone for a paper. Longer, and their name would stand on the screen all night.
+const LEFT_IN_VISIT_MS: u64 = 60 * 60_000;
 
 #[cfg(test)]
 mod rounds;

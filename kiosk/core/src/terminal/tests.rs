@@ -124,7 +124,7 @@ fn whoever_signed_in_and_went_away_is_signed_out() {
 #[test]
 fn nobody_is_signed_out_who_serves_or_has_just_served() {
     check(
-        "+60 mended sign-in card found +60 mended not-theirs sealed printed +14 mended finish +14 mended +1 mended",
+        "+60 mended sign-in card found +59 mended not-theirs +60 mended sealed printed +14 mended finish +14 mended +1 mended",
         &expect![[r#"
             mended -> sign-in; 
             sign-in -> waiting; AwaitCard, Speak(LayCard), ListDrafts
@@ -132,6 +132,7 @@ fn nobody_is_signed_out_who_serves_or_has_just_served() {
             found -> person; SaveDraft
             mended -> person; 
             not-theirs -> saving; StopSensors, Seal
+            mended -> saving; 
             sealed -> result; Print, Speak(OutcomeNotPresent), Send
             printed -> result; 
             mended -> result; 
@@ -140,6 +141,33 @@ fn nobody_is_signed_out_who_serves_or_has_just_served() {
             mended -> sign-in: signed-out; StopSensors, Forget
         "#]],
     );
+}
+
+#[test]
+fn whoever_comes_after_a_quarter_of_an_hour_is_somebody_else() {
+    check("sign-in +15 devices back", &expect![[r#"
+        sign-in -> waiting; AwaitCard, Speak(LayCard), ListDrafts
+        devices -> sign-in: signed-out; StopSensors, Forget
+        back -> sign-in: signed-out; 
+    "#]]);
+    check("sign-in +14 comes +1 comes card", &expect![[r#"
+        sign-in -> waiting; AwaitCard, Speak(LayCard), ListDrafts
+        comes -> waiting; Speak(LayCard)
+        comes -> sign-in: signed-out; StopSensors, Forget
+        card -> sign-in: signed-out; 
+    "#]]);
+}
+
+#[test]
+fn a_visit_that_was_left_is_kept_and_not_shown_all_night() {
+    check("sign-in card found +59 comes +1 not-theirs sign-in", &expect![[r#"
+        sign-in -> waiting; AwaitCard, Speak(LayCard), ListDrafts
+        card -> waiting; Find
+        found -> person; SaveDraft
+        comes -> person; 
+        not-theirs -> sign-in: signed-out; StopSensors, Forget
+        sign-in -> waiting; AwaitCard, Speak(LayCard), ListDrafts
+    "#]]);
 }
 
 /// A story of what happens; `+14` is fourteen minutes later.
