@@ -48,6 +48,8 @@ impl Terminal {
             made.tool(tool, "", i32::from(tool == fails));
         }
         made.slot('A', 3);
+        made.tool("df", "1000", 0);
+        made.write("proc/uptime", "1000.07 3999.99\n");
         made.write("usr/share/kiosk/splash-size", "1080,1920\n");
         made.panel("1080x1920");
         made
@@ -165,7 +167,8 @@ fn what_the_program_fetched_is_taken_and_installed_once() {
     assert_eq!(it.run("update"), (true, INSTALL.map(str::to_owned).to_vec()));
     assert!(!it.path(FETCHED).exists() && !it.path(BUNDLE).exists());
     fs::remove_file(it.path(WAITS)).unwrap();
-    assert_eq!(it.run("update"), (true, Vec::new()), "there is nothing the next night");
+    let does = |call: &String| call.starts_with("rauc") || call.starts_with("systemctl");
+    assert!(!it.run("update").1.iter().any(does), "there is nothing the next night");
 }
 
 #[test]
@@ -233,7 +236,7 @@ fn what_runs_and_what_was_rolled_back_is_not_installed_from_a_stick_that_stays()
         is_installed
     };
     assert!(lies_there("two"), "the first time");
-    assert!(it.installed().starts_with("B ") && it.installed().ends_with(" trial\n"));
+    assert!(it.installed().starts_with("B ") && it.installed().ends_with(" trial 1\n"));
     it.slot('B', 3);
     assert!(!lies_there("two"), "it runs");
     it.slot('A', 2);
@@ -283,16 +286,118 @@ fn an_edition_is_vouched_for_or_gives_way_while_the_other_has_tries() {
     assert!(!ended_well && !calls.contains(&reboot), "it is the data: {calls:?}");
     assert!(!it.path("data/updates/probe").exists());
     let it = Terminal::new("setpriv");
-    it.slot('B', 3);
-    it.write("run/kiosk-data/fault", "err-data-key");
-    assert!(!it.run("vouch").1.contains(&reboot), "it is told on the screen");
-    let it = Terminal::new("setpriv");
     it.slot('B', 0);
     let (ended_well, calls) = it.run("vouch");
     assert!(!ended_well && !calls.contains(&reboot), "it would start for ever");
     let counters = "udevadm wait --timeout=120 /dev/disk/by-partlabel/ubenv";
     let at = |word: &str| calls.iter().position(|call| call.starts_with(word));
     assert!(at(counters) < at("fw_printenv -n BOOT_A_LEFT") && at(counters).is_some());
+}
+
+#[test]
+fn an_edition_that_was_judged_bad_is_not_tried_again_and_one_that_nobody_judged_is_once() {
+    let reboot = "systemctl reboot".to_owned();
+    let again = "rauc status mark-active other".to_owned();
+    for (judged, tries) in [(true, 0), (false, 1)] {
+        let it = Terminal::new("");
+        it.write(BUNDLE, "two");
+        assert!(it.run("update").0 && it.installed().ends_with(" trial 1\n"));
+        it.slot('B', 3);
+        if judged {
+            it.tool("setpriv", "", 1);
+            assert!(it.run("vouch").1.contains(&reboot));
+            assert!(it.installed().starts_with("B ") && it.installed().ends_with(" bad\n"));
+        }
+        // Its three tries are used up.
+        for wanted in [tries, 0] {
+            it.slot('A', 0);
+            fs::remove_file(it.path(WAITS)).unwrap_or_default();
+            let (ended_well, calls) = it.run("update");
+            assert_eq!(calls.iter().filter(|call| **call == again).count(), wanted, "{judged}");
+            assert_eq!(calls.contains(&reboot), wanted == 1);
+            assert!(ended_well);
+        }
+        it.write(BUNDLE, "two");
+        let installs = |call: &String| call.starts_with("rauc install");
+        assert!(!it.run("update").1.iter().any(installs), "nor from a stick that stays");
+        // It may be found good all the same.
+        it.slot('B', 3);
+        it.tool("setpriv", "", 0);
+        assert!(it.run("vouch").0 && it.installed().ends_with(" good\n"));
+    }
+}
+
+#[test]
+fn tries_that_are_left_are_not_given_once_more() {
+    let it = Terminal::new("");
+    it.write("data/updates/installed", "B 1234 trial 1\n");
+    it.slot('A', 1);
+    assert!(!it.run("update").1.iter().any(|call| call.starts_with("rauc")));
+    let it = Terminal::new("rauc");
+    it.write("data/updates/installed", "B 1234 trial 1\n");
+    it.slot('A', 0);
+    assert!(!it.run("update").1.contains(&"systemctl reboot".into()), "RAUC could not");
+    assert_eq!(it.installed(), "B 1234 trial 1\n");
+}
+
+#[test]
+fn an_edition_that_sees_no_screen_for_a_day_uses_up_a_try() {
+    for (uptime, is_on_trial, left, starts_again) in [
+        ("86400.99 1.00", true, 3, false),
+        ("86401.00 1.00", true, 3, true),
+        ("86401.00 1.00", false, 3, false),
+        ("86401.00 1.00", true, 0, false),
+    ] {
+        let it = Terminal::new("");
+        it.panel("");
+        it.slot('B', left);
+        it.write("proc/uptime", &format!("{uptime}\n"));
+        let state = if is_on_trial { "trial 1" } else { "good" };
+        it.write("data/updates/installed", &format!("B 1234 {state}\n"));
+        let (_, calls) = it.run("vouch");
+        let reboots = calls.contains(&"systemctl reboot".into());
+        assert_eq!(reboots, starts_again, "{uptime} {is_on_trial} {left}");
+        assert_eq!(it.installed(), format!("B 1234 {state}\n"), "that is no judgement");
+    }
+}
+
+#[test]
+fn an_edition_without_a_driver_for_the_screen_is_judged() {
+    let it = Terminal::new("setpriv");
+    it.slot('B', 3);
+    for unknown in [true, false] {
+        let socket = |n| it.path(&format!("sys/class/drm/card0-HDMI-A-{n}"));
+        for n in [1, 2] {
+            if unknown {
+                fs::write(socket(n).join("status"), "unknown\n").unwrap();
+            } else {
+                fs::remove_dir_all(socket(n)).unwrap();
+            }
+        }
+        assert_eq!(it.end_of("vouch"), 1, "{unknown}");
+    }
+}
+
+#[test]
+fn without_data_nothing_is_found_good_or_bad() {
+    let reboot = "systemctl reboot".to_owned();
+    let good = "rauc status mark-good".to_owned();
+    let silent = |it: &Terminal, why: &str| {
+        assert_eq!(it.end_of("vouch"), UNJUDGED, "{why}");
+        let (_, calls) = it.run("vouch");
+        assert!(!calls.contains(&reboot) && !calls.contains(&good), "{why}: {calls:?}");
+    };
+    // The program serves a page of words then, and the check of a terminal without a site ends well.
+    let it = Terminal::new("");
+    it.write("run/kiosk-data/fault", "err-data-key");
+    silent(&it, "it did not open");
+    fs::remove_file(it.path("run/kiosk-data/fault")).unwrap();
+    fs::remove_dir_all(it.path("data/updates")).unwrap();
+    silent(&it, "it is not there");
+    let it = Terminal::new("setpriv");
+    it.slot('B', 3);
+    it.tool("df", "1", 0);
+    silent(&it, "the program can write nothing, and root can");
 }
 
 #[test]

@@ -145,29 +145,38 @@ fn nobody_is_signed_out_who_serves_or_has_just_served() {
 
 #[test]
 fn whoever_comes_after_a_quarter_of_an_hour_is_somebody_else() {
-    check("sign-in +15 devices back", &expect![[r#"
+    check(
+        "sign-in +15 devices back",
+        &expect![[r#"
         sign-in -> waiting; AwaitCard, Speak(LayCard), ListDrafts
         devices -> sign-in: signed-out; StopSensors, Forget
         back -> sign-in: signed-out; 
-    "#]]);
-    check("sign-in +14 comes +1 comes card", &expect![[r#"
+    "#]],
+    );
+    check(
+        "sign-in +14 comes +1 comes card",
+        &expect![[r#"
         sign-in -> waiting; AwaitCard, Speak(LayCard), ListDrafts
         comes -> waiting; Speak(LayCard)
         comes -> sign-in: signed-out; StopSensors, Forget
         card -> sign-in: signed-out; 
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_visit_that_was_left_is_kept_and_not_shown_all_night() {
-    check("sign-in card found +59 comes +1 not-theirs sign-in", &expect![[r#"
+    check(
+        "sign-in card found +59 comes +1 not-theirs sign-in",
+        &expect![[r#"
         sign-in -> waiting; AwaitCard, Speak(LayCard), ListDrafts
         card -> waiting; Find
         found -> person; SaveDraft
         comes -> person; 
         not-theirs -> sign-in: signed-out; StopSensors, Forget
         sign-in -> waiting; AwaitCard, Speak(LayCard), ListDrafts
-    "#]]);
+    "#]],
+    );
 }
 
 /// A story of what happens; `+14` is fourteen minutes later.
