@@ -11,6 +11,7 @@ pub mod keep;
 pub mod panel;
 pub mod paper;
 pub mod roster;
+pub mod scrub;
 pub mod send;
 pub mod social;
 pub mod voice;

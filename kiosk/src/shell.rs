@@ -45,7 +45,7 @@ use crate::rooms::face::OpenCamera;
 use crate::rooms::paper::Sheet;
 use crate::rooms::roster::lists::{Kind, Lists};
 use crate::rooms::{Awaited, Borrowed, Loan, guide};
-use crate::rooms::{card, customer, face, finger, keep, panel, paper, roster, send, social};
+use crate::rooms::{card, customer, face, finger, keep, panel, paper, roster, scrub, send, social};
 use crate::rooms::{voice, watch};
 use crate::served::Served;
 use crate::setup::reset::{self, Reset};
@@ -154,6 +154,8 @@ struct Orders {
     customer: Option<Sender<customer::Order>>,
     voice: Option<Sender<voice::Order>>,
     watch: Sender<watch::Order>,
+    /// Held until the program ends.
+    _scrub: Sender<scrub::Order>,
 }
 
 /// What one turn of the loop was about.
@@ -812,6 +814,7 @@ fn open_rooms(
     let power = PowerWatch::over(&config.power.folder, config.power.limits());
     let memory_card = WearWatch::below(&config.terminal.state);
     let clocks = ClockWatch::new(check::OLDEST);
+    let scrub = scrub::ScrubRoom::new(vault.clone(), teller.clone());
     let watch = watch::WatchRoom::new(power, memory_card, clocks, outside.clock, teller.clone());
     Ok(Orders {
         card: card.map(|room| spawn(rooms, "card", teller, move |orders| room.run(orders))),
@@ -826,6 +829,7 @@ fn open_rooms(
             .map(|room| spawn(rooms, "customer", teller, move |orders| room.run(orders))),
         voice: voice.map(|room| spawn(rooms, "voice", teller, move |orders| room.run(orders))),
         watch: spawn(rooms, "watch", teller, move |orders| watch.run(orders)),
+        _scrub: spawn(rooms, "scrub", teller, move |orders| scrub.run(orders)),
     })
 }
 

@@ -116,19 +116,32 @@ impl Store {
     /// Reads and checks everything: pages, audit chain, every picture, the roster; removes pictures that belong to no
     /// record.
     pub fn scrub(&mut self) -> Result<Scrub, StoreError> {
-        database::quick_check(&self.connection)?;
-        let mut scrub = Scrub { audit_lines: self.verify_audit()?, ..Scrub::default() };
-        let named = self.named_pictures()?;
-        for digest in &named {
-            match self.pictures.get(digest) {
-                Ok(_) => scrub.pictures_good += 1,
-                Err(StoreError::PictureDamaged) => scrub.pictures_damaged += 1,
-                Err(error) => return Err(error),
+        let mut scrub = self.scrub_database()?;
+        for digest in self.named_pictures()? {
+            match self.is_picture_whole(&digest)? {
+                true => scrub.pictures_good += 1,
+                false => scrub.pictures_damaged += 1,
             }
         }
-        scrub.pictures_swept = self.pictures.sweep(&named)?;
-        scrub.roster_dropped = self.scrub_roster()?;
         Ok(scrub)
+    }
+
+    /// The first part of [`Self::scrub`], for one who goes on picture by picture and lets others in between: all but them.
+    pub fn scrub_database(&mut self) -> Result<Scrub, StoreError> {
+        database::quick_check(&self.connection)?;
+        let audit_lines = self.verify_audit()?;
+        let pictures_swept = self.pictures.sweep(&self.named_pictures()?)?;
+        let roster_dropped = self.scrub_roster()?;
+        Ok(Scrub { audit_lines, pictures_swept, roster_dropped, ..Scrub::default() })
+    }
+
+    /// Whether a picture is as it was sealed. One that no record names any more is not missed.
+    pub fn is_picture_whole(&self, digest: &[u8; 32]) -> Result<bool, StoreError> {
+        match self.pictures.get(digest) {
+            Ok(_) => Ok(true),
+            Err(StoreError::PictureDamaged | StoreError::Io(_)) => Ok(!self.is_named(digest)?),
+            Err(error) => Err(error),
+        }
     }
 
     /// Builds a new database out of the journal alone. The old one is put aside, never deleted.
@@ -192,11 +205,18 @@ impl Store {
         meta::put_number(&self.connection, meta::JOURNAL_LEN, self.journal.len())
     }
 
-    fn named_pictures(&self) -> Result<HashSet<[u8; 32]>, StoreError> {
+    /// Digests of all pictures that records name.
+    pub fn named_pictures(&self) -> Result<HashSet<[u8; 32]>, StoreError> {
         let mut statement =
             self.connection.prepare("SELECT DISTINCT digest FROM record_picture")?;
         let digests = statement.query_map([], |row| row.get(0))?;
         Ok(digests.collect::<Result<_, _>>()?)
+    }
+
+    fn is_named(&self, digest: &[u8; 32]) -> Result<bool, StoreError> {
+        let mut named =
+            self.connection.prepare_cached("SELECT 1 FROM record_picture WHERE digest = ?1")?;
+        Ok(named.exists([digest])?)
     }
 
     /// How many rows a table has, for tests and for support.

@@ -103,6 +103,27 @@ fn pictures_of_a_visit_that_was_cut_short_are_swept() {
 }
 
 #[test]
+fn a_picture_that_is_gone_or_changed_is_not_whole_and_one_that_nobody_names_is_not_missed() {
+    let folder = TempDir::new().unwrap();
+    let mut store = Store::open(folder.path(), &key()).unwrap();
+    store.commit(commit(2)).unwrap();
+    let file = |digest: &[u8; 32]| {
+        let name: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        folder.path().join("pictures").join(&name[..2]).join(name)
+    };
+    let named = Vec::from_iter(store.named_pictures().unwrap());
+    assert_eq!(named.len(), 2);
+    assert!(named.iter().all(|digest| store.is_picture_whole(digest).unwrap()));
+    fs::write(file(&named[0]), b"bent").unwrap();
+    fs::remove_file(file(&named[1])).unwrap();
+    assert!(named.iter().all(|digest| !store.is_picture_whole(digest).unwrap()));
+    // What cannot be read at all.
+    fs::create_dir(file(&named[1])).unwrap();
+    assert!(!store.is_picture_whole(&named[1]).unwrap());
+    assert!(store.is_picture_whole(&[7; 32]).unwrap());
+}
+
+#[test]
 fn there_is_room_to_begin_a_visit_or_it_is_said() {
     let folder = TempDir::new().unwrap();
     let store = Store::open(folder.path(), &key()).unwrap();
