@@ -73,11 +73,11 @@ fn run(python: &Path, script: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// Writes its rows into the table; the folder is for its work.
+type Measure = fn(&mut Table, &Path) -> Result<(), Box<dyn Error>>;
+
 /// A part alone, which needs no networks; the table is only printed.
-fn run_part(
-    out: &Path,
-    measure: fn(&mut Table, &Path) -> Result<(), Box<dyn Error>>,
-) -> Result<(), Box<dyn Error>> {
+fn run_part(out: &Path, measure: Measure) -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(out)?;
     let work = tempfile::tempdir_in(out)?;
     let mut table = Table::default();

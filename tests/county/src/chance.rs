@@ -12,13 +12,13 @@ impl Chance {
         let mut chance = Self { state: 0x636f_756e_7479 };
         for &label in path {
             chance.state = chance.state.wrapping_add(label);
-            chance.state = chance.next();
+            chance.state = chance.bits();
         }
         chance
     }
 
-    /// All 64 bits.
-    pub fn next(&mut self) -> u64 {
+    /// 64 random ones.
+    pub fn bits(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -28,7 +28,7 @@ impl Chance {
 
     /// In `0.0..1.0`.
     pub fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+        (self.bits() >> 11) as f64 / (1u64 << 53) as f64
     }
 
     /// True with this probability.
@@ -43,7 +43,7 @@ impl Chance {
             return low;
         }
         let width = width.unsigned_abs();
-        let above = i32::try_from(self.next() % width).unwrap_or(0);
+        let above = i32::try_from(self.bits() % width).unwrap_or(0);
         low + above
     }
 
@@ -53,7 +53,7 @@ impl Chance {
         if total == 0 {
             return None;
         }
-        let mut left = self.next() % total;
+        let mut left = self.bits() % total;
         for (index, weight) in weights.enumerate() {
             let weight = u64::from(weight);
             if left < weight {

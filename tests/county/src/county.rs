@@ -95,7 +95,7 @@ pub fn run(plan: Plan) -> Report {
 
 impl County {
     fn new(plan: Plan) -> Self {
-        let editions = Editions::new();
+        let editions = Editions::read();
         let people = 0..plan.n_people;
         let people: Vec<Person> =
             people.map(|index| Person::new(plan.seed, index, plan.n_terminals)).collect();
@@ -213,7 +213,7 @@ impl County {
             self.schedule(index, Errand::Come, day + 1);
             return;
         }
-        if self.plan.sabotage == Some(Sabotage::ForgetPeople) && index % 97 == 0 {
+        if self.plan.sabotage == Some(Sabotage::ForgetPeople) && index.is_multiple_of(97) {
             return;
         }
         // The record will arrive and plan more; until then the person waits at most so long.

@@ -14,7 +14,7 @@ pub struct Editions {
 
 impl Editions {
     /// Reads the packs of the repository and writes the changes.
-    pub fn new() -> Self {
+    pub fn read() -> Self {
         let packs = PACKS.map(|text| Pack::parse(text).expect("core's tests hold the packs"));
         let mut sets = vec![PackSet::from_packs(packs)];
         let mut published = Vec::new();

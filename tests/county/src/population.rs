@@ -235,9 +235,12 @@ fn age(chance: &mut Chance, kind: &Kind) -> i32 {
 fn benefits(chance: &mut Chance, kind: &Kind, born: Date) -> Vec<Drawn> {
     let mut drawn = vec![benefit(chance, kind.pack, kind.group, born)];
     // A few draw a survivor's allowance beside their own pension.
-    if kind.group == "resident" && chance.is(0.05) {
-        drawn.push(benefit(chance, 1, "survivor", born));
-    } else if kind.group == "retiree" && kind.pack != 1 && chance.is(0.03) {
+    let share = match kind.group {
+        "resident" => 0.05,
+        "retiree" if kind.pack != 1 => 0.03,
+        _ => return drawn,
+    };
+    if chance.is(share) {
         drawn.push(benefit(chance, 1, "survivor", born));
     }
     drawn

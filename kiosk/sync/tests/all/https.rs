@@ -158,8 +158,8 @@ fn only_our_ca_our_host_and_tls_1_3_will_do() {
 #[test]
 fn a_clock_that_is_behind_does_not_shut_the_authority_out_but_an_old_certificate_does() {
     let (ours, theirs) = (ca(), ca());
-    let end = |issuer: &Ca, host: &str, years| {
-        let shown = leaf_of(issuer, host, years);
+    let end = |issuer: &Ca, host: &str, (begins, ends): (i32, i32)| {
+        let shown = leaf_of(issuer, host, begins..ends);
         let config = shows(&ours, shown, &[&rustls::version::TLS13]);
         let (base, served) = serve(config, GOOD.into());
         let end = call_as(&ours, &ours, &base).map(|_| ()).map_err(|error| error.code());
@@ -167,11 +167,11 @@ fn a_clock_that_is_behind_does_not_shut_the_authority_out_but_an_old_certificate
         end
     };
     let here = "127.0.0.1";
-    assert_eq!(end(&ours, here, 3990..4000), Ok(()), "our clock cannot be right");
-    assert_eq!(end(&ours, here, 2000..2001), Err("sync-certificate"), "it has ended");
-    assert_eq!(end(&ours, here, 3990..3980), Err("sync-certificate"), "it ends before it begins");
-    assert_eq!(end(&theirs, here, 3990..4000), Err("sync-certificate"), "somebody else's");
-    assert_eq!(end(&ours, "127.0.0.2", 3990..4000), Err("sync-certificate"), "for another");
+    assert_eq!(end(&ours, here, (3990, 4000)), Ok(()), "our clock cannot be right");
+    assert_eq!(end(&ours, here, (2000, 2001)), Err("sync-certificate"), "it has ended");
+    assert_eq!(end(&ours, here, (3990, 3980)), Err("sync-certificate"), "it ends before it begins");
+    assert_eq!(end(&theirs, here, (3990, 4000)), Err("sync-certificate"), "somebody else's");
+    assert_eq!(end(&ours, "127.0.0.2", (3990, 4000)), Err("sync-certificate"), "for another");
 }
 
 #[test]
