@@ -23,7 +23,7 @@ impl Trial {
         let mut counter = self.switch_on("reset", &disk, &ports)?;
         counter.wait_for("kiosk-init: slot ")?;
         counter.picture("starting")?;
-        counter.serves()?;
+        counter.wait_for("screen page=\"sign-in\"")?;
         let before = counter.store()?;
         counter.machine.plug(&self.shop, &order)?;
         counter.wait_for("reset.kiosk was taken")?;
