@@ -343,6 +343,7 @@ pub const CALLED: &[&str] = &[
     "e2fsck",
     "flock",
     "fw_printenv",
+    "grep",
     "head",
     "mkdir",
     "mkfs.ext4",

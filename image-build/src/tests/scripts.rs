@@ -167,7 +167,7 @@ fn what_the_program_fetched_is_taken_and_installed_once() {
     assert_eq!(it.run("update"), (true, INSTALL.map(str::to_owned).to_vec()));
     assert!(!it.path(FETCHED).exists() && !it.path(BUNDLE).exists());
     fs::remove_file(it.path(WAITS)).unwrap();
-    let does = |call: &String| call.starts_with("rauc") || call.starts_with("systemctl");
+    let does = |call: &String| call.starts_with("rauc") || call.ends_with("reboot");
     assert!(!it.run("update").1.iter().any(does), "there is nothing the next night");
 }
 
@@ -213,7 +213,9 @@ fn what_rauc_refuses_is_gone_and_not_copied_again_until_the_next_start() {
     let (ended_well, calls) = it.run("update");
     assert_eq!((ended_well, calls), (false, INSTALL[..4].iter().map(|&c| c.into()).collect()));
     assert!(!it.path(FETCHED).exists() && !it.path(BUNDLE).exists());
-    assert_eq!(fs::read_dir(it.path("data/updates")).unwrap().count(), 0, "it takes no room");
+    let left = fs::read_dir(it.path("data/updates")).unwrap();
+    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["installed"], "it takes no room");
     stick(&it, &[("update.raucb", "bundle")], 1000);
     assert_eq!(it.brought(&[BUNDLE]), [false]);
     fs::remove_file(it.path("run/kiosk-refused")).unwrap();
@@ -320,10 +322,63 @@ fn an_edition_that_was_judged_bad_is_not_tried_again_and_one_that_nobody_judged_
         it.write(BUNDLE, "two");
         let installs = |call: &String| call.starts_with("rauc install");
         assert!(!it.run("update").1.iter().any(installs), "nor from a stick that stays");
+        if judged {
+            // Nor where two bad ones come by turns.
+            let other = ["three", "two"].map(|bundle| {
+                it.write(BUNDLE, bundle);
+                let is_installed = it.run("update").1.iter().any(installs);
+                fs::remove_file(it.path(WAITS)).unwrap_or_default();
+                is_installed
+            });
+            assert_eq!(other, [true, false]);
+            let two = fs::read_to_string(it.path("data/updates/rejected")).unwrap();
+            it.write("data/updates/installed", &format!("B {} bad\n", two.trim()));
+        }
         // It may be found good all the same.
         it.slot('B', 3);
         it.tool("setpriv", "", 0);
         assert!(it.run("vouch").0 && it.installed().ends_with(" good\n"));
+        let rejected = fs::read_to_string(it.path("data/updates/rejected")).unwrap_or_default();
+        assert_eq!(rejected, "");
+    }
+}
+
+#[test]
+fn what_was_half_written_over_is_not_given_its_tries_once_more() {
+    let it = Terminal::new("");
+    it.write("data/updates/installed", "B 1234 trial 1\n");
+    it.write(BUNDLE, "two");
+    it.tool("rauc", "", 1);
+    it.run("update");
+    assert!(it.installed().ends_with(" writing\n"));
+    it.tool("rauc", "", 0);
+    it.slot('A', 0);
+    assert!(!it.run("update").1.iter().any(|call| call.starts_with("rauc")));
+}
+
+#[test]
+fn nothing_is_tried_once_more_before_the_edition_that_runs_was_judged() {
+    let it = Terminal::new("systemctl");
+    it.write("data/updates/installed", "B 1234 trial 1\n");
+    it.slot('A', 0);
+    assert!(!it.run("update").1.iter().any(|call| call.starts_with("rauc")));
+}
+
+/// The script is not even asked where the unit's conditions do not hold.
+#[test]
+fn the_units_of_updates_start_where_an_edition_is_to_be_tried_once_more() {
+    for unit in ["kiosk-update.service", "kiosk-update-early.service"] {
+        let file = repository().join("image-build/files/usr/lib/systemd/system").join(unit);
+        let unit = fs::read_to_string(file).unwrap();
+        for path in [
+            "/data/updates/update.raucb",
+            "/data/kiosk/update/update.raucb",
+            "/data/updates/installed",
+        ] {
+            assert!(unit.contains(&format!("\nConditionPathExists=|{path}\n")), "{path}");
+        }
+        let all = unit.matches("\nCondition").count();
+        assert_eq!(all, unit.matches("\nConditionPathExists=|").count(), "no condition is a must");
     }
 }
 
@@ -391,6 +446,15 @@ fn without_data_nothing_is_found_good_or_bad() {
     let it = Terminal::new("");
     it.write("run/kiosk-data/fault", "err-data-key");
     silent(&it, "it did not open");
+    // It may be this edition that cannot open it.
+    for (uptime, left, starts_again) in
+        [("21600.9", 3, false), ("21601.0", 3, true), ("21601.0", 0, false)]
+    {
+        it.write("proc/uptime", &format!("{uptime} 1.00\n"));
+        it.slot('B', left);
+        assert_eq!(it.run("vouch").1.contains(&reboot), starts_again, "{uptime} {left}");
+    }
+    it.write("proc/uptime", "1000.07 3999.99\n");
     fs::remove_file(it.path("run/kiosk-data/fault")).unwrap();
     fs::remove_dir_all(it.path("data/updates")).unwrap();
     silent(&it, "it is not there");

@@ -86,7 +86,8 @@ impl Terminal {
             event,
             Event::Status(_) | Event::Packs(_) | Event::Power(_) | Event::Presence(_)
         );
-        if is_by_people || !(is_by_itself || self.is_idle()) {
+        let is_part_of_visit = !(is_by_itself || self.is_idle()) || matches!(event, Event::Slip(_));
+        if is_by_people || is_part_of_visit {
             self.used_ms = now.mono_ms;
         }
         left.into_iter().chain(self.hear(event)).collect()
@@ -259,16 +260,23 @@ impl Terminal {
     /// draft, step by step; what is being sealed or printed comes to its end first.
     fn close_when_left(&mut self) -> Vec<Effect> {
         let limit_ms = match &self.state {
-            State::Locked { .. } => return Vec::new(),
-            State::Serving(serving) if serving.visit.must_finish() => return Vec::new(),
+            State::Locked { .. } if self.checkup.is_none() => return Vec::new(),
+            State::Serving(serving)
+                if serving.visit.must_finish() || serving.visit.is_sealing() =>
+            {
+                return Vec::new();
+            }
             State::Serving(serving) if serving.visit.is_under_way() => LEFT_IN_VISIT_MS,
-            State::Serving(_) => LEFT_MS,
+            State::Serving(_) | State::Locked { .. } => LEFT_MS,
         };
         if self.now.mono_ms.saturating_sub(self.used_ms) < limit_ms {
             return Vec::new();
         }
-        self.state = locked(Some(Id::SignedOut.into()));
         self.checkup = None;
+        if matches!(self.state, State::Locked { .. }) {
+            return Vec::new();
+        }
+        self.state = locked(Some(Id::SignedOut.into()));
         vec![Effect::StopSensors, Effect::Forget]
     }
 

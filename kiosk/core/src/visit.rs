@@ -196,6 +196,12 @@ impl Visit {
         matches!(self.phase, Phase::AwaitingCard { .. })
     }
 
+    /// Whether it is at its last step, which is in no draft: what was gathered in it is nowhere else until it is sealed, also
+    /// where that failed.
+    pub fn is_sealing(&self) -> bool {
+        matches!(self.phase, Phase::Sealing { .. })
+    }
+
     /// Whether something is being written or printed that must come to its end.
     pub fn must_finish(&self) -> bool {
         matches!(

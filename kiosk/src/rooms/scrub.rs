@@ -1,12 +1,12 @@
-//! Once a day everything that is kept is read, so that a card that forgets is noticed before somebody asks for what was on
-//! it. Picture by picture: whoever serves people waits for none but one of them.
+//! Once a day the pictures of all records that wait are read, so that a card that forgets is noticed while the person and
+//! their papers may still be found. Picture by picture: whoever serves people waits for none but one of them.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use kiosk_core::message::Id;
 use kiosk_store::StoreError;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::happening::{Teller, Told};
 use crate::vault::Vault;
@@ -21,8 +21,12 @@ pub struct ScrubRoom {
     teller: Teller,
 }
 
-/// The program ends.
-struct Ended;
+/// Why it was not read to its end.
+enum Stopped {
+    /// The program ends.
+    Ended,
+    Store(StoreError),
+}
 
 impl ScrubRoom {
     /// A room over the store.
@@ -34,53 +38,37 @@ impl ScrubRoom {
     pub fn run(mut self, orders: &Receiver<Order>) {
         let mut wait = FIRST_AFTER;
         while let Err(RecvTimeoutError::Timeout) = orders.recv_timeout(wait) {
-            if let Err(Ended) = self.look(orders) {
-                return;
+            match self.read_through(orders) {
+                Ok(()) => {}
+                Err(Stopped::Ended) => return,
+                Err(Stopped::Store(problem)) => {
+                    warn!(code = problem.code(), %problem, "what waits cannot be read through");
+                }
             }
             wait = EVERY;
         }
     }
 
-    fn look(&mut self, orders: &Receiver<Order>) -> Result<(), Ended> {
-        let is_whole = match self.read_all(orders) {
-            Ok(n_damaged) => n_damaged == 0,
-            Err(Stopped::Ended) => return Err(Ended),
-            Err(Stopped::Store(problem)) => {
-                error!(code = problem.code(), %problem, "what is kept cannot be read through");
-                false
-            }
-        };
-        self.told.tell(&self.teller, (!is_whole).then_some(Id::ErrStoreRotten));
-        Ok(())
-    }
-
-    /// How many pictures are not as they were.
-    fn read_all(&self, orders: &Receiver<Order>) -> Result<u64, Stopped> {
-        let scrub = self.vault.store().scrub_database()?;
-        let named = self.vault.store().named_pictures()?;
-        let (n, mut n_damaged) = (named.len(), 0);
-        for digest in named {
+    /// Tells at the first one that is not as it was.
+    fn read_through(&mut self, orders: &Receiver<Order>) -> Result<(), Stopped> {
+        let pictures = self.vault.store().pictures_to_send()?;
+        let (n, mut n_damaged) = (pictures.len(), 0);
+        for digest in pictures {
             if let Err(RecvTimeoutError::Disconnected) = orders.recv_timeout(BETWEEN) {
                 return Err(Stopped::Ended);
             }
-            n_damaged += u64::from(!self.vault.store().is_picture_whole(&digest)?);
+            if !self.vault.store().is_picture_whole(&digest)? {
+                n_damaged += 1;
+                error!(picture = crate::hex::encode(&digest), "a picture that waits is damaged");
+                self.told.tell(&self.teller, Some(Id::ErrStoreRotten));
+            }
         }
-        let (swept, audit_lines) = (scrub.pictures_swept, scrub.audit_lines);
-        info!(
-            pictures = n,
-            damaged = n_damaged,
-            swept,
-            audit_lines,
-            "what is kept was read through"
-        );
-        Ok(n_damaged)
+        info!(pictures = n, damaged = n_damaged, "what waits was read through");
+        if n_damaged == 0 {
+            self.told.tell(&self.teller, None);
+        }
+        Ok(())
     }
-}
-
-/// Why it was not read to its end.
-enum Stopped {
-    Ended,
-    Store(StoreError),
 }
 
 impl From<StoreError> for Stopped {
@@ -89,8 +77,8 @@ impl From<StoreError> for Stopped {
     }
 }
 
-/// Opening looked at the database, and the first people come.
-const FIRST_AFTER: Duration = Duration::from_secs(3600);
+/// The first people come then, and their devices are loaded.
+const FIRST_AFTER: Duration = Duration::from_secs(600);
 const EVERY: Duration = Duration::from_secs(24 * 3600);
 /// A few pictures a second.
 const BETWEEN: Duration = Duration::from_millis(200);
@@ -143,26 +131,22 @@ mod tests {
     }
 
     fn picture(state: &Path, vault: &Vault) -> PathBuf {
-        let named = vault.store().named_pictures().unwrap();
-        let name = crate::hex::encode(named.iter().next().unwrap());
+        let named = vault.store().pictures_to_send().unwrap();
+        let name = crate::hex::encode(&named[0]);
         state.join("store/pictures").join(&name[..2]).join(name)
     }
 
     #[test]
-    fn what_cannot_be_read_any_more_is_told_once_and_what_nobody_names_is_gone() {
+    fn what_cannot_be_read_any_more_is_told_once() {
         let state = tempfile::tempdir().unwrap();
         let (sender, told) = mpsc::channel();
         let (_orders, orders) = mpsc::channel();
         let mut room = ScrubRoom::new(vault(state.path()), Teller::new(sender));
         let look = |room: &mut ScrubRoom| {
-            room.look(&orders).ok().unwrap();
+            room.read_through(&orders).ok().unwrap();
             words(&told)
         };
-        let orphan = state.path().join("store/pictures/ab/ab00");
-        std::fs::create_dir_all(orphan.parent().unwrap()).unwrap();
-        std::fs::write(&orphan, b"of a visit that was cut short").unwrap();
         assert_eq!(look(&mut room), [""; 0]);
-        assert!(!orphan.exists());
         let picture = picture(state.path(), &room.vault);
         let whole = std::fs::read(&picture).unwrap();
         std::fs::write(&picture, b"rotten").unwrap();
@@ -179,7 +163,7 @@ mod tests {
         let (held, orders) = mpsc::channel();
         let mut room = ScrubRoom::new(vault(state.path()), Teller::new(sender));
         drop(held);
-        assert!(room.look(&orders).is_err());
+        assert!(room.read_through(&orders).is_err());
         room.run(&orders);
     }
 }

@@ -116,32 +116,19 @@ impl Store {
     /// Reads and checks everything: pages, audit chain, every picture, the roster; removes pictures that belong to no
     /// record.
     pub fn scrub(&mut self) -> Result<Scrub, StoreError> {
-        let mut scrub = self.scrub_database()?;
-        for digest in self.named_pictures()? {
-            match self.is_picture_whole(&digest)? {
-                true => scrub.pictures_good += 1,
-                false => scrub.pictures_damaged += 1,
+        database::quick_check(&self.connection)?;
+        let mut scrub = Scrub { audit_lines: self.verify_audit()?, ..Scrub::default() };
+        let named = self.named_pictures()?;
+        for digest in &named {
+            match self.pictures.get(digest) {
+                Ok(_) => scrub.pictures_good += 1,
+                Err(StoreError::PictureDamaged) => scrub.pictures_damaged += 1,
+                Err(error) => return Err(error),
             }
         }
+        scrub.pictures_swept = self.pictures.sweep(&named)?;
+        scrub.roster_dropped = self.scrub_roster()?;
         Ok(scrub)
-    }
-
-    /// The first part of [`Self::scrub`], for one who goes on picture by picture and lets others in between: all but them.
-    pub fn scrub_database(&mut self) -> Result<Scrub, StoreError> {
-        database::quick_check(&self.connection)?;
-        let audit_lines = self.verify_audit()?;
-        let pictures_swept = self.pictures.sweep(&self.named_pictures()?)?;
-        let roster_dropped = self.scrub_roster()?;
-        Ok(Scrub { audit_lines, pictures_swept, roster_dropped, ..Scrub::default() })
-    }
-
-    /// Whether a picture is as it was sealed. One that no record names any more is not missed.
-    pub fn is_picture_whole(&self, digest: &[u8; 32]) -> Result<bool, StoreError> {
-        match self.pictures.get(digest) {
-            Ok(_) => Ok(true),
-            Err(StoreError::PictureDamaged | StoreError::Io(_)) => Ok(!self.is_named(digest)?),
-            Err(error) => Err(error),
-        }
     }
 
     /// Builds a new database out of the journal alone. The old one is put aside, never deleted.
@@ -205,18 +192,34 @@ impl Store {
         meta::put_number(&self.connection, meta::JOURNAL_LEN, self.journal.len())
     }
 
-    /// Digests of all pictures that records name.
-    pub fn named_pictures(&self) -> Result<HashSet<[u8; 32]>, StoreError> {
+    fn named_pictures(&self) -> Result<HashSet<[u8; 32]>, StoreError> {
         let mut statement =
             self.connection.prepare("SELECT DISTINCT digest FROM record_picture")?;
         let digests = statement.query_map([], |row| row.get(0))?;
         Ok(digests.collect::<Result<_, _>>()?)
     }
 
-    fn is_named(&self, digest: &[u8; 32]) -> Result<bool, StoreError> {
-        let mut named =
-            self.connection.prepare_cached("SELECT 1 FROM record_picture WHERE digest = ?1")?;
-        Ok(named.exists([digest])?)
+    /// Digests of the pictures of all records that wait, the oldest record's first.
+    pub fn pictures_to_send(&self) -> Result<Vec<[u8; 32]>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT digest FROM record_picture JOIN outbox USING (seq) WHERE held IS NULL ORDER BY seq, place",
+        )?;
+        let digests = statement.query_map([], |row| row.get(0))?;
+        Ok(digests.collect::<Result<_, _>>()?)
+    }
+
+    /// Whether a picture is as it was sealed. One that does not wait any more is not missed.
+    pub fn is_picture_whole(&self, digest: &[u8; 32]) -> Result<bool, StoreError> {
+        match self.pictures.get(digest) {
+            Ok(_) => Ok(true),
+            Err(StoreError::PictureDamaged | StoreError::Io(_)) => {
+                let mut waits = self.connection.prepare_cached(
+                    "SELECT 1 FROM record_picture JOIN outbox USING (seq) WHERE held IS NULL AND digest = ?1",
+                )?;
+                Ok(!waits.exists([digest])?)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// How many rows a table has, for tests and for support.

@@ -165,6 +165,55 @@ fn whoever_comes_after_a_quarter_of_an_hour_is_somebody_else() {
 }
 
 #[test]
+fn what_could_not_be_saved_is_in_no_draft_and_stays_on_the_screen() {
+    check(
+        "sign-in card found not-theirs seal-failed +60 mended +60 comes sealed",
+        &expect![[r#"
+            sign-in -> waiting; AwaitCard, Speak(LayCard), ListDrafts
+            card -> waiting; Find
+            found -> person; SaveDraft
+            not-theirs -> saving; StopSensors, Seal
+            seal-failed -> err-store-fault; 
+            mended -> err-store-fault; 
+            comes -> err-store-fault; 
+            sealed -> result; Print, Speak(OutcomeNotPresent), Send
+        "#]],
+    );
+}
+
+#[test]
+fn a_slip_that_takes_long_is_still_part_of_the_visit() {
+    check(
+        "sign-in card found not-theirs sealed +20 printed +14 mended +1 mended",
+        &expect![[r#"
+            sign-in -> waiting; AwaitCard, Speak(LayCard), ListDrafts
+            card -> waiting; Find
+            found -> person; SaveDraft
+            not-theirs -> saving; StopSensors, Seal
+            sealed -> result; Print, Speak(OutcomeNotPresent), Send
+            printed -> result; 
+            mended -> result; 
+            mended -> sign-in: signed-out; StopSensors, Forget
+        "#]],
+    );
+}
+
+#[test]
+fn the_devices_are_not_looked_at_all_night() {
+    check(
+        "devices checked +14 mended +1 mended devices +15 back",
+        &expect![[r#"
+        devices -> devices-checking, 0 lines; CheckDevices
+        checked -> devices-failing, 2 lines; 
+        mended -> devices-failing, 2 lines; 
+        mended -> sign-in; 
+        devices -> devices-checking, 0 lines; CheckDevices
+        back -> sign-in; 
+    "#]],
+    );
+}
+
+#[test]
 fn a_visit_that_was_left_is_kept_and_not_shown_all_night() {
     check(
         "sign-in card found +59 comes +1 not-theirs sign-in",
@@ -213,6 +262,7 @@ fn events(word: &str) -> Vec<Event> {
         "found" => vec![Event::Found(Box::default())],
         "not-theirs" => tapped(Tap::NotTheirCard),
         "sealed" => vec![Event::Sealed(RECORD)],
+        "seal-failed" => vec![Event::SealFailed(Id::ErrStoreFault)],
         "finish" => tapped(Tap::Done),
         "printed" => vec![Event::Slip(SlipState::Printed)],
         "devices" => tapped(Tap::ShowDevices),
@@ -248,6 +298,7 @@ fn page(terminal: &Terminal) -> String {
         }
         Page::Person(_) => "person".into(),
         Page::Saving => "saving".into(),
+        Page::Judge(page) => page.headline.name().into(),
         Page::Result(_) => "result".into(),
         Page::Devices(page) => format!("{}, {} lines", page.headline.id.name(), page.lines.len()),
         page => panic!("not in these stories: {page:?}"),

@@ -103,7 +103,7 @@ fn pictures_of_a_visit_that_was_cut_short_are_swept() {
 }
 
 #[test]
-fn a_picture_that_is_gone_or_changed_is_not_whole_and_one_that_nobody_names_is_not_missed() {
+fn a_picture_that_is_gone_or_changed_is_not_whole_and_one_that_does_not_wait_is_not_missed() {
     let folder = TempDir::new().unwrap();
     let mut store = Store::open(folder.path(), &key()).unwrap();
     store.commit(commit(2)).unwrap();
@@ -111,7 +111,7 @@ fn a_picture_that_is_gone_or_changed_is_not_whole_and_one_that_nobody_names_is_n
         let name: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         folder.path().join("pictures").join(&name[..2]).join(name)
     };
-    let named = Vec::from_iter(store.named_pictures().unwrap());
+    let named = store.pictures_to_send().unwrap();
     assert_eq!(named.len(), 2);
     assert!(named.iter().all(|digest| store.is_picture_whole(digest).unwrap()));
     fs::write(file(&named[0]), b"bent").unwrap();
@@ -121,6 +121,9 @@ fn a_picture_that_is_gone_or_changed_is_not_whole_and_one_that_nobody_names_is_n
     fs::create_dir(file(&named[1])).unwrap();
     assert!(!store.is_picture_whole(&named[1]).unwrap());
     assert!(store.is_picture_whole(&[7; 32]).unwrap());
+    store.hold(RecordId([2; 16]), "damaged-on-terminal").unwrap();
+    assert!(store.pictures_to_send().unwrap().is_empty());
+    assert!(named.iter().all(|digest| store.is_picture_whole(digest).unwrap()));
 }
 
 #[test]
