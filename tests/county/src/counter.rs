@@ -101,6 +101,8 @@ impl Counter {
         }
         // What somebody left unfinished yesterday is begun anew.
         self.drafts.clear();
+        // Whoever did not sign out last evening was signed out in the night.
+        self.handle(Event::Presence(false));
         self.sign_in(OPERATOR);
     }
 
