@@ -275,7 +275,7 @@ const MUST: [&str; 8] = [
     "usr/share/doc/kiosk/sbom.spdx.json",
     "usr/share/doc/kiosk/LICENCES.txt",
 ];
-/// With what they start, these are all that we wrote.
+/// The program and what leads to it, and root's answers to its words, with what each starts.
 const VERIFIED: [&str; 5] = [
     "kiosk.service",
     "kiosk-first.target",

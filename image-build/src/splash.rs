@@ -27,7 +27,8 @@ pub fn turned(pixels: &[u8], (width, height): (u32, u32), degrees: u16) -> Vec<u
         _ => pixel(width - 1 - row, column),
     };
     (0..width)
-        .flat_map(|row| (0..height).flat_map(move |column| place(row, column).to_vec()))
+        .flat_map(|row| (0..height).flat_map(move |column| place(row, column)))
+        .copied()
         .collect()
 }
 

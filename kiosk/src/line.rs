@@ -69,7 +69,7 @@ fn parsed(text: &str) -> Option<(Ipv4Addr, u32)> {
     (format!("{}/{}", parsed.0, parsed.1) == text).then_some(parsed)
 }
 
-/// Neither the network itself nor everybody in it.
+/// Neither the network itself nor everybody in it; the network has one of [`NETWORK_BITS`].
 fn is_host(address: Ipv4Addr, bits: u32) -> bool {
     let host = address.to_bits() & !mask(bits);
     is_unicast(address) && host != 0 && host != !mask(bits)
@@ -81,7 +81,7 @@ fn is_unicast(address: Ipv4Addr) -> bool {
 }
 
 fn mask(bits: u32) -> u32 {
-    u32::MAX.checked_shl(32 - bits).unwrap_or(0)
+    u32::MAX << (32 - bits)
 }
 
 /// A larger network is a slip of the pen; in a smaller one nobody else is.

@@ -7,7 +7,7 @@ set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 cache=${CACHE:-$HOME/.cache/changqing}
 data=${CHANGQING_TESTDATA:-$root/../shared/testdata}
-models=${CARGO_TARGET_DIR:-$(make -s -C "$root" where)}/release/models
+models=$(make -s -C "$root" where)/release/models
 venv=$cache/accuracy-venv
 wanted="onnxruntime==1.31.1 numpy==2.4.6 pillow==13.0.0"
 nbis=$cache/nbis

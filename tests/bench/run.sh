@@ -16,6 +16,6 @@ if [ "$(cat "$venv/made-of" 2>/dev/null)" != "$wanted" ]; then
     "$venv/bin/pip" install -q --disable-pip-version-check $wanted
     echo "$wanted" > "$venv/made-of"
 fi
-"${CARGO_TARGET_DIR:-$(make -s -C "$root" where)}/release/bench" \
+"$(make -s -C "$root" where)/release/bench" \
     "$venv/bin/python" "$root/tests/bench/reference.py" "$root/target/bench"
 exec "$root/tests/bench/accuracy.sh"

@@ -16,9 +16,9 @@ impl Trial {
         let order = centre.reset_stick(&self.shop)?;
         let (setup, code) = moving_stick(&self.shop, ADDRESS)?;
         let authority_port = Some(centre.port);
-        let look =
-            format!("while sleep 20; do {STORE}; {LINE} {HOST} {}{ANSWERS}; done", centre.port);
-        let credentials = outside(&look);
+        let asks = format!("busybox nc -w 5 {HOST} {} < /dev/null > /dev/null", centre.port);
+        let credentials =
+            outside(&format!("while sleep 20; do {STORE}; {LINE}; {asks} && {REACHED}; done"));
         let ports = Ports { authority_port, credentials, is_upright: true, ..Ports::default() };
         let mut counter = self.switch_on("reset", &disk, &ports)?;
         counter.wait_for("kiosk-init: slot ")?;
@@ -70,7 +70,7 @@ const ADDRESS: &str = "10.0.2.77/24";
 /// The files' identities on the data partition, and how many bytes the second copy of all records has.
 const STORE: &str = "echo look: store $$(stat -c %%i /data/kiosk/store.key /data/kiosk/store/store.db) \
     $$(stat -c %%s /data/kiosk/store/journal*)";
-/// All addresses of the line, then whether somebody is at this place.
+/// All addresses of the line.
 const LINE: &str = "echo look: line $$(ip -4 -o addr show scope global | tr -s \" \" | cut -d \" \" -f 4) \
-    and that is all; busybox nc -w 5";
-const ANSWERS: &str = " < /dev/null > /dev/null && echo look: the centre is reached";
+    and that is all";
+const REACHED: &str = "echo look: the centre is reached";

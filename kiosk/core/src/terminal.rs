@@ -188,8 +188,7 @@ impl Terminal {
         let is_idle = !serving.visit.is_under_way();
         let effects = match event {
             Event::Tapped(Tap::SignOut) if is_idle => {
-                self.state = locked(None);
-                return vec![Effect::StopSensors, Effect::Forget];
+                return self.sign_out(None);
             }
             Event::Tapped(Tap::ShowOutbox) if is_idle => {
                 serving.aside = Some(Aside::Outbox { lines: Vec::new(), slip: None });
@@ -259,24 +258,23 @@ impl Terminal {
     /// Whoever signed in and went away is signed out, so that nobody serves in their name. The visit under way is kept as a
     /// draft, step by step; what is being sealed or printed comes to its end first.
     fn close_when_left(&mut self) -> Vec<Effect> {
-        let limit_ms = match &self.state {
-            State::Locked { .. } if self.checkup.is_none() => return Vec::new(),
-            State::Serving(serving)
-                if serving.visit.must_finish() || serving.visit.is_sealing() =>
-            {
-                return Vec::new();
+        let left_ms = self.now.mono_ms.saturating_sub(self.used_ms);
+        match &self.state {
+            State::Locked { .. } => {
+                // Nobody is signed in, but the devices were looked at.
+                self.checkup = self.checkup.take().filter(|_| left_ms < LEFT_MS);
+                Vec::new()
             }
-            State::Serving(serving) if serving.visit.is_under_way() => LEFT_IN_VISIT_MS,
-            State::Serving(_) | State::Locked { .. } => LEFT_MS,
-        };
-        if self.now.mono_ms.saturating_sub(self.used_ms) < limit_ms {
-            return Vec::new();
+            State::Serving(serving) if serving.is_left(left_ms) => {
+                self.checkup = None;
+                self.sign_out(Some(Id::SignedOut))
+            }
+            State::Serving(_) => Vec::new(),
         }
-        self.checkup = None;
-        if matches!(self.state, State::Locked { .. }) {
-            return Vec::new();
-        }
-        self.state = locked(Some(Id::SignedOut.into()));
+    }
+
+    fn sign_out(&mut self, notice: Option<Id>) -> Vec<Effect> {
+        self.state = locked(notice.map(Say::from));
         vec![Effect::StopSensors, Effect::Forget]
     }
 
@@ -290,9 +288,10 @@ impl Terminal {
         if self.power != Power::Empty || is_at_rest {
             return Vec::new();
         }
-        self.state = locked(Some(Id::ErrPowerEmpty.into()));
         self.checkup = None;
-        vec![Effect::StopSensors, Effect::Forget, Effect::PowerDown]
+        let mut effects = self.sign_out(Some(Id::ErrPowerEmpty));
+        effects.push(Effect::PowerDown);
+        effects
     }
 
     /// Where it stands, and the rules in force.
@@ -409,6 +408,12 @@ impl Terminal {
 }
 
 impl Serving {
+    /// Whether nobody did anything for so long that nobody is there any more.
+    fn is_left(&self, ms: u64) -> bool {
+        let limit_ms = if self.visit.is_under_way() { LEFT_IN_VISIT_MS } else { LEFT_MS };
+        ms >= limit_ms && !self.visit.must_finish() && !self.visit.is_sealing()
+    }
+
     fn take_up(&mut self, visit: [u8; 16]) -> Vec<Effect> {
         let draft = self.drafts.iter().find(|draft| draft.visit == visit).cloned();
         let Some((visit, effects)) = draft.and_then(|d| Visit::resume(self.operator.clone(), d))
