@@ -1,8 +1,8 @@
-//! The shipped `kiosk` for aarch64, built on any machine: Rust's standard library from Debian's `rust-src` of the
-//! compiler's own version, C libraries and headers from a trixie that is only unpacked, never run.
+//! The shipped `kiosk` for aarch64, built on any machine with C libraries and headers from a trixie that is only unpacked,
+//! never run; by this machine's own compiler with Debian's `rust-src` of the same version, or by Debian's compiler with
+//! its own library in a trixie below the cache.
 
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -10,96 +10,177 @@ use crate::fault::Fault;
 use crate::program::PROGRAMS;
 use crate::tree::sum_of;
 use crate::variant::Variant;
-use crate::workshop::{Workshop, host, run, run_aloud};
+use crate::workshop::{Workshop, host, remove, run, run_aloud};
+
+/// Whose Rust makes the programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Compiler {
+    /// This machine's; the standard library is built with the programs.
+    Installed,
+    /// Debian's `rustc-web`, whose library for aarch64 is a package: nothing of this machine's compiler is needed, and no
+    /// feature that is not stable.
+    Debian,
+}
 
 /// Builds the programs in a folder of the cache, which keeps what did not change; returns the folder with them.
 pub fn kiosk(
     shop: &Workshop,
     root: &Path,
     variant: &Variant,
+    compiler: Compiler,
     target: &Path,
 ) -> Result<PathBuf, Fault> {
-    let version = compiler_version()?;
-    let sysroot = sysroot(shop, variant, &version)?;
-    let toolchain = toolchain(shop, &sysroot, &version)?;
-    let mut cargo = host("cargo");
-    cargo.current_dir(root).arg("build").args(["--release", "--jobs", "2"]);
+    let sysroot = sysroot(shop, variant)?;
+    let mut cargo = match compiler {
+        Compiler::Installed => installed(shop, root, variant, &sysroot, target)?,
+        Compiler::Debian => debians(shop, root, variant, &sysroot, target)?,
+    };
+    cargo.args(["--release", "--jobs", "2", "--target", TRIPLE]);
     // Packages together, so that what they share is built once.
     cargo.args(["--package", "kiosk", "--package", "drivers", "--package", "models"]);
     cargo.args(PROGRAMS.iter().flat_map(|program| ["--bin", program.name]));
     cargo.arg("--no-default-features");
-    cargo.args(["--target", TRIPLE, "-Zbuild-std=std,panic_unwind"]);
-    surroundings(&mut cargo, &sysroot, &toolchain, target);
     run_aloud(&mut cargo)?;
     Ok(target.join(TRIPLE).join("release"))
 }
 
-/// C libraries of the image's own release, with the library sources of this very compiler.
-fn sysroot(shop: &Workshop, variant: &Variant, version: &str) -> Result<PathBuf, Fault> {
-    let product = shop.path("sysroot");
-    let include = format!("--include={},rust-src={version}*", LIBRARIES.join(","));
-    let (suite, mirror) = (&variant.suite, mirror()?);
-    let inputs = [include.clone(), suite.clone()];
-    shop.step("cross: libraries and headers", &inputs, &product, |fresh| {
-        let mut debian = shop.debian("arm64", "extract");
-        debian.arg(&include).arg(suite).arg(fresh);
-        for part in [suite.clone(), format!("{suite}-backports")] {
-            debian.arg(format!("deb {SIGNED_BY} {mirror} {part} main"));
-        }
-        run(&mut debian).map(drop)
-    })?;
-    Ok(product)
-}
-
-/// The installed compiler once more, as links, with a standard library to build.
-fn toolchain(shop: &Workshop, sysroot: &Path, version: &str) -> Result<PathBuf, Fault> {
-    let product = shop.path("toolchain");
-    let installed = run(host("rustc").args(["--print", "sysroot"]))?;
-    let inputs = [installed.trim().to_owned(), version.to_owned()];
-    shop.step("cross: compiler", &inputs, &product, |fresh| {
-        run(host("cp").args(["-a", "--link", installed.trim()]).arg(fresh))
-            .or_else(|_| run(host("cp").args(["-aT", installed.trim()]).arg(fresh)))?;
-        let library = fresh.join("lib/rustlib/src");
-        crate::workshop::remove(&library)?;
-        fs::create_dir_all(&library).map_err(|e| Fault::write(&library, e))?;
-        let source = sysroot.join("usr/src").join(format!("rustc-{version}"));
-        symlink(source, library.join("rust")).map_err(|e| Fault::write(&library, e))
-    })?;
-    Ok(product)
-}
-
 /// The folder that this clone is compiled in. By the times of files alone cargo would take what another clone built last for
 /// this one's own.
-pub fn target(shop: &Workshop, root: &Path) -> PathBuf {
+pub fn target(shop: &Workshop, root: &Path, compiler: Compiler) -> PathBuf {
     let root = root.canonicalize().unwrap_or_else(|_| root.into());
     let name = sum_of(root.as_os_str().as_encoded_bytes());
-    shop.path(&format!("target/{}", &name[..8]))
+    let end = if compiler == Compiler::Debian { "-debian" } else { "" };
+    shop.path(&format!("target/{}{end}", &name[..8]))
 }
 
-/// Where compiler, linker, `pkg-config` and bindgen find what is not this machine's. Paths of this machine are mapped
-/// away, so that two machines build the same bytes.
-fn surroundings(cargo: &mut Command, sysroot: &Path, toolchain: &Path, target: &Path) {
-    let sysroot_text = sysroot.display().to_string();
-    let home = std::env::var("CARGO_HOME")
-        .unwrap_or_else(|_| format!("{}/.cargo", std::env::var("HOME").unwrap_or_default()));
+/// `cargo build` of this machine, with a standard library to build.
+fn installed(
+    shop: &Workshop,
+    root: &Path,
+    variant: &Variant,
+    sysroot: &Path,
+    target: &Path,
+) -> Result<Command, Fault> {
+    let toolchain = toolchain(shop, variant)?;
     let path = std::env::var("PATH").unwrap_or_default();
+    let mut cargo = host("cargo");
+    cargo.current_dir(root).args(["build", "-Zbuild-std=std,panic_unwind"]);
+    cargo.env_remove("RUSTUP_TOOLCHAIN").env("RUSTC_BOOTSTRAP", "1");
+    cargo.env("PATH", format!("{}/bin:{path}", toolchain.display()));
+    let text = |path: &Path| path.display().to_string();
+    surroundings(
+        &mut cargo,
+        &Places {
+            sysroot: text(sysroot),
+            toolchain: text(&toolchain),
+            home: text(&cargo_home()),
+            target: text(target),
+        },
+    );
+    Ok(cargo)
+}
+
+/// `cargo build` in a trixie of its own, where the repository is [`SOURCE_AT`]. What it needs is fetched before, by this
+/// machine's cargo, so that only one has to find the registry.
+fn debians(
+    shop: &Workshop,
+    root: &Path,
+    variant: &Variant,
+    sysroot: &Path,
+    target: &Path,
+) -> Result<Command, Fault> {
+    let trixie = shop.path("compiler");
+    let machine = run(host("dpkg").arg("--print-architecture"))?;
+    let architectures = format!("{},arm64", machine.trim());
+    let include = format!("--include={}", COMPILER.join(","));
+    let inputs = [include.clone(), architectures.clone(), variant.suite.clone()];
+    shop.step("cross: Debian's compiler", &inputs, &trixie, |fresh| {
+        let mut debian = shop.debian(&architectures, "minbase");
+        run(debian.arg(&include).arg(&variant.suite).arg(fresh)).map(drop)
+    })?;
+    run_aloud(host("cargo").current_dir(root).args(["fetch", "--locked", "--quiet"]))?;
+    fs::create_dir_all(target).map_err(|e| Fault::write(target, e))?;
+    let home = cargo_home();
+    let folders = [(root, SOURCE_AT), (home.as_path(), HOME_AT)];
+    let mut cargo = shop.tool_in(&trixie, &folders, "env");
+    cargo.args(["--chdir", SOURCE_AT, "cargo", "build", "--frozen"]);
+    cargo.env("PATH", "/usr/bin:/bin").env("CARGO_HOME", HOME_AT);
+    surroundings(
+        &mut cargo,
+        &Places {
+            sysroot: shop.seen(sysroot),
+            toolchain: "/usr/lib/rustlib".into(),
+            home: HOME_AT.into(),
+            target: shop.seen(target),
+        },
+    );
+    Ok(cargo)
+}
+
+/// C libraries of the image's own release.
+fn sysroot(shop: &Workshop, variant: &Variant) -> Result<PathBuf, Fault> {
+    let product = shop.path("sysroot");
+    let include = format!("--include={}", LIBRARIES.join(","));
+    let inputs = [include.clone(), variant.suite.clone()];
+    shop.step("cross: libraries and headers", &inputs, &product, |fresh| {
+        let mut debian = shop.debian("arm64", "extract");
+        run(debian.arg(&include).arg(&variant.suite).arg(fresh)).map(drop)
+    })?;
+    Ok(product)
+}
+
+/// The installed compiler once more, as links, with the sources of the library of this very version.
+fn toolchain(shop: &Workshop, variant: &Variant) -> Result<PathBuf, Fault> {
+    let product = shop.path("toolchain");
+    let installed = run(host("rustc").args(["--print", "sysroot"]))?;
+    let version = compiler_version()?;
+    let (installed, suite) = (installed.trim(), &variant.suite);
+    let inputs = [installed.to_owned(), version.clone(), suite.clone()];
+    shop.step("cross: compiler", &inputs, &product, |fresh| {
+        run(host("cp").args(["-a", "--link", installed]).arg(fresh))
+            .or_else(|_| run(host("cp").args(["-aT", installed]).arg(fresh)))?;
+        let packed = fresh.join("rust-src");
+        let mut debian = shop.debian("arm64", "extract");
+        debian.arg(format!("--include=rust-src={version}*")).arg(suite).arg(&packed);
+        debian.arg(format!("deb {SIGNED_BY} {} {suite}-backports main", mirror()?));
+        run(&mut debian).map_err(|e| Fault::NoLibrarySource(version.clone(), e.to_string()))?;
+        let library = fresh.join("lib/rustlib/src");
+        remove(&library)?;
+        fs::create_dir_all(&library).map_err(|e| Fault::write(&library, e))?;
+        let source = packed.join("usr/src").join(format!("rustc-{version}"));
+        fs::rename(source, library.join("rust")).map_err(|e| Fault::write(&library, e))?;
+        remove(&packed)
+    })?;
+    Ok(product)
+}
+
+/// Where the compiler finds what.
+struct Places {
+    /// C libraries and headers.
+    sysroot: String,
+    /// The compiler's own libraries.
+    toolchain: String,
+    /// Cargo's folder with the sources of others.
+    home: String,
+    /// What is built.
+    target: String,
+}
+
+/// Where linker, `pkg-config` and bindgen find what is not this machine's. Paths of this machine are mapped away, so that
+/// two machines build the same bytes.
+fn surroundings(cargo: &mut Command, at: &Places) {
+    let Places { sysroot, toolchain, home, target } = at;
     let c = format!(
-        "--sysroot={sysroot_text} -ffile-prefix-map={home}=/cargo -ffile-prefix-map={}=/target",
-        target.display()
+        "--sysroot={sysroot} -ffile-prefix-map={home}=/cargo -ffile-prefix-map={target}=/target"
     );
-    let libraries = format!("{sysroot_text}/usr/lib/{GNU}");
+    let libraries = format!("{sysroot}/usr/lib/{GNU}");
     let rust = format!(
-        "-Clink-arg=--sysroot={sysroot_text} --remap-path-prefix={home}=/cargo \
-         --remap-path-prefix={sysroot_text}=/sysroot --remap-path-prefix={}=/target \
-         --remap-path-prefix={}=/toolchain",
-        target.display(),
-        toolchain.display()
+        "-Clink-arg=--sysroot={sysroot} --remap-path-prefix={home}=/cargo \
+         --remap-path-prefix={sysroot}=/sysroot --remap-path-prefix={target}=/target \
+         --remap-path-prefix={toolchain}=/toolchain"
     );
-    let include = format!("{sysroot_text}/usr/include");
+    let include = format!("{sysroot}/usr/include");
     cargo
-        .env_remove("RUSTUP_TOOLCHAIN")
-        .env("PATH", format!("{}/bin:{path}", toolchain.display()))
-        .env("RUSTC_BOOTSTRAP", "1")
         .env("CARGO_TARGET_DIR", target)
         .env(format!("CARGO_TARGET_{UPPER}_LINKER"), format!("{GNU}-gcc"))
         .env(format!("CARGO_TARGET_{UPPER}_RUSTFLAGS"), rust)
@@ -110,16 +191,18 @@ fn surroundings(cargo: &mut Command, sysroot: &Path, toolchain: &Path, target: &
         .env(format!("CXXFLAGS_{LOWER}"), &c)
         .env(
             format!("BINDGEN_EXTRA_CLANG_ARGS_{LOWER}"),
-            format!("--sysroot={sysroot_text} -I{include} -I{include}/{GNU}"),
+            format!("--sysroot={sysroot} -I{include} -I{include}/{GNU}"),
         )
         .env("PKG_CONFIG_ALLOW_CROSS", "1")
-        .env("PKG_CONFIG_SYSROOT_DIR", &sysroot_text)
-        .env(
-            "PKG_CONFIG_LIBDIR",
-            format!("{libraries}/pkgconfig:{sysroot_text}/usr/share/pkgconfig"),
-        )
+        .env("PKG_CONFIG_SYSROOT_DIR", sysroot)
+        .env("PKG_CONFIG_LIBDIR", format!("{libraries}/pkgconfig:{sysroot}/usr/share/pkgconfig"))
         .env("OPENSSL_LIB_DIR", &libraries)
         .env("OPENSSL_INCLUDE_DIR", include);
+}
+
+fn cargo_home() -> PathBuf {
+    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cargo");
+    std::env::var_os("CARGO_HOME").map_or_else(home, PathBuf::from)
 }
 
 fn compiler_version() -> Result<String, Fault> {
@@ -151,6 +234,23 @@ const LIBRARIES: [&str; 12] = [
     "libdrm-dev",
     "libssl-dev",
 ];
+/// What Debian's way needs: the machine's own C compiler for build scripts, and the font that `drivers/build.rs` draws from.
+const COMPILER: [&str; 10] = [
+    "rustc-web",
+    "cargo-web",
+    "libstd-rust-web-dev:arm64",
+    "gcc",
+    "libc6-dev",
+    "gcc-aarch64-linux-gnu",
+    "g++-aarch64-linux-gnu",
+    "libclang-dev",
+    "pkg-config",
+    "fonts-noto-cjk",
+];
+/// Where Debian's compiler sees the repository.
+const SOURCE_AT: &str = "/source";
+/// Where it sees cargo's folder.
+const HOME_AT: &str = "/cargo";
 const SIGNED_BY: &str = "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]";
 const TRIPLE: &str = "aarch64-unknown-linux-gnu";
 const GNU: &str = "aarch64-linux-gnu";

@@ -31,6 +31,11 @@ pub enum Fault {
     /// A program that the build runs refused.
     #[error("{0} failed: {1}")]
     ToolFailed(String, String),
+    /// Debian keeps the library's source of some versions only.
+    #[error(
+        "Debian serves no rust-src {0}; take its own compiler: --compiler debian (make image IMAGE_ARGS=\"--compiler debian\"): {1}"
+    )]
+    NoLibrarySource(String, String),
     /// The folder of programs has no `kiosk`.
     #[error(
         "{0} is not there; build it with: cargo build --release -p kiosk --no-default-features"
@@ -86,6 +91,7 @@ impl Fault {
             Self::NotRoot => "err-not-root",
             Self::NoTool(..) => "err-no-tool",
             Self::ToolFailed(..) => "err-tool-failed",
+            Self::NoLibrarySource(..) => "err-no-library-source",
             Self::NoProgram(..) => "err-no-program",
             Self::NotElf(..) => "err-not-elf",
             Self::WrongProcessor(..) => "err-wrong-processor",

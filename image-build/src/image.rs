@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::cross::{self, Compiler};
 use crate::debian::{base, builder, kernel};
 use crate::device_tree::device_trees;
 use crate::disk::{Content, disk};
@@ -12,10 +13,10 @@ use crate::root::{Ingredients, Release, Root, root};
 use crate::sbom::Parts;
 use crate::slot::{arguments, initrd, slot};
 use crate::stage::{Source, stage};
+use crate::tree;
 use crate::update::{Signer, bundle};
 use crate::variant::Variant;
 use crate::workshop::{Workshop, remove, say};
-use crate::{cross, tree};
 
 /// What is to be built.
 #[derive(Clone)]
@@ -28,6 +29,8 @@ pub struct Order {
     pub cache: PathBuf,
     /// Folder with a `kiosk` that was built elsewhere; else it is built here.
     pub bin: Option<PathBuf>,
+    /// Whose Rust builds it.
+    pub compiler: Compiler,
     /// Weights, as `models fetch` left them.
     pub models: PathBuf,
     /// Recordings, as `image-build/prompts.sh` leaves them.
@@ -87,7 +90,10 @@ pub fn image(order: &Order) -> Result<Image, Fault> {
     let kernel = kernel(&shop, &variant)?;
     let bin = match &order.bin {
         Some(bin) => bin.clone(),
-        None => cross::kiosk(&shop, &order.root, &variant, &cross::target(&shop, &order.root))?,
+        None => {
+            let target = cross::target(&shop, &order.root, order.compiler);
+            cross::kiosk(&shop, &order.root, &variant, order.compiler, &target)?
+        }
     };
     let initrd = initrd(&shop, &order.root, &variant, &base, &kernel)?;
     let trees = device_trees(&shop, &order.root, &variant, &kernel)?;

@@ -150,6 +150,9 @@ struct Places {
     /// Folder with an arm64 `kiosk` that was built elsewhere; else it is built here.
     #[arg(long)]
     bin: Option<PathBuf>,
+    /// Whose Rust builds it: the one of this machine, or Debian's.
+    #[arg(long, default_value = "installed", conflicts_with = "bin")]
+    compiler: cross::Compiler,
 }
 
 fn main() -> ExitCode {
@@ -188,6 +191,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Fault> {
                 models: places.models,
                 prompts: places.prompts,
                 bin: places.bin,
+                compiler: places.compiler,
                 signer: signer.map(|(key, certificate)| update::Signer { key, certificate }),
                 release: root::Release { version: edition, is_spoilt: false },
             })?;
@@ -206,6 +210,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Fault> {
                 models: places.models,
                 prompts: places.prompts,
                 bin: places.bin,
+                compiler: places.compiler,
                 signer: None,
                 release: root::Release {
                     version: env!("CARGO_PKG_VERSION").into(),

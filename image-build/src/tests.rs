@@ -138,13 +138,8 @@ fn a_broken_variant_is_told_with_its_line() {
         let (name, text) = house.edit_variant(from, to);
         let told = house.variant().unwrap_err().chain();
         // A device that is wrong as a whole is told at its role.
-        let at = if to == "rotation = 90" {
-            "role = \"fingerprint\""
-        } else {
-            to.lines().find(|l| !l.is_empty()).unwrap()
-        };
-        let line =
-            1 + text.lines().collect::<Vec<_>>().iter().rposition(|l| l.ends_with(at)).unwrap();
+        let at = if to == "rotation = 90" { "role = \"fingerprint\"" } else { to.trim_start() };
+        let line = 1 + text[..text.rfind(at).unwrap()].matches('\n').count();
         assert!(told.contains(&format!("{name}.toml:{line}: ")), "{told} is not on line {line}");
         assert!(told.contains(expected), "{told}");
     }

@@ -109,7 +109,8 @@ impl Trial {
             let variant = Variant::read(&order.root, &order.variant)?;
             let target = self.shop.path("trial/compiled-again");
             remove(&target)?;
-            order.bin = Some(cross::kiosk(&self.shop, &order.root, &variant, &target)?);
+            order.bin =
+                Some(cross::kiosk(&self.shop, &order.root, &variant, order.compiler, &target)?);
         }
         let folder = self.shop.path(&self.order.variant);
         for made in ["initrd", "staged", &format!("{}/root", self.order.release.version)] {

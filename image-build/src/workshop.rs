@@ -82,9 +82,19 @@ impl Workshop {
 
     /// A tool of the builder. It sees the cache at [`SEEN_AT`] and this machine's `/dev`.
     pub fn tool(&self, name: &str) -> Command {
+        self.tool_in(&self.builder(), &[], name)
+    }
+
+    /// A tool of another root below the cache. It sees the cache at [`SEEN_AT`], this machine's `/dev`, and each of these
+    /// folders at its place.
+    pub fn tool_in(&self, root: &Path, folders: &[(&Path, &str)], name: &str) -> Command {
         let mut command = host("unshare");
-        command.args(["--mount", "--", "sh", "-c", ENTER]).arg(&self.cache).arg(self.builder());
-        command.arg(name);
+        command.args(["--mount", "--", "sh", "-c", ENTER]).arg(root);
+        let always = [(self.cache.as_path(), SEEN_AT), (Path::new("/dev"), "/dev")];
+        for (folder, place) in always.iter().chain(folders) {
+            command.arg(folder).arg(place);
+        }
+        command.args([INSIDE, name]);
         command
     }
 
@@ -160,7 +170,7 @@ pub fn beside(path: &Path, end: &str) -> PathBuf {
 fn words(command: &Command) -> String {
     let all: Vec<String> =
         command.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
-    let skip = if all.iter().any(|word| word == ENTER) { 10 } else { 2 };
+    let skip = all.iter().position(|word| word == INSIDE).map_or(2, |at| at + 1);
     all.into_iter().skip(skip).take(6).collect::<Vec<_>>().join(" ")
 }
 
@@ -169,6 +179,7 @@ pub const SEEN_AT: &str = "/cache";
 /// 2026-01-01: every file of every image is as old, but for the mark of the earliest time.
 pub const TIME_S: u64 = 1_767_225_600;
 /// Mounts of its own that end with the tool; the tool takes the place of the shell.
-const ENTER: &str = "mkdir -p \"$1/cache\" && mount --bind \"$0\" \"$1/cache\" && mount --rbind /dev \"$1/dev\" \
-    && mount -t proc proc \"$1/proc\" && root=$1 && shift && exec chroot \"$root\" \"$@\"";
+const ENTER: &str = "while [ \"$1\" != inside: ]; do mkdir -p \"$0$2\" && mount --rbind \"$1\" \"$0$2\" || exit 1; shift 2; \
+    done; shift; mount -t proc proc \"$0/proc\" && exec chroot \"$0\" \"$@\"";
+const INSIDE: &str = "inside:";
 const TOLD_LINES: usize = 12;
