@@ -6,11 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::debian::tools;
 use crate::fault::Fault;
 use crate::program::PROGRAMS;
 use crate::tree::sum_of;
 use crate::variant::Variant;
-use crate::workshop::{Workshop, host, remove, run, run_aloud};
+use crate::workshop::{Workshop, host, remove, run, run_aloud, say};
 
 /// Whose Rust makes the programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -32,8 +33,8 @@ pub fn kiosk(
 ) -> Result<PathBuf, Fault> {
     let sysroot = sysroot(shop, variant)?;
     let mut cargo = match compiler {
-        Compiler::Installed => installed(shop, root, variant, &sysroot, target)?,
-        Compiler::Debian => debians(shop, root, variant, &sysroot, target)?,
+        Compiler::Installed => of_this_machine(shop, root, variant, &sysroot, target)?,
+        Compiler::Debian => of_debian(shop, root, variant, &sysroot, target)?,
     };
     cargo.args(["--release", "--jobs", "2", "--target", TRIPLE]);
     // Packages together, so that what they share is built once.
@@ -54,7 +55,7 @@ pub fn target(shop: &Workshop, root: &Path, compiler: Compiler) -> PathBuf {
 }
 
 /// `cargo build` of this machine, with a standard library to build.
-fn installed(
+fn of_this_machine(
     shop: &Workshop,
     root: &Path,
     variant: &Variant,
@@ -70,7 +71,7 @@ fn installed(
     let text = |path: &Path| path.display().to_string();
     surroundings(
         &mut cargo,
-        &Places {
+        &Paths {
             sysroot: text(sysroot),
             toolchain: text(&toolchain),
             home: text(&cargo_home()),
@@ -82,7 +83,7 @@ fn installed(
 
 /// `cargo build` in a trixie of its own, where the repository is [`SOURCE_AT`]. What it needs is fetched before, by this
 /// machine's cargo, so that only one has to find the registry.
-fn debians(
+fn of_debian(
     shop: &Workshop,
     root: &Path,
     variant: &Variant,
@@ -90,24 +91,20 @@ fn debians(
     target: &Path,
 ) -> Result<Command, Fault> {
     let trixie = shop.path("compiler");
-    let machine = run(host("dpkg").arg("--print-architecture"))?;
-    let architectures = format!("{},arm64", machine.trim());
-    let include = format!("--include={}", COMPILER.join(","));
-    let inputs = [include.clone(), architectures.clone(), variant.suite.clone()];
-    shop.step("cross: Debian's compiler", &inputs, &trixie, |fresh| {
-        let mut debian = shop.debian(&architectures, "minbase");
-        run(debian.arg(&include).arg(&variant.suite).arg(fresh)).map(drop)
-    })?;
+    tools(shop, variant, "cross: Debian's compiler", &trixie, &COMPILER)?;
+    say(run(shop.tool_in(&trixie, &[], "rustc").arg("--version"))?.trim());
     run_aloud(host("cargo").current_dir(root).args(["fetch", "--locked", "--quiet"]))?;
     fs::create_dir_all(target).map_err(|e| Fault::write(target, e))?;
     let home = cargo_home();
     let folders = [(root, SOURCE_AT), (home.as_path(), HOME_AT)];
     let mut cargo = shop.tool_in(&trixie, &folders, "env");
     cargo.args(["--chdir", SOURCE_AT, "cargo", "build", "--frozen"]);
-    cargo.env("PATH", "/usr/bin:/bin").env("CARGO_HOME", HOME_AT);
+    // Nothing that this machine's Rust is told reaches Debian's, but for the settings in cargo's folder.
+    cargo.env_clear().env("LC_ALL", "C.UTF-8").env("TZ", "UTC");
+    cargo.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("CARGO_HOME", HOME_AT);
     surroundings(
         &mut cargo,
-        &Places {
+        &Paths {
             sysroot: shop.seen(sysroot),
             toolchain: "/usr/lib/rustlib".into(),
             home: HOME_AT.into(),
@@ -142,8 +139,11 @@ fn toolchain(shop: &Workshop, variant: &Variant) -> Result<PathBuf, Fault> {
         let packed = fresh.join("rust-src");
         let mut debian = shop.debian("arm64", "extract");
         debian.arg(format!("--include=rust-src={version}*")).arg(suite).arg(&packed);
-        debian.arg(format!("deb {SIGNED_BY} {} {suite}-backports main", mirror()?));
-        run(&mut debian).map_err(|e| Fault::NoLibrarySource(version.clone(), e.to_string()))?;
+        let mirror = mirror()?;
+        for part in [suite.clone(), format!("{suite}-backports")] {
+            debian.arg(format!("deb {SIGNED_BY} {mirror} {part} main"));
+        }
+        run(&mut debian).map_err(|e| Fault::NoLibrarySource(version.clone(), Box::new(e)))?;
         let library = fresh.join("lib/rustlib/src");
         remove(&library)?;
         fs::create_dir_all(&library).map_err(|e| Fault::write(&library, e))?;
@@ -155,7 +155,7 @@ fn toolchain(shop: &Workshop, variant: &Variant) -> Result<PathBuf, Fault> {
 }
 
 /// Where the compiler finds what.
-struct Places {
+struct Paths {
     /// C libraries and headers.
     sysroot: String,
     /// The compiler's own libraries.
@@ -167,9 +167,9 @@ struct Places {
 }
 
 /// Where linker, `pkg-config` and bindgen find what is not this machine's. Paths of this machine are mapped away, so that
-/// two machines build the same bytes.
-fn surroundings(cargo: &mut Command, at: &Places) {
-    let Places { sysroot, toolchain, home, target } = at;
+/// two machines with the same compiler build the same bytes.
+fn surroundings(cargo: &mut Command, at: &Paths) {
+    let Paths { sysroot, toolchain, home, target } = at;
     let c = format!(
         "--sysroot={sysroot} -ffile-prefix-map={home}=/cargo -ffile-prefix-map={target}=/target"
     );
@@ -234,7 +234,7 @@ const LIBRARIES: [&str; 12] = [
     "libdrm-dev",
     "libssl-dev",
 ];
-/// What Debian's way needs: the machine's own C compiler for build scripts, and the font that `drivers/build.rs` draws from.
+/// Debian's Rust, C compilers for both processors, `libclang` for bindgen, and the font that `drivers/build.rs` draws from.
 const COMPILER: [&str; 10] = [
     "rustc-web",
     "cargo-web",

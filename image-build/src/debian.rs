@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::fault::Fault;
 use crate::variant::{Board, Variant};
-use crate::workshop::{Workshop, run};
+use crate::workshop::{Workshop, host, run};
 
 /// The base root file system as an archive, and the digest of what it was made from.
 pub struct Base {
@@ -27,12 +27,23 @@ pub struct Kernel {
 
 /// The builder: QEMU, RAUC, squashfs and U-Boot tools of the image's own release.
 pub fn builder(shop: &Workshop, variant: &Variant) -> Result<(), Fault> {
-    let include = format!("--include={}", TOOLS.join(","));
+    tools(shop, variant, "builder", &shop.builder(), &TOOLS)
+}
+
+/// A small Debian for this machine, whose tools are run. Of arm64 it has what is asked for by name.
+pub fn tools(
+    shop: &Workshop,
+    variant: &Variant,
+    name: &str,
+    product: &Path,
+    packages: &[&str],
+) -> Result<(), Fault> {
+    let include = format!("--include={}", packages.join(","));
     let inputs = [include.clone(), variant.suite.clone()];
-    let product = shop.builder();
-    shop.step("builder", &inputs, &product, |fresh| {
-        let machine = run(crate::workshop::host("dpkg").arg("--print-architecture"))?;
-        let mut debian = shop.debian(machine.trim(), "minbase");
+    shop.step(name, &inputs, product, |fresh| {
+        let machine = run(host("dpkg").arg("--print-architecture"))?;
+        let foreign = if include.contains(":arm64") { ",arm64" } else { "" };
+        let mut debian = shop.debian(&format!("{}{foreign}", machine.trim()), "minbase");
         run(debian.arg(&include).arg(&variant.suite).arg(fresh)).map(drop)
     })?;
     Ok(())

@@ -31,11 +31,11 @@ pub enum Fault {
     /// A program that the build runs refused.
     #[error("{0} failed: {1}")]
     ToolFailed(String, String),
-    /// Debian keeps the library's source of some versions only.
+    /// Debian keeps the sources of some versions only.
     #[error(
-        "Debian serves no rust-src {0}; take its own compiler: --compiler debian (make image IMAGE_ARGS=\"--compiler debian\"): {1}"
+        "the library's source of Rust {0} could not be had; Debian's own compiler needs none: --compiler debian"
     )]
-    NoLibrarySource(String, String),
+    NoLibrarySource(String, #[source] Box<Fault>),
     /// The folder of programs has no `kiosk`.
     #[error(
         "{0} is not there; build it with: cargo build --release -p kiosk --no-default-features"

@@ -85,13 +85,12 @@ impl Workshop {
         self.tool_in(&self.builder(), &[], name)
     }
 
-    /// A tool of another root below the cache. It sees the cache at [`SEEN_AT`], this machine's `/dev`, and each of these
-    /// folders at its place.
+    /// A tool of a root below the cache. It sees the cache at [`SEEN_AT`], this machine's `/dev`, and each of these folders at
+    /// its place.
     pub fn tool_in(&self, root: &Path, folders: &[(&Path, &str)], name: &str) -> Command {
         let mut command = host("unshare");
         command.args(["--mount", "--", "sh", "-c", ENTER]).arg(root);
-        let always = [(self.cache.as_path(), SEEN_AT), (Path::new("/dev"), "/dev")];
-        for (folder, place) in always.iter().chain(folders) {
+        for (folder, place) in [(self.cache.as_path(), SEEN_AT)].iter().chain(folders) {
             command.arg(folder).arg(place);
         }
         command.args([INSIDE, name]);
@@ -166,7 +165,7 @@ pub fn beside(path: &Path, end: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// The tool's name and first arguments, without the way into the builder.
+/// The tool's name and first arguments, without the way into another root.
 fn words(command: &Command) -> String {
     let all: Vec<String> =
         command.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
@@ -178,8 +177,9 @@ fn words(command: &Command) -> String {
 pub const SEEN_AT: &str = "/cache";
 /// 2026-01-01: every file of every image is as old, but for the mark of the earliest time.
 pub const TIME_S: u64 = 1_767_225_600;
-/// Mounts of its own that end with the tool; the tool takes the place of the shell.
-const ENTER: &str = "while [ \"$1\" != inside: ]; do mkdir -p \"$0$2\" && mount --rbind \"$1\" \"$0$2\" || exit 1; shift 2; \
-    done; shift; mount -t proc proc \"$0/proc\" && exec chroot \"$0\" \"$@\"";
+/// Called with the root, folders each with its place there, [`INSIDE`], and the tool, which takes the place of the shell. The
+/// mounts end with it.
+const ENTER: &str = "while [ \"$1\" != inside: ]; do mkdir -p \"$0$2\" && mount --bind \"$1\" \"$0$2\" || exit 1; shift 2; done; \
+    shift; mount --rbind /dev \"$0/dev\" && mount -t proc proc \"$0/proc\" && exec chroot \"$0\" \"$@\"";
 const INSIDE: &str = "inside:";
 const TOLD_LINES: usize = 12;
