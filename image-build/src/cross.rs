@@ -8,7 +8,7 @@ use std::process::Command;
 
 use crate::debian::tools;
 use crate::fault::Fault;
-use crate::program::PROGRAMS;
+use crate::program::{LIBRARY_LICENCE, PROGRAMS};
 use crate::tree::sum_of;
 use crate::variant::Variant;
 use crate::workshop::{Workshop, host, remove, run, run_aloud, say};
@@ -32,17 +32,18 @@ pub fn kiosk(
     target: &Path,
 ) -> Result<PathBuf, Fault> {
     let sysroot = sysroot(shop, variant)?;
-    let mut cargo = match compiler {
+    let (mut cargo, licence) = match compiler {
         Compiler::Installed => of_this_machine(shop, root, variant, &sysroot, target)?,
         Compiler::Debian => of_debian(shop, root, variant, &sysroot, target)?,
     };
     cargo.args(["--release", "--jobs", "2", "--target", TRIPLE]);
-    // Packages together, so that what they share is built once.
-    cargo.args(["--package", "kiosk", "--package", "drivers", "--package", "models"]);
-    cargo.args(PROGRAMS.iter().flat_map(|program| ["--bin", program.name]));
+    cargo.args(PACKAGES).args(PROGRAMS.iter().flat_map(|program| ["--bin", program.name]));
     cargo.arg("--no-default-features");
     run_aloud(&mut cargo)?;
-    Ok(target.join(TRIPLE).join("release"))
+    let programs = target.join(TRIPLE).join("release");
+    let file = programs.join(LIBRARY_LICENCE);
+    fs::copy(licence, &file).map_err(|e| Fault::write(&file, e))?;
+    Ok(programs)
 }
 
 /// The folder that this clone is compiled in. By the times of files alone cargo would take what another clone built last for
@@ -54,14 +55,14 @@ pub fn target(shop: &Workshop, root: &Path, compiler: Compiler) -> PathBuf {
     shop.path(&format!("target/{}{end}", &name[..8]))
 }
 
-/// `cargo build` of this machine, with a standard library to build.
+/// `cargo build` of this machine, with a standard library to build, and the file of that library's licences.
 fn of_this_machine(
     shop: &Workshop,
     root: &Path,
     variant: &Variant,
     sysroot: &Path,
     target: &Path,
-) -> Result<Command, Fault> {
+) -> Result<(Command, PathBuf), Fault> {
     let toolchain = toolchain(shop, variant)?;
     let path = std::env::var("PATH").unwrap_or_default();
     let mut cargo = host("cargo");
@@ -78,10 +79,10 @@ fn of_this_machine(
             target: text(target),
         },
     );
-    Ok(cargo)
+    Ok((cargo, toolchain.join(SOURCES).join("copyright")))
 }
 
-/// `cargo build` in a trixie of its own, where the repository is [`SOURCE_AT`]. What it needs is fetched before, by this
+/// `cargo build` in a trixie of its own, where the repository is [`SOURCE_AT`], and the file of its library's licences. What it needs is fetched before, by this
 /// machine's cargo, so that only one has to find the registry.
 fn of_debian(
     shop: &Workshop,
@@ -89,7 +90,7 @@ fn of_debian(
     variant: &Variant,
     sysroot: &Path,
     target: &Path,
-) -> Result<Command, Fault> {
+) -> Result<(Command, PathBuf), Fault> {
     let trixie = shop.path("compiler");
     tools(shop, variant, "cross: Debian's compiler", &trixie, &COMPILER)?;
     say(run(shop.tool_in(&trixie, &[], "rustc").arg("--version"))?.trim());
@@ -111,7 +112,7 @@ fn of_debian(
             target: shop.seen(target),
         },
     );
-    Ok(cargo)
+    Ok((cargo, trixie.join("usr/share/doc/libstd-rust-web-dev/copyright")))
 }
 
 /// C libraries of the image's own release.
@@ -132,23 +133,28 @@ fn toolchain(shop: &Workshop, variant: &Variant) -> Result<PathBuf, Fault> {
     let installed = run(host("rustc").args(["--print", "sysroot"]))?;
     let version = compiler_version()?;
     let (installed, suite) = (installed.trim(), &variant.suite);
-    let inputs = [installed.to_owned(), version.clone(), suite.clone()];
+    let include = format!("--include=rust-src={version}*");
+    let inputs = [installed.to_owned(), include.clone(), suite.clone()];
     shop.step("cross: compiler", &inputs, &product, |fresh| {
         run(host("cp").args(["-a", "--link", installed]).arg(fresh))
             .or_else(|_| run(host("cp").args(["-aT", installed]).arg(fresh)))?;
         let packed = fresh.join("rust-src");
         let mut debian = shop.debian("arm64", "extract");
-        debian.arg(format!("--include=rust-src={version}*")).arg(suite).arg(&packed);
+        debian.arg(&include).arg(suite).arg(&packed);
         let mirror = mirror()?;
         for part in [suite.clone(), format!("{suite}-backports")] {
             debian.arg(format!("deb {SIGNED_BY} {mirror} {part} main"));
         }
         run(&mut debian).map_err(|e| Fault::NoLibrarySource(version.clone(), Box::new(e)))?;
-        let library = fresh.join("lib/rustlib/src");
+        let library = fresh.join(SOURCES);
         remove(&library)?;
         fs::create_dir_all(&library).map_err(|e| Fault::write(&library, e))?;
-        let source = packed.join("usr/src").join(format!("rustc-{version}"));
-        fs::rename(source, library.join("rust")).map_err(|e| Fault::write(&library, e))?;
+        let sources = packed.join("usr/src").join(format!("rustc-{version}"));
+        for (from, to) in
+            [(sources, "rust"), (packed.join("usr/share/doc/rust-src/copyright"), "copyright")]
+        {
+            fs::rename(&from, library.join(to)).map_err(|e| Fault::write(&from, e))?;
+        }
         remove(&packed)
     })?;
     Ok(product)
@@ -252,7 +258,13 @@ const SOURCE_AT: &str = "/source";
 /// Where it sees cargo's folder.
 const HOME_AT: &str = "/cargo";
 const SIGNED_BY: &str = "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]";
-const TRIPLE: &str = "aarch64-unknown-linux-gnu";
+/// What the programs are in. Together, so that what they share is built once.
+pub const PACKAGES: [&str; 6] =
+    ["--package", "kiosk", "--package", "drivers", "--package", "models"];
+/// In the toolchain.
+const SOURCES: &str = "lib/rustlib/src";
+/// As Rust calls the processor and its system.
+pub const TRIPLE: &str = "aarch64-unknown-linux-gnu";
 const GNU: &str = "aarch64-linux-gnu";
 const UPPER: &str = "AARCH64_UNKNOWN_LINUX_GNU";
 const LOWER: &str = "aarch64_unknown_linux_gnu";

@@ -25,6 +25,18 @@ pub struct Kernel {
     pub digest: String,
 }
 
+impl Kernel {
+    /// The packages of its tree that are in a terminal of this variant; the others only came with them.
+    pub fn packages(&self, variant: &Variant) -> Vec<String> {
+        let firmware: &[&str] = match variant.board {
+            Board::Qemu => &[],
+            Board::RaspberryPi => &["raspi-firmware", "u-boot-rpi"],
+        };
+        let kernel = [format!("linux-image-{}", self.version)].into_iter();
+        kernel.chain(firmware.iter().map(|name| (*name).to_owned())).collect()
+    }
+}
+
 /// The builder: QEMU, RAUC, squashfs and U-Boot tools of the image's own release.
 pub fn builder(shop: &Workshop, variant: &Variant) -> Result<(), Fault> {
     tools(shop, variant, "builder", &shop.builder(), &TOOLS)

@@ -22,11 +22,14 @@ impl Overlay {
     pub fn gather(source: &Source) -> Result<Self, Fault> {
         let Source { root, variant, bin, models, prompts, parts } = source;
         let mut overlay = Self::default();
+        let mut rust = None;
         for one in &program::PROGRAMS {
             let bytes = program::read(one, &bin.join(one.name), variant.architecture)?;
             within(one.name, bytes.len() as u64, variant.limits.kiosk_mib)?;
+            rust = rust.or_else(|| program::rust_of(&bytes).map(str::to_owned));
             overlay.add(one.path.into(), bytes, 0o755)?;
         }
+        let parts = parts.clone().with_library(rust.as_deref(), bin);
         let manifest = Manifest::read(root)?;
         overlay.add_weights(&manifest, models, variant)?;
         if variant.sound().is_some() {
@@ -56,11 +59,9 @@ impl Overlay {
             0o644,
         )?;
         for part in &parts.crates {
-            for text in &part.texts {
-                let name = text.file_name().unwrap_or_default().to_string_lossy();
-                let path =
-                    format!("usr/share/doc/kiosk/licences/{}-{}/{name}", part.name, part.version);
-                overlay.add_file(text, path)?;
+            let folder = format!("{LICENCES}/{}-{}", part.name, part.version);
+            for (name, text) in &part.texts {
+                overlay.add_file(text, format!("{folder}/{name}"))?;
             }
         }
         let bytes = overlay.0.values().map(|(bytes, _)| bytes.len() as u64).sum();
@@ -76,9 +77,15 @@ impl Overlay {
     ) -> Result<(), Fault> {
         let mut total = 0;
         for model in &manifest.models {
-            let bytes = model.bytes(folder)?;
+            let bytes = model.file.bytes(folder)?;
             total += bytes.len() as u64;
-            self.add(format!("usr/share/kiosk/models/{}", model.file), bytes, 0o644)?;
+            self.add(format!("usr/share/kiosk/models/{}", model.file.name), bytes, 0o644)?;
+        }
+        for package in &manifest.packages {
+            if let Some(text) = &package.licence_text {
+                let place = format!("{LICENCES}/{}-{}/LICENSE", package.name, package.version);
+                self.add(place, text.bytes(folder)?, 0o644)?;
+            }
         }
         within("models", total, variant.limits.models_mib)
     }
@@ -319,6 +326,8 @@ const BOARD_SEEN: &str = "/sys/firmware/devicetree/base/chosen/kiosk,board";
 const USB_SPEAKER: &str = "CARD=Speaker";
 /// The ids of what has to be spoken, one a line.
 const SPOKEN: &str = "image-build/prompts.txt";
+/// Texts of licences, a folder for each crate and package.
+const LICENCES: &str = "usr/share/doc/kiosk/licences";
 
 fn within(what: &str, bytes: u64, allowed_mib: u64) -> Result<(), Fault> {
     let allowed = allowed_mib << 20;

@@ -57,6 +57,13 @@ pub fn read(program: &Program, file: &Path, wanted: Architecture) -> Result<Vec<
     Ok(bytes)
 }
 
+/// The version of Rust that a program was made by, as compilers write it into their programs (`.comment`).
+pub fn rust_of(bytes: &[u8]) -> Option<&str> {
+    let at = bytes.windows(RUSTC.len()).rposition(|window| window == RUSTC)? + RUSTC.len();
+    let end = bytes[at..].iter().position(|byte| matches!(byte, b' ' | 0))?;
+    std::str::from_utf8(&bytes[at..at + end]).ok()
+}
+
 /// The first sign of a simulator in a program.
 pub fn simulator_in(bytes: &[u8]) -> Option<&'static str> {
     SIMULATOR_MARKERS.into_iter().find(|marker| contains(bytes, marker.as_bytes()))
@@ -93,5 +100,8 @@ const SIMULATOR_MARKERS: [&str; 7] = [
 ];
 /// The default of `kiosk run --config`.
 const SETTINGS: &str = "/etc/kiosk/kiosk.toml";
+/// Beside the programs: the licences of the library of the Rust that made them, as Debian collected them.
+pub const LIBRARY_LICENCE: &str = "rust-std.copyright";
+const RUSTC: &[u8] = b"rustc version ";
 const EM_X86_64: u16 = 62;
 const EM_AARCH64: u16 = 183;

@@ -66,6 +66,7 @@ pub fn root(shop: &Workshop, of: &Ingredients<'_>, product: &Path) -> Result<Roo
         format!("{} {}", of.variant.compatible(), of.variant.oldest_update),
         TRIMMED.join(" "),
         PACKING.join(" "),
+        of.kernel.packages(of.variant).join(" "),
     ];
     shop.step("root", &inputs, product, |fresh| {
         let tree = fresh.join("tree");
@@ -191,9 +192,7 @@ fn own_files(of: &Ingredients<'_>, tree: &Path) -> Result<(), Fault> {
     let slots = tree.join("etc/rauc/system.conf");
     let words = read(&slots)?.replace("@COMPATIBLE@", &of.variant.compatible());
     write(&slots, &words.replace("@OLDEST@", &of.variant.oldest_update))?;
-    let status = "var/lib/dpkg/status";
-    let statuses = [read(&tree.join(status))?, read(&of.kernel.tree.join(status))?];
-    write(&tree.join("usr/share/doc/kiosk/debian.spdx.json"), &debian(&statuses))?;
+    bill(of, tree)?;
     link(
         "/usr/lib/systemd/system/multi-user.target",
         &tree.join("etc/systemd/system/default.target"),
@@ -207,6 +206,22 @@ fn own_files(of: &Ingredients<'_>, tree: &Path) -> Result<(), Fault> {
         make(&tree.join("usr/share/kiosk/models"))?;
     }
     Ok(())
+}
+
+/// All packages of Debian: those of the tree, which have their licences there, and of those that kernel and boot partition are
+/// made of the ones that are in them.
+fn bill(of: &Ingredients<'_>, tree: &Path) -> Result<(), Fault> {
+    let status = "var/lib/dpkg/status";
+    let here = read(&tree.join(status))?;
+    let beside = read(&of.kernel.tree.join(status))?;
+    let brought = of.kernel.packages(of.variant);
+    for package in &brought {
+        let licence = format!("usr/share/doc/{package}/copyright");
+        make(&tree.join("usr/share/doc").join(package))?;
+        copy(&of.kernel.tree.join(&licence), &tree.join(&licence))?;
+    }
+    let list = debian(&here, &beside, &brought);
+    write(&tree.join("usr/share/doc/kiosk/debian.spdx.json"), &list)
 }
 
 /// What the packages' own scripts would have made: names of users and of services. Nobody has a password.

@@ -1,7 +1,7 @@
-//! What is inside: every crate of the kiosk from `Cargo.lock`, the weights, and their licences.
+//! What is inside: every crate of the programs from `Cargo.lock`, Rust's own library, the weights, and their licences.
 //!
-//! Names, versions and sums come from the lock file; licences and licence texts from `cargo metadata` where the
-//! sources are at hand. Without it the list is the lock's own closure and a licence is NOASSERTION.
+//! Names, versions and sums come from the lock file; which of them are in the programs, licences and licence texts from cargo
+//! where the sources are at hand. Without it the list is the lock's own closure and a licence is NOASSERTION.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,7 +11,9 @@ use std::process::Command;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::cross::{PACKAGES, TRIPLE};
 use crate::fault::Fault;
+use crate::program::LIBRARY_LICENCE;
 use crate::tree::sum_of;
 use crate::weights::Manifest;
 
@@ -37,22 +39,27 @@ pub struct Part {
     pub checksum: Option<String>,
     /// An SPDX expression, if somebody says it.
     pub licence: Option<String>,
-    /// Files with licence texts.
-    pub texts: Vec<PathBuf>,
+    /// Who wrote it, as far as that is said.
+    pub authors: String,
+    /// Files with licence texts, each with its place below the crate.
+    pub texts: Vec<(String, PathBuf)>,
+    /// Where registries have it, as a package URL.
+    pub purl: String,
 }
 
 impl Parts {
     /// Reads the lock file and asks cargo, offline.
     pub fn read(root: &Path) -> Result<Self, Fault> {
-        Self::with(root, metadata(root))
+        let said = metadata(root).zip(linked(root));
+        let said = said.map(|(metadata, linked)| shipped(&metadata, &linked)).transpose()?;
+        Self::with(root, said)
     }
 
-    /// As [`Self::read`] with what cargo said, if it said anything.
-    pub fn with(root: &Path, metadata: Option<Value>) -> Result<Self, Fault> {
+    /// As [`Self::read`] with what cargo said of each crate, if it said anything.
+    pub fn with(root: &Path, said: Option<BTreeMap<Key, Said>>) -> Result<Self, Fault> {
         let file = root.join("Cargo.lock");
         let text = fs::read_to_string(&file).map_err(|e| Fault::read(&file, e))?;
         let lock: Lock = toml::from_str(&text).map_err(|e| Fault::toml(&file, &text, &e))?;
-        let said = metadata.as_ref().map(shipped).transpose()?;
         let names = said.as_ref().map_or_else(|| lock.closure(), |s| s.keys().cloned().collect());
         let part = |locked: &Locked| {
             let said = said.as_ref().and_then(|s| s.get(&locked.key()));
@@ -61,11 +68,29 @@ impl Parts {
                 version: locked.version.clone(),
                 checksum: locked.checksum.clone(),
                 licence: said.and_then(|s| s.licence.clone()),
+                authors: said.map(|s| s.authors.clone()).unwrap_or_default(),
                 texts: said.map(|s| s.texts.clone()).unwrap_or_default(),
+                purl: format!("pkg:cargo/{}@{}", locked.name, locked.version),
             }
         };
         let crates = lock.package.iter().filter(|l| names.contains(&l.key())).map(part).collect();
         Ok(Self { crates, lock_sum: sum_of(text.as_bytes()), has_licences: said.is_some() })
+    }
+
+    /// Adds the library of the Rust that made the programs, which is linked in as well. Its licences lie beside the programs.
+    pub fn with_library(mut self, version: Option<&str>, bin: &Path) -> Self {
+        let version = version.unwrap_or("NOASSERTION");
+        let file = bin.join(LIBRARY_LICENCE);
+        self.crates.push(Part {
+            name: "rust-std".into(),
+            version: version.into(),
+            checksum: None,
+            licence: Some("MIT OR Apache-2.0".into()),
+            authors: "the Rust project".into(),
+            texts: file.is_file().then(|| ("copyright".into(), file)).into_iter().collect(),
+            purl: format!("pkg:generic/rust-std@{version}"),
+        });
+        self
     }
 
     /// SPDX 2.3. The same inputs give the same bytes: the date is fixed and the name is made of the sums.
@@ -84,14 +109,14 @@ impl Parts {
                 "externalRefs": [{
                     "referenceCategory": "PACKAGE-MANAGER",
                     "referenceType": "purl",
-                    "referenceLocator": format!("pkg:cargo/{}@{}", part.name, part.version),
+                    "referenceLocator": part.purl,
                 }],
             })
         });
         let models = weights.models.iter().map(|model| {
             json!({
                 "SPDXID": id(&format!("model-{}", model.id)),
-                "name": model.file,
+                "name": model.file.name,
                 "versionInfo": weights.packages.iter().find(|p| p.id == model.package).map(|p| p.version.clone()),
                 "downloadLocation": "NOASSERTION",
                 "filesAnalyzed": false,
@@ -99,7 +124,7 @@ impl Parts {
                 "licenseDeclared": "NOASSERTION",
                 "licenseComments": weights.packages.iter().find(|p| p.id == model.package).map(|p| p.licence.clone()),
                 "copyrightText": "NOASSERTION",
-                "checksums": [sum(&model.sha256)],
+                "checksums": [sum(&model.file.sha256)],
             })
         });
         let packages: Vec<Value> = crates.chain(models).collect();
@@ -109,7 +134,7 @@ impl Parts {
     /// A table for people.
     pub fn licences(&self, weights: &Manifest) -> String {
         let mut text = String::from(
-            "Changqing kiosk is under GPL-3.0-only; its text is /usr/share/common-licenses/GPL-3.\n\nWeights\n\n",
+            "Changqing kiosk is under GPL-3.0-only; its text is /usr/share/common-licenses/GPL-3.\nThe texts of the others are in licences/, where their sources have them.\n\nWeights\n\n",
         );
         for package in &weights.packages {
             text += &format!(
@@ -117,25 +142,35 @@ impl Parts {
                 package.name, package.version, package.licence, package.provenance
             );
         }
-        text += "\nCrates; the texts are in licences/ where the sources have them\n\n";
+        text += "\nCrates, and the library of the Rust that made the programs\n\n";
         for part in &self.crates {
             let licence = part.licence.as_deref().unwrap_or("NOASSERTION");
-            text += &format!("{} {}  {licence}\n", part.name, part.version);
+            text += &format!("{} {}  {licence}", part.name, part.version);
+            let is_others = part.checksum.is_some() && part.licence.is_some();
+            if is_others && part.texts.is_empty() {
+                text += &format!(" (no text in its sources; by {})", part.authors);
+            }
+            text.push('\n');
         }
         text
     }
 }
 
-/// SPDX 2.3 of what Debian's packages brought, from their own lists (dpkg's `status`). Their licences are in the files
-/// `usr/share/doc/PACKAGE/copyright` of the image.
-pub fn debian(statuses: &[String]) -> String {
-    let paragraphs = statuses.iter().flat_map(|status| status.split("\n\n"));
+/// SPDX 2.3 of what Debian's packages brought, from their own lists (dpkg's `status`): all of the first, and those of the
+/// second that are named. Their licences are in the files `usr/share/doc/PACKAGE/copyright` of the image.
+pub fn debian(whole: &str, other: &str, brought: &[String]) -> String {
     let mut packages = BTreeMap::new();
-    for paragraph in paragraphs {
+    let both = [(whole, true), (other, false)];
+    for (paragraph, is_all) in
+        both.into_iter().flat_map(|(list, is_all)| list.split("\n\n").map(move |p| (p, is_all)))
+    {
         let field = |name: &str| {
             paragraph.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
         };
         let (Some(name), Some(version)) = (field("Package"), field("Version")) else { continue };
+        if !is_all && !brought.iter().any(|one| one == name) {
+            continue;
+        }
         let architecture = field("Architecture").unwrap_or("all");
         let purl = format!("pkg:deb/debian/{name}@{version}?arch={architecture}");
         let package = json!({
@@ -226,9 +261,10 @@ impl Lock {
 }
 
 /// What cargo says of a crate.
-struct Said {
+pub struct Said {
     licence: Option<String>,
-    texts: Vec<PathBuf>,
+    authors: String,
+    texts: Vec<(String, PathBuf)>,
 }
 
 /// None: cargo or the sources are not at hand.
@@ -242,58 +278,89 @@ fn metadata(root: &Path) -> Option<Value> {
             "1",
             "--no-default-features",
         ])
-        .args(["--filter-platform", "aarch64-unknown-linux-gnu", "--manifest-path"])
+        .args(["--filter-platform", TRIPLE, "--manifest-path"])
         .arg(root.join("kiosk/Cargo.toml"))
         .output()
         .ok()?;
     output.status.success().then(|| serde_json::from_slice(&output.stdout).ok())?
 }
 
-/// The crates that `kiosk` without `desk` is linked with.
-fn shipped(metadata: &Value) -> Result<BTreeMap<Key, Said>, Fault> {
-    let strange = || Fault::Tool("cargo metadata says something else than it used to".into());
+/// The crates whose code is in the programs: what they are linked with, and C sources that a build script compiles, which are
+/// in crates named `…-src`. None: cargo or the sources are not at hand.
+fn linked(root: &Path) -> Option<BTreeSet<Key>> {
+    let mut built = crates(root, "normal,build,no-proc-macro")?;
+    built.retain(|(name, _)| name.ends_with("-src"));
+    built.extend(crates(root, "normal,no-proc-macro")?);
+    Some(built)
+}
+
+/// The crates along these edges from the programs, with the features that they are built with.
+fn crates(root: &Path, edges: &str) -> Option<BTreeSet<Key>> {
+    let mut cargo = Command::new("cargo");
+    cargo
+        .current_dir(root)
+        .args(["tree", "--offline", "--locked", "--prefix", "none"])
+        .args(PACKAGES);
+    cargo.args(["--no-default-features", "--format", "{p}", "--target", TRIPLE, "--edges", edges]);
+    let output = cargo.output().ok().filter(|output| output.status.success())?;
+    let lines = String::from_utf8_lossy(&output.stdout);
+    let key = |line: &str| {
+        let (name, rest) = line.split_once(" v")?;
+        Some((name.to_owned(), rest.split(' ').next()?.to_owned()))
+    };
+    lines.lines().map(key).collect()
+}
+
+/// Licences and their texts of these crates.
+fn shipped(metadata: &Value, linked: &BTreeSet<Key>) -> Result<BTreeMap<Key, Said>, Fault> {
+    let strange = || Fault::Tool("cargo says something else than it used to".into());
     let list = |value: &Value| value.as_array().cloned().ok_or_else(strange);
     let text = |value: &Value| value.as_str().map(str::to_owned).ok_or_else(strange);
-    let mut packages = BTreeMap::new();
+    let mut found = BTreeMap::new();
     for package in list(&metadata["packages"])? {
-        packages.insert(text(&package["id"])?, package);
+        let key = (text(&package["name"])?, text(&package["version"])?);
+        if !linked.contains(&key) {
+            continue;
+        }
+        let authors = list(&package["authors"])?.iter().map(text).collect::<Result<Vec<_>, _>>()?;
+        let manifest = text(&package["manifest_path"])?;
+        let folder = Path::new(&manifest).parent().ok_or_else(strange)?;
+        // Ours are under the licence of the repository.
+        let is_ours = package["source"].is_null();
+        let said = Said {
+            licence: package["license"].as_str().map(|l| l.replace('/', " OR ")),
+            authors: authors.join(", "),
+            texts: if is_ours { Vec::new() } else { licence_texts(folder)? },
+        };
+        found.insert(key, said);
     }
-    let mut needs = BTreeMap::new();
-    for node in list(&metadata["resolve"]["nodes"])? {
-        let mut normal = Vec::new();
-        for needed in list(&node["deps"])? {
-            if list(&needed["dep_kinds"])?.iter().any(|kind| kind["kind"].is_null()) {
-                normal.push(text(&needed["pkg"])?);
+    if found.len() == linked.len() { Ok(found) } else { Err(strange()) }
+}
+
+/// Files of a crate that hold licence texts, sorted. What is compiled in has some in folders of its own.
+fn licence_texts(folder: &Path) -> Result<Vec<(String, PathBuf)>, Fault> {
+    let (mut found, mut open) = (Vec::new(), vec![String::new()]);
+    while let Some(below) = open.pop() {
+        let here = folder.join(&below);
+        for entry in fs::read_dir(&here).map_err(|e| Fault::read(&here, e))? {
+            let entry = entry.map_err(|e| Fault::read(&here, e))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let path = format!("{below}{name}");
+            if entry.path().is_dir() {
+                if !NOT_BUILT.contains(&&*name) {
+                    open.push(path + "/");
+                }
+            } else if is_licence(&name.to_uppercase()) {
+                found.push((path, entry.path()));
             }
         }
-        needs.insert(text(&node["id"])?, normal);
     }
-    let mut found = BTreeMap::new();
-    let mut open: Vec<String> =
-        packages.iter().filter(|(_, p)| p["name"] == "kiosk").map(|(id, _)| id.clone()).collect();
-    while let Some(id) = open.pop() {
-        let package = packages.get(&id).ok_or_else(strange)?;
-        let key = (text(&package["name"])?, text(&package["version"])?);
-        let licence = package["license"].as_str().map(|l| l.replace('/', " OR "));
-        let texts = licence_texts(Path::new(&text(&package["manifest_path"])?));
-        if found.insert(key, Said { licence, texts }).is_none() {
-            open.extend(needs.get(&id).ok_or_else(strange)?.iter().cloned());
-        }
-    }
+    found.sort();
     Ok(found)
 }
 
-/// Files beside a crate's manifest that hold licence texts, sorted.
-fn licence_texts(manifest: &Path) -> Vec<PathBuf> {
-    let entries = manifest.parent().and_then(|folder| fs::read_dir(folder).ok());
-    let mut files: Vec<PathBuf> =
-        entries.into_iter().flatten().flatten().map(|e| e.path()).collect();
-    files.retain(|file| {
-        let name = file.file_name().unwrap_or_default().to_string_lossy().to_uppercase();
-        file.is_file() && TEXTS.iter().any(|start| name.starts_with(start))
-    });
-    files.sort();
-    files
+fn is_licence(name: &str) -> bool {
+    TEXTS.iter().any(|start| name.starts_with(start)) && !CODE.iter().any(|end| name.ends_with(end))
 }
 
 /// SPDX allows letters, digits, dots and hyphens.
@@ -306,8 +373,11 @@ fn sum(hex: &String) -> Value {
     json!({"algorithm": "SHA256", "checksumValue": hex})
 }
 
-type Key = (String, String);
+/// Name and version.
+pub type Key = (String, String);
 
-const TEXTS: [&str; 5] = ["LICENSE", "LICENCE", "COPYING", "NOTICE", "UNLICENSE"];
+const TEXTS: [&str; 6] = ["LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE", "UNLICENSE"];
+const CODE: [&str; 3] = [".RS", ".C", ".H"];
+const NOT_BUILT: [&str; 3] = ["tests", "examples", "benches"];
 /// Not a clock's: two stagings must be the same.
 const CREATED: &str = "2026-01-01T00:00:00Z";

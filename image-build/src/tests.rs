@@ -362,10 +362,18 @@ fn the_bill_of_materials_has_the_kiosks_crates_and_weights_and_nothing_else() {
     let sbom: serde_json::Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
     let packages = sbom["packages"].as_array().unwrap();
     let names: Vec<_> = packages.iter().map(|p| p["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["kiosk", "sha2", "a.onnx"]);
+    assert_eq!(names, ["kiosk", "sha2", "rust-std", "a.onnx"]);
     assert_eq!(packages[1]["versionInfo"], "0.11.0");
     assert_eq!(packages[1]["checksums"][0]["checksumValue"], "cafe");
     assert_eq!(packages[1]["licenseDeclared"], "NOASSERTION");
+    assert_eq!(packages[2]["versionInfo"], "1.95.0");
+    let taken = fs::read(house.out("out").join("root/usr/share/doc/kiosk/licences/p-1/LICENSE"));
+    assert_eq!(taken.unwrap(), b"take");
+    let text = "root/usr/share/doc/kiosk/licences/rust-std-1.95.0/copyright";
+    assert!(!house.out("out").join(text).exists());
+    house.write("bin/rust-std.copyright", b"of many");
+    house.stage("out").unwrap();
+    assert_eq!(fs::read(house.out("out").join(text)).unwrap(), b"of many");
 }
 
 #[test]
@@ -382,6 +390,14 @@ fn the_real_bill_of_materials_has_no_crate_of_the_desk() {
     );
     let without = parts.crates.iter().filter(|part| part.licence.is_none()).map(|part| &part.name);
     assert_eq!(without.collect::<Vec<_>>(), [""; 0]);
+    // The one draws and was chosen, the other could draw and was not; a test needs the third, a build script the fourth.
+    assert!(names.contains(&"i-slint-renderer-software"));
+    let others = ["i-slint-renderer-skia", "i-slint-backend-testing", "cc"];
+    assert!(others.iter().all(|other| !names.contains(other)));
+    // The store is in C and comes as a build script's crate, with licences that ask to be shown.
+    let store = parts.crates.iter().find(|part| part.name == "sqlcipher-src").unwrap();
+    let texts: Vec<&str> = store.texts.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(texts, ["LICENSE", "sqlcipher/LICENSE-libtomcrypt", "sqlcipher/LICENSE-sqlcipher"]);
 }
 
 /// A small repository of its own, with a program, weights and what is staged from them.
@@ -407,7 +423,9 @@ impl House {
         house.write("prompts/consent-title.wav", b"RIFF");
         house.write("Cargo.lock", LOCK.as_bytes());
         house.write("weights/a.onnx", b"weights");
-        let manifest = MANIFEST.replace("SUM", &sum_of(b"weights"));
+        house.write("weights/p.LICENSE", b"take");
+        let manifest =
+            MANIFEST.replace("SUM", &sum_of(b"weights")).replace("TEXT", &sum_of(b"take"));
         house.write("models/manifest.toml", manifest.as_bytes());
         house.write("bin/kiosk", &kiosk(EM_AARCH64));
         for (name, sign) in [
@@ -529,6 +547,7 @@ fn elf(machine: u16, sign: &str) -> Vec<u8> {
     bytes.extend(machine.to_le_bytes());
     bytes.resize(64, 0);
     bytes.extend(sign.as_bytes());
+    bytes.extend(b"\0GCC: 12.2.0\0rustc version 1.95.0 (5980 2026-04-14)\0");
     bytes
 }
 
@@ -576,6 +595,7 @@ id = "p"
 name = "p"
 version = "1"
 licence = "MIT"
+licence_text = { inside = "p/LICENSE", file = "p.LICENSE", bytes = 4, sha256 = "TEXT" }
 provenance = "made up"
 [[model]]
 id = "a"
@@ -587,9 +607,11 @@ sha256 = "SUM"
 #[test]
 fn the_list_of_debian_has_each_package_once_with_its_version() {
     let status = "Package: b\nStatus: install ok\nVersion: 2:1.0-1\nArchitecture: arm64\n\nPackage: a\nVersion: 3\n";
-    let list = sbom::debian(&[status.into(), status.into()]);
+    let kernel =
+        "Package: a\nVersion: 3\n\nPackage: linux\nVersion: 6\n\nPackage: kmod\nVersion: 1\n";
+    let list = sbom::debian(status, kernel, &["linux".into(), "a".into()]);
     let list: serde_json::Value = serde_json::from_str(&list).unwrap();
     let names: Vec<_> = list["packages"].as_array().unwrap().iter().map(|p| &p["name"]).collect();
-    assert_eq!(names, ["a", "b"]);
+    assert_eq!(names, ["a", "b", "linux"]);
     assert_eq!(list["packages"][1]["versionInfo"], "2:1.0-1");
 }

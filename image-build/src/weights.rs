@@ -30,6 +30,8 @@ pub struct Package {
     pub version: String,
     /// As the package states it.
     pub licence: String,
+    /// Its text, if the package has one.
+    pub licence_text: Option<File>,
     /// What is known of where the weights come from.
     pub provenance: String,
 }
@@ -41,8 +43,17 @@ pub struct Model {
     pub id: String,
     /// The package it comes in.
     pub package: String,
+    /// The file.
+    #[serde(flatten)]
+    pub file: File,
+}
+
+/// A file of a package.
+#[derive(Clone, Debug, Deserialize)]
+pub struct File {
     /// Its name in the model folder.
-    pub file: String,
+    #[serde(rename = "file")]
+    pub name: String,
     /// Lower-case hex.
     pub sha256: String,
 }
@@ -53,19 +64,19 @@ impl Manifest {
         let file = root.join(MANIFEST);
         let text = fs::read_to_string(&file).map_err(|e| Fault::read(&file, e))?;
         let manifest: Self = toml::from_str(&text).map_err(|e| Fault::toml(&file, &text, &e))?;
-        match manifest.models.iter().find(|model| model.file.contains('/')) {
-            Some(model) => {
-                Err(Fault::Line(file, 1, format!("{} is no plain file name", model.file)))
-            }
+        let texts = manifest.packages.iter().filter_map(|package| package.licence_text.as_ref());
+        let mut files = manifest.models.iter().map(|model| &model.file).chain(texts);
+        match files.find(|one| one.name.contains('/')) {
+            Some(one) => Err(Fault::Line(file, 1, format!("{} is no plain file name", one.name))),
             None => Ok(manifest),
         }
     }
 }
 
-impl Model {
+impl File {
     /// The bytes of the file in a folder, if they are the ones of the manifest.
     pub fn bytes(&self, folder: &Path) -> Result<Vec<u8>, Fault> {
-        let file = folder.join(&self.file);
+        let file = folder.join(&self.name);
         if !file.is_file() {
             return Err(Fault::ModelMissing(file));
         }

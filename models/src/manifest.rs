@@ -88,8 +88,24 @@ pub struct Package {
     pub archive_sha256: String,
     /// Licence as stated by the package.
     pub licence: String,
+    /// Its text, where the archive has one: most licences ask that it goes along.
+    pub licence_text: Option<LicenceText>,
     /// What is known of where the weights come from.
     pub provenance: String,
+}
+
+/// A file of a package that holds its licence.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LicenceText {
+    /// Its path inside the package's archive.
+    pub inside: String,
+    /// Its name in the model folder.
+    pub file: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Its digest, lower-case hex.
+    pub sha256: String,
 }
 
 /// The client that delivers a package.
@@ -226,6 +242,9 @@ impl Manifest {
         for model in &manifest.models {
             manifest.package(&model.package)?;
             model.check_fields()?;
+        }
+        for package in &manifest.packages {
+            package.licence_text.iter().try_for_each(|text| text.check_fields(&package.id))?;
         }
         manifest.check_engines()?;
         manifest.check_threshold_sets()?;
@@ -390,6 +409,31 @@ impl Engine {
     pub fn model_id(&self) -> ModelId {
         let (name, version) = (self.id.clone(), Some(self.version.clone()));
         ModelId { name, version, sha16: self.sha256[..16].to_owned() }
+    }
+}
+
+impl LicenceText {
+    /// Where the file is.
+    pub fn path(&self, dir: &Path) -> PathBuf {
+        dir.join(&self.file)
+    }
+
+    /// Whether the file is there and the right one.
+    pub fn is_in(&self, dir: &Path) -> bool {
+        read_file(&self.file, &self.path(dir), self.bytes)
+            .is_ok_and(|bytes| self.check_bytes(&bytes).is_ok())
+    }
+
+    pub(crate) fn check_bytes(&self, bytes: &[u8]) -> Result<(), ModelError> {
+        check_bytes(&self.file, self.bytes, &self.sha256, bytes)
+    }
+
+    fn check_fields(&self, package: &str) -> Result<(), ModelError> {
+        if is_plain(&self.file) && is_sha256(&self.sha256) {
+            return Ok(());
+        }
+        let why = "licence_text needs a plain file name and a sha256 of 64 hex digits";
+        Err(ModelError::Manifest(format!("{package}: {why}")))
     }
 }
 
@@ -567,8 +611,34 @@ mod tests {
 
     #[test]
     fn a_file_name_cannot_leave_the_folder() {
-        let text = tiny_text(&"0".repeat(64)).replace("w.onnx", "../w.onnx");
+        let sum = "0".repeat(64);
+        let text = tiny_text(&sum).replace("w.onnx", "../w.onnx");
         assert!(matches!(Manifest::parse(&text), Err(ModelError::Manifest(_))));
+        for (file, is_refused) in [("p.LICENSE", false), ("../p.LICENSE", true)] {
+            let field = format!(
+                "licence_text = {{ inside = \"l\", file = \"{file}\", bytes = 4, sha256 = \"{sum}\" }}"
+            );
+            let text =
+                tiny_text(&sum).replace("licence = \"\"", &format!("licence = \"\"\n{field}"));
+            assert_eq!(Manifest::parse(&text).is_err(), is_refused, "{file}");
+        }
+    }
+
+    #[test]
+    fn a_licence_that_is_another_or_not_there_is_brought() {
+        let room = tempfile::tempdir().unwrap();
+        let dir = room.path();
+        let text = LicenceText {
+            inside: "l".into(),
+            file: "p.LICENSE".into(),
+            bytes: 4,
+            sha256: hex_digest(b"take"),
+        };
+        assert!(!text.is_in(dir));
+        std::fs::write(text.path(dir), b"give").unwrap();
+        assert!(!text.is_in(dir));
+        std::fs::write(text.path(dir), b"take").unwrap();
+        assert!(text.is_in(dir));
     }
 
     fn tiny_manifest(sha256: &str) -> Manifest {
