@@ -68,6 +68,9 @@ pub enum Fault {
     /// What stands at the output is not ours to replace.
     #[error("{0} is there and was not made by image-build stage; remove it first")]
     OutNotOurs(PathBuf),
+    /// Nobody may be given an image without them.
+    #[error("cargo cannot name the licences of all crates here; run: cargo fetch --locked")]
+    NoLicences,
     /// There is no image to boot.
     #[error("no image in {0}; run: make image VARIANT=qemu")]
     NotBuilt(PathBuf),
@@ -102,6 +105,7 @@ impl Fault {
             Self::TooLarge(..) => "err-too-large",
             Self::Twice(..) => "err-twice",
             Self::OutNotOurs(..) => "err-out-not-ours",
+            Self::NoLicences => "err-no-licences",
             Self::NotBuilt(..) => "err-not-built",
             Self::NotProvisioned(..) => "err-not-provisioned",
             Self::NotStaged(..) => "err-not-staged",

@@ -100,6 +100,9 @@ pub fn image(order: &Order) -> Result<Image, Fault> {
 
     let staged = shop.path(&variant.name).join("staged");
     let parts = Parts::read(&order.root)?;
+    if !parts.has_licences {
+        return Err(Fault::NoLicences);
+    }
     let source = Source {
         root: order.root.clone(),
         variant: variant.clone(),

@@ -16,6 +16,7 @@ use crate::fault::Fault;
 use crate::program::LIBRARY_LICENCE;
 use crate::tree::sum_of;
 use crate::weights::Manifest;
+use crate::workshop::{host, run};
 
 /// The crates that the program is made of, sorted.
 #[derive(Clone, Debug)]
@@ -50,9 +51,8 @@ pub struct Part {
 impl Parts {
     /// Reads the lock file and asks cargo, offline.
     pub fn read(root: &Path) -> Result<Self, Fault> {
-        let said = metadata(root).zip(linked(root));
-        let said = said.map(|(metadata, linked)| shipped(&metadata, &linked)).transpose()?;
-        Self::with(root, said)
+        let said = metadata(root).map(|metadata| shipped(&metadata, &linked(root)?));
+        Self::with(root, said.transpose()?)
     }
 
     /// As [`Self::read`] with what cargo said of each crate, if it said anything.
@@ -286,34 +286,35 @@ fn metadata(root: &Path) -> Option<Value> {
 }
 
 /// The crates whose code is in the programs: what they are linked with, and C sources that a build script compiles, which are
-/// in crates named `…-src`. None: cargo or the sources are not at hand.
-fn linked(root: &Path) -> Option<BTreeSet<Key>> {
+/// in crates named `…-src`.
+fn linked(root: &Path) -> Result<BTreeSet<Key>, Fault> {
     let mut built = crates(root, "normal,build,no-proc-macro")?;
     built.retain(|(name, _)| name.ends_with("-src"));
     built.extend(crates(root, "normal,no-proc-macro")?);
-    Some(built)
+    Ok(built)
 }
 
 /// The crates along these edges from the programs, with the features that they are built with.
-fn crates(root: &Path, edges: &str) -> Option<BTreeSet<Key>> {
-    let mut cargo = Command::new("cargo");
-    cargo
-        .current_dir(root)
-        .args(["tree", "--offline", "--locked", "--prefix", "none"])
-        .args(PACKAGES);
-    cargo.args(["--no-default-features", "--format", "{p}", "--target", TRIPLE, "--edges", edges]);
-    let output = cargo.output().ok().filter(|output| output.status.success())?;
-    let lines = String::from_utf8_lossy(&output.stdout);
+fn crates(root: &Path, edges: &str) -> Result<BTreeSet<Key>, Fault> {
+    let mut cargo = host("cargo");
+    cargo.current_dir(root).args(["tree", "--offline", "--locked", "--prefix", "none"]);
+    cargo.args(PACKAGES).args(["--no-default-features", "--format", "{p}", "--target", TRIPLE]);
+    let said = run(cargo.args(["--edges", edges]))?;
     let key = |line: &str| {
         let (name, rest) = line.split_once(" v")?;
         Some((name.to_owned(), rest.split(' ').next()?.to_owned()))
     };
-    lines.lines().map(key).collect()
+    // An empty line is between two programs.
+    let lines = said.lines().filter(|line| !line.is_empty());
+    lines.map(|line| key(line).ok_or_else(strange)).collect()
+}
+
+fn strange() -> Fault {
+    Fault::Tool("cargo says something else than it used to".into())
 }
 
 /// Licences and their texts of these crates.
 fn shipped(metadata: &Value, linked: &BTreeSet<Key>) -> Result<BTreeMap<Key, Said>, Fault> {
-    let strange = || Fault::Tool("cargo says something else than it used to".into());
     let list = |value: &Value| value.as_array().cloned().ok_or_else(strange);
     let text = |value: &Value| value.as_str().map(str::to_owned).ok_or_else(strange);
     let mut found = BTreeMap::new();
