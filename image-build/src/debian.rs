@@ -65,11 +65,11 @@ pub fn tools(
 /// on the machine, and no processor has to be emulated. What those scripts would have made is made by `root`.
 pub fn base(shop: &Workshop, variant: &Variant) -> Result<Base, Fault> {
     let include = format!("--include={}", variant.packages.join(","));
-    let inputs = [include.clone(), variant.suite.clone(), DPKG.join(" ")];
+    let inputs = [include.clone(), variant.suite.clone(), DPKG.join(" "), LISTED.into()];
     let archive = shop.path("base.tar");
     let digest = shop.step("base", &inputs, &archive, |fresh| {
         let mut debian = shop.debian("arm64", "extract");
-        debian.args(DPKG.map(|option| format!("--dpkgopt={option}")));
+        debian.args(DPKG.map(|option| format!("--dpkgopt={option}"))).arg(LISTED);
         run(debian.args([&include, "--format=tar", &variant.suite]).arg(fresh)).map(drop)
     })?;
     Ok(Base { archive, digest })
@@ -78,11 +78,12 @@ pub fn base(shop: &Workshop, variant: &Variant) -> Result<Base, Fault> {
 /// Kernel and firmware, unpacked only.
 pub fn kernel(shop: &Workshop, variant: &Variant) -> Result<Kernel, Fault> {
     let include = "--include=base-files,linux-image-arm64,raspi-firmware,u-boot-rpi".to_owned();
-    let inputs = [include.clone(), variant.suite.clone()];
+    let inputs = [include.clone(), variant.suite.clone(), LISTED.into()];
     let tree = shop.path("kernel");
     let digest = shop.step("kernel", &inputs, &tree, |fresh| {
         let mut debian = shop.debian("arm64", "extract");
-        debian.args([&include, "--components=main,non-free-firmware", &variant.suite]).arg(fresh);
+        debian.args([&include, "--components=main,non-free-firmware", LISTED]);
+        debian.arg(&variant.suite).arg(fresh);
         run(&mut debian)?;
         let version = version_in(fresh)?;
         run(shop.tool("depmod").args(["-b", &shop.seen(&fresh.join("usr")), &version])).map(drop)
@@ -106,12 +107,15 @@ fn version_in(tree: &Path) -> Result<String, Fault> {
     name.ok_or_else(|| Fault::Tool("the kernel package brought no modules".into()))
 }
 
-/// Manuals and translations stay out; licences stay in.
+/// What is unpacked only is not in dpkg's list, and the bill of materials is made from that.
+const LISTED: &str = "--extract-hook=for deb in \"$1\"/var/cache/apt/archives/*.deb; do \
+    dpkg-deb -f \"$deb\" Package Version Architecture && echo || exit 1; done > \"$1/var/lib/dpkg/status\"";
+/// Manuals and translations stay out; licences stay in, and links of one package's folder to another's.
 const DPKG: [&str; 5] = [
     "path-exclude=/usr/share/man/*",
     "path-exclude=/usr/share/info/*",
     "path-exclude=/usr/share/locale/*",
-    "path-exclude=/usr/share/doc/*",
+    "path-exclude=/usr/share/doc/*/*",
     "path-include=/usr/share/doc/*/copyright",
 ];
 const TOOLS: [&str; 23] = [

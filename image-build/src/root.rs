@@ -215,13 +215,22 @@ fn bill(of: &Ingredients<'_>, tree: &Path) -> Result<(), Fault> {
     let here = read(&tree.join(status))?;
     let beside = read(&of.kernel.tree.join(status))?;
     let brought = of.kernel.packages(of.variant);
+    let doc = tree.join("usr/share/doc");
     for package in &brought {
-        let licence = format!("usr/share/doc/{package}/copyright");
-        make(&tree.join("usr/share/doc").join(package))?;
-        copy(&of.kernel.tree.join(&licence), &tree.join(&licence))?;
+        let from = of.kernel.tree.join("usr/share/doc").join(package);
+        make(&doc.join(package))?;
+        copy(&from.join("copyright"), &doc.join(package).join("copyright"))?;
     }
-    let list = debian(&here, &beside, &brought);
-    write(&tree.join("usr/share/doc/kiosk/debian.spdx.json"), &list)
+    let (names, list) = debian(&here, &beside, &brought);
+    if let Some(missing) = of.variant.packages.iter().chain(&brought).find(|p| !names.contains(*p))
+    {
+        return Err(Fault::Tool(format!("the bill of materials does not have {missing}")));
+    }
+    let has_licence = |name: &&String| doc.join(name).join("copyright").is_file();
+    if let Some(bare) = names.iter().find(|name| !has_licence(name)) {
+        return Err(Fault::Tool(format!("{bare} came without its licence")));
+    }
+    write(&doc.join("kiosk/debian.spdx.json"), &list)
 }
 
 /// What the packages' own scripts would have made: names of users and of services. Nobody has a password.

@@ -157,9 +157,10 @@ impl Parts {
 }
 
 /// SPDX 2.3 of what Debian's packages brought, from their own lists (dpkg's `status`): all of the first, and those of the
-/// second that are named. Their licences are in the files `usr/share/doc/PACKAGE/copyright` of the image.
-pub fn debian(whole: &str, other: &str, brought: &[String]) -> String {
-    let mut packages = BTreeMap::new();
+/// second that are named. Their licences are in the files `usr/share/doc/PACKAGE/copyright` of the image. Returns their names
+/// with it.
+pub fn debian(whole: &str, other: &str, brought: &[String]) -> (BTreeSet<String>, String) {
+    let (mut all, mut packages) = (BTreeSet::new(), BTreeMap::new());
     let both = [(whole, true), (other, false)];
     for (paragraph, is_all) in
         both.into_iter().flat_map(|(list, is_all)| list.split("\n\n").map(move |p| (p, is_all)))
@@ -189,11 +190,12 @@ pub fn debian(whole: &str, other: &str, brought: &[String]) -> String {
                 "referenceLocator": purl,
             }],
         });
+        all.insert(name.to_owned());
         packages.insert(purl, package);
     }
     let names: Vec<&String> = packages.keys().collect();
     let sum = sum_of(format!("{names:?}").as_bytes());
-    document("changqing-debian", &sum, &packages.into_values().collect::<Vec<_>>())
+    (all, document("changqing-debian", &sum, &packages.into_values().collect::<Vec<_>>()))
 }
 
 /// The same packages give the same bytes: the date is fixed and the name is made of `sum`.

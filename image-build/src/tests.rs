@@ -609,7 +609,8 @@ fn the_list_of_debian_has_each_package_once_with_its_version() {
     let status = "Package: b\nStatus: install ok\nVersion: 2:1.0-1\nArchitecture: arm64\n\nPackage: a\nVersion: 3\n";
     let kernel =
         "Package: a\nVersion: 3\n\nPackage: linux\nVersion: 6\n\nPackage: kmod\nVersion: 1\n";
-    let list = sbom::debian(status, kernel, &["linux".into(), "a".into()]);
+    let (all, list) = sbom::debian(status, kernel, &["linux".into(), "a".into()]);
+    assert_eq!(all.into_iter().collect::<Vec<_>>(), ["a", "b", "linux"]);
     let list: serde_json::Value = serde_json::from_str(&list).unwrap();
     let names: Vec<_> = list["packages"].as_array().unwrap().iter().map(|p| &p["name"]).collect();
     assert_eq!(names, ["a", "b", "linux"]);
