@@ -128,7 +128,22 @@ impl Parts {
             })
         });
         let packages: Vec<Value> = crates.chain(models).collect();
-        document("changqing-kiosk", &self.lock_sum, &packages)
+        document("changqing-kiosk", &self.lock_sum, &packages, &self.own_licences())
+    }
+
+    /// Licences that SPDX's list does not have, with their texts; without them the document is not valid.
+    fn own_licences(&self) -> Vec<Value> {
+        let mut texts = BTreeMap::new();
+        for part in &self.crates {
+            let words = part.licence.as_deref().unwrap_or_default().split([' ', '(', ')']);
+            for name in words.filter(|word| word.starts_with("LicenseRef-")) {
+                let file = part.texts.iter().find(|(place, _)| place.contains(name));
+                let text = file.and_then(|(_, file)| fs::read_to_string(file).ok());
+                texts.entry(name).or_insert_with(|| text.unwrap_or_else(|| "NOASSERTION".into()));
+            }
+        }
+        let info = |(name, text)| json!({"licenseId": name, "extractedText": text});
+        texts.into_iter().map(info).collect()
     }
 
     /// A table for people.
@@ -195,11 +210,11 @@ pub fn debian(whole: &str, other: &str, brought: &[String]) -> (BTreeSet<String>
     }
     let names: Vec<&String> = packages.keys().collect();
     let sum = sum_of(format!("{names:?}").as_bytes());
-    (all, document("changqing-debian", &sum, &packages.into_values().collect::<Vec<_>>()))
+    (all, document("changqing-debian", &sum, &packages.into_values().collect::<Vec<_>>(), &[]))
 }
 
 /// The same packages give the same bytes: the date is fixed and the name is made of `sum`.
-fn document(name: &str, sum: &str, packages: &[Value]) -> String {
+fn document(name: &str, sum: &str, packages: &[Value], own_licences: &[Value]) -> String {
     let describes = |package: &Value| {
         json!({
             "spdxElementId": "SPDXRef-DOCUMENT",
@@ -215,6 +230,7 @@ fn document(name: &str, sum: &str, packages: &[Value]) -> String {
         "documentNamespace": format!("urn:changqing:sbom:{sum}"),
         "creationInfo": {"created": CREATED, "creators": ["Tool: image-build"]},
         "packages": packages,
+        "hasExtractedLicensingInfos": own_licences,
         "relationships": packages.iter().map(describes).collect::<Vec<_>>(),
     });
     serde_json::to_string_pretty(&body).expect("values made here can be written") + "\n"

@@ -394,6 +394,13 @@ fn the_real_bill_of_materials_has_no_crate_of_the_desk() {
     assert!(names.contains(&"i-slint-renderer-software"));
     let others = ["i-slint-renderer-skia", "i-slint-backend-testing", "cc"];
     assert!(others.iter().all(|other| !names.contains(other)));
+    // Slint's are its own, and a validator refuses names without texts.
+    let manifest = crate::weights::Manifest::read(&repository()).unwrap();
+    let bill: serde_json::Value = serde_json::from_str(&parts.spdx(&manifest)).unwrap();
+    let own = bill["hasExtractedLicensingInfos"].as_array().unwrap();
+    let names: Vec<_> = own.iter().map(|one| one["licenseId"].as_str().unwrap()).collect();
+    assert_eq!(names, ["LicenseRef-Slint-Royalty-free-2.0", "LicenseRef-Slint-Software-3.0"]);
+    assert!(own.iter().all(|one| one["extractedText"].as_str().unwrap().len() > 1000));
     // The store is in C and comes as a build script's crate, with licences that ask to be shown.
     let store = parts.crates.iter().find(|part| part.name == "sqlcipher-src").unwrap();
     let texts: Vec<&str> = store.texts.iter().map(|(name, _)| name.as_str()).collect();
