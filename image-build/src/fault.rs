@@ -53,6 +53,14 @@ pub enum Fault {
     /// The desk build: a simulator in the field is a presentation attack.
     #[error("{0} contains the simulator ({1:?}); build it with --no-default-features")]
     SimulatorInside(PathBuf, &'static str),
+    /// The programs of a terminal are built together.
+    #[error("the programs in {0} were made by different Rusts: {1}; build them again, together")]
+    TwoRusts(PathBuf, String),
+    /// Nobody may be given the programs without the licences of the library in them.
+    #[error(
+        "{0} is not there: the licences of the library of the Rust that made the programs; image-build puts it there when it builds them"
+    )]
+    NoLibraryLicence(PathBuf),
     /// A file of weights is not there.
     #[error("{0} is not there; run: models fetch")]
     ModelMissing(PathBuf),
@@ -100,6 +108,8 @@ impl Fault {
             Self::WrongProcessor(..) => "err-wrong-processor",
             Self::NotTheKiosk(..) => "err-not-the-kiosk",
             Self::SimulatorInside(..) => "err-simulator-inside",
+            Self::TwoRusts(..) => "err-two-rusts",
+            Self::NoLibraryLicence(..) => "err-no-library-licence",
             Self::ModelMissing(..) => "err-model-missing",
             Self::ModelWrongSum(..) => "err-model-wrong-sum",
             Self::TooLarge(..) => "err-too-large",

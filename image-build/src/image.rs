@@ -9,6 +9,7 @@ use crate::debian::{base, builder, kernel};
 use crate::device_tree::device_trees;
 use crate::disk::{Content, disk};
 use crate::fault::Fault;
+use crate::program::LIBRARY_LICENCE;
 use crate::root::{Ingredients, Release, Root, root};
 use crate::sbom::Parts;
 use crate::slot::{arguments, initrd, slot};
@@ -102,6 +103,10 @@ pub fn image(order: &Order) -> Result<Image, Fault> {
     let parts = Parts::read(&order.root)?;
     if !parts.has_licences {
         return Err(Fault::NoLicences);
+    }
+    let library = bin.join(LIBRARY_LICENCE);
+    if !library.is_file() {
+        return Err(Fault::NoLibraryLicence(library));
     }
     let source = Source {
         root: order.root.clone(),

@@ -22,14 +22,20 @@ impl Overlay {
     pub fn gather(source: &Source) -> Result<Self, Fault> {
         let Source { root, variant, bin, models, prompts, parts } = source;
         let mut overlay = Self::default();
-        let mut rust = None;
+        let mut rust = BTreeSet::new();
         for one in &program::PROGRAMS {
             let bytes = program::read(one, &bin.join(one.name), variant.architecture)?;
             within(one.name, bytes.len() as u64, variant.limits.kiosk_mib)?;
-            rust = rust.or_else(|| program::rust_of(&bytes).map(str::to_owned));
+            rust.extend(program::rust_of(&bytes).map(str::to_owned));
             overlay.add(one.path.into(), bytes, 0o755)?;
         }
-        let parts = parts.clone().with_library(rust.as_deref(), bin);
+        if rust.len() > 1 {
+            return Err(Fault::TwoRusts(
+                bin.clone(),
+                rust.into_iter().collect::<Vec<_>>().join(", "),
+            ));
+        }
+        let parts = parts.clone().with_library(rust.first().map(String::as_str), bin);
         let manifest = Manifest::read(root)?;
         overlay.add_weights(&manifest, models, variant)?;
         if variant.sound().is_some() {

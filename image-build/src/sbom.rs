@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -18,18 +17,16 @@ use crate::tree::sum_of;
 use crate::weights::Manifest;
 use crate::workshop::{host, run};
 
-/// The crates that the program is made of, sorted.
+/// What the programs are made of.
 #[derive(Clone, Debug)]
 pub struct Parts {
-    /// All of them.
+    /// The crates, as the lock sorts them, then Rust's own library.
     pub crates: Vec<Part>,
-    /// Digest of `Cargo.lock`.
-    pub lock_sum: String,
     /// Whether cargo named the licences.
     pub has_licences: bool,
 }
 
-/// One crate.
+/// One crate, or Rust's own library.
 #[derive(Clone, Debug)]
 pub struct Part {
     /// Name.
@@ -40,8 +37,8 @@ pub struct Part {
     pub checksum: Option<String>,
     /// An SPDX expression, if somebody says it.
     pub licence: Option<String>,
-    /// Who wrote it, as far as that is said.
-    pub authors: String,
+    /// What is to be said of its licence besides; may be empty.
+    pub remark: String,
     /// Files with licence texts, each with its place below the crate.
     pub texts: Vec<(String, PathBuf)>,
     /// Where registries have it, as a package URL.
@@ -68,16 +65,17 @@ impl Parts {
                 version: locked.version.clone(),
                 checksum: locked.checksum.clone(),
                 licence: said.and_then(|s| s.licence.clone()),
-                authors: said.map(|s| s.authors.clone()).unwrap_or_default(),
+                remark: said.map(|s| s.remark.clone()).unwrap_or_default(),
                 texts: said.map(|s| s.texts.clone()).unwrap_or_default(),
-                purl: format!("pkg:cargo/{}@{}", locked.name, locked.version),
+                purl: format!("pkg:cargo/{}@{}", locked.name, locked.version.replace('+', "%2B")),
             }
         };
         let crates = lock.package.iter().filter(|l| names.contains(&l.key())).map(part).collect();
-        Ok(Self { crates, lock_sum: sum_of(text.as_bytes()), has_licences: said.is_some() })
+        Ok(Self { crates, has_licences: said.is_some() })
     }
 
-    /// Adds the library of the Rust that made the programs, which is linked in as well. Its licences lie beside the programs.
+    /// Adds the library of the Rust that made the programs, which is linked in as well, with the crates that it is made of.
+    /// What Debian collected of all their licences lies beside the programs.
     pub fn with_library(mut self, version: Option<&str>, bin: &Path) -> Self {
         let version = version.unwrap_or("NOASSERTION");
         let file = bin.join(LIBRARY_LICENCE);
@@ -85,8 +83,9 @@ impl Parts {
             name: "rust-std".into(),
             version: version.into(),
             checksum: None,
-            licence: Some("MIT OR Apache-2.0".into()),
-            authors: "the Rust project".into(),
+            licence: None,
+            remark: "mostly MIT OR Apache-2.0; the licence of each part is in its file copyright"
+                .into(),
             texts: file.is_file().then(|| ("copyright".into(), file)).into_iter().collect(),
             purl: format!("pkg:generic/rust-std@{version}"),
         });
@@ -104,6 +103,7 @@ impl Parts {
                 "filesAnalyzed": false,
                 "licenseConcluded": "NOASSERTION",
                 "licenseDeclared": part.licence.as_deref().unwrap_or("NOASSERTION"),
+                "licenseComments": part.remark,
                 "copyrightText": "NOASSERTION",
                 "checksums": part.checksum.iter().map(sum).collect::<Vec<_>>(),
                 "externalRefs": [{
@@ -128,7 +128,7 @@ impl Parts {
             })
         });
         let packages: Vec<Value> = crates.chain(models).collect();
-        document("changqing-kiosk", &self.lock_sum, &packages, &self.own_licences())
+        document("changqing-kiosk", &packages, &self.own_licences())
     }
 
     /// Licences that SPDX's list does not have, with their texts; without them the document is not valid.
@@ -137,9 +137,13 @@ impl Parts {
         for part in &self.crates {
             let words = part.licence.as_deref().unwrap_or_default().split([' ', '(', ')']);
             for name in words.filter(|word| word.starts_with("LicenseRef-")) {
-                let file = part.texts.iter().find(|(place, _)| place.contains(name));
-                let text = file.and_then(|(_, file)| fs::read_to_string(file).ok());
-                texts.entry(name).or_insert_with(|| text.unwrap_or_else(|| "NOASSERTION".into()));
+                let file =
+                    part.texts.iter().find(|(_, file)| file.file_stem() == Some(name.as_ref()));
+                if let Some(text) = file.and_then(|(_, file)| fs::read_to_string(file).ok()) {
+                    texts.insert(name, text);
+                } else {
+                    texts.entry(name).or_insert_with(|| "NOASSERTION".into());
+                }
             }
         }
         let info = |(name, text)| json!({"licenseId": name, "extractedText": text});
@@ -149,7 +153,8 @@ impl Parts {
     /// A table for people.
     pub fn licences(&self, weights: &Manifest) -> String {
         let mut text = String::from(
-            "Changqing kiosk is under GPL-3.0-only; its text is /usr/share/common-licenses/GPL-3.\nThe texts of the others are in licences/, where their sources have them.\n\nWeights\n\n",
+            "Changqing kiosk is under GPL-3.0-only; its text is /usr/share/common-licenses/GPL-3.\nThe texts of the others are in licences/. Where their sources have no file of it, the words are those of others under the \
+             same name; Apache-2.0 is also in /usr/share/common-licenses.\n\nWeights\n\n",
         );
         for package in &weights.packages {
             text += &format!(
@@ -161,9 +166,8 @@ impl Parts {
         for part in &self.crates {
             let licence = part.licence.as_deref().unwrap_or("NOASSERTION");
             text += &format!("{} {}  {licence}", part.name, part.version);
-            let is_others = part.checksum.is_some() && part.licence.is_some();
-            if is_others && part.texts.is_empty() {
-                text += &format!(" (no text in its sources; by {})", part.authors);
+            if !part.remark.is_empty() {
+                text += &format!(" ({})", part.remark);
             }
             text.push('\n');
         }
@@ -208,13 +212,12 @@ pub fn debian(whole: &str, other: &str, brought: &[String]) -> (BTreeSet<String>
         all.insert(name.to_owned());
         packages.insert(purl, package);
     }
-    let names: Vec<&String> = packages.keys().collect();
-    let sum = sum_of(format!("{names:?}").as_bytes());
-    (all, document("changqing-debian", &sum, &packages.into_values().collect::<Vec<_>>(), &[]))
+    (all, document("changqing-debian", &packages.into_values().collect::<Vec<_>>(), &[]))
 }
 
-/// The same packages give the same bytes: the date is fixed and the name is made of `sum`.
-fn document(name: &str, sum: &str, packages: &[Value], own_licences: &[Value]) -> String {
+/// The same packages give the same bytes: the date is fixed and the name is made of their sum.
+fn document(name: &str, packages: &[Value], own_licences: &[Value]) -> String {
+    let sum = sum_of(format!("{packages:?} {own_licences:?}").as_bytes());
     let describes = |package: &Value| {
         json!({
             "spdxElementId": "SPDXRef-DOCUMENT",
@@ -281,13 +284,14 @@ impl Lock {
 /// What cargo says of a crate.
 pub struct Said {
     licence: Option<String>,
-    authors: String,
+    remark: String,
     texts: Vec<(String, PathBuf)>,
 }
 
 /// None: cargo or the sources are not at hand.
 fn metadata(root: &Path) -> Option<Value> {
-    let output = Command::new("cargo")
+    let output = host("cargo")
+        .current_dir(root)
         .args([
             "metadata",
             "--offline",
@@ -296,8 +300,7 @@ fn metadata(root: &Path) -> Option<Value> {
             "1",
             "--no-default-features",
         ])
-        .args(["--filter-platform", TRIPLE, "--manifest-path"])
-        .arg(root.join("kiosk/Cargo.toml"))
+        .args(["--filter-platform", TRIPLE, "--manifest-path", "kiosk/Cargo.toml"])
         .output()
         .ok()?;
     output.status.success().then(|| serde_json::from_slice(&output.stdout).ok())?
@@ -346,17 +349,21 @@ fn shipped(metadata: &Value, linked: &BTreeSet<Key>) -> Result<BTreeMap<Key, Sai
         let folder = Path::new(&manifest).parent().ok_or_else(strange)?;
         // Ours are under the licence of the repository.
         let is_ours = package["source"].is_null();
-        let said = Said {
-            licence: package["license"].as_str().map(|l| l.replace('/', " OR ")),
-            authors: authors.join(", "),
-            texts: if is_ours { Vec::new() } else { licence_texts(folder)? },
+        let texts = if is_ours { Vec::new() } else { licence_texts(folder)? };
+        let remark = if is_ours || !texts.is_empty() {
+            String::new()
+        } else {
+            format!("no licence file in its sources; by {}", authors.join(", "))
         };
+        let licence = package["license"].as_str().map(|l| l.replace('/', " OR "));
+        let said = Said { licence, remark, texts };
         found.insert(key, said);
     }
     if found.len() == linked.len() { Ok(found) } else { Err(strange()) }
 }
 
-/// Files of a crate that hold licence texts, sorted. What is compiled in has some in folders of its own.
+/// Files of a crate that hold licence texts, sorted. What is compiled in has some in folders of its own; REUSE has a folder
+/// `LICENSES` for all.
 fn licence_texts(folder: &Path) -> Result<Vec<(String, PathBuf)>, Fault> {
     let (mut found, mut open) = (Vec::new(), vec![String::new()]);
     while let Some(below) = open.pop() {
@@ -369,7 +376,7 @@ fn licence_texts(folder: &Path) -> Result<Vec<(String, PathBuf)>, Fault> {
                 if !NOT_BUILT.contains(&&*name) {
                     open.push(path + "/");
                 }
-            } else if is_licence(&name.to_uppercase()) {
+            } else if below.ends_with("LICENSES/") || is_licence(&name.to_uppercase()) {
                 found.push((path, entry.path()));
             }
         }

@@ -374,6 +374,10 @@ fn the_bill_of_materials_has_the_kiosks_crates_and_weights_and_nothing_else() {
     house.write("bin/rust-std.copyright", b"of many");
     house.stage("out").unwrap();
     assert_eq!(fs::read(house.out("out").join(text)).unwrap(), b"of many");
+    let mut other = elf(EM_AARCH64, "memory-mb");
+    other.extend(b"rustc version 1.96.0 (ac68 2026-05-25)\0");
+    house.write("bin/engine-cage", &other);
+    assert_eq!(house.stage("out").unwrap_err().code(), "err-two-rusts");
 }
 
 #[test]
@@ -401,6 +405,11 @@ fn the_real_bill_of_materials_has_no_crate_of_the_desk() {
     let names: Vec<_> = own.iter().map(|one| one["licenseId"].as_str().unwrap()).collect();
     assert_eq!(names, ["LicenseRef-Slint-Royalty-free-2.0", "LicenseRef-Slint-Software-3.0"]);
     assert!(own.iter().all(|one| one["extractedText"].as_str().unwrap().len() > 1000));
+    // Some have a folder for them, with files that are named after the licence.
+    let vtable = parts.crates.iter().find(|part| part.name == "vtable").unwrap();
+    assert!(vtable.texts.iter().any(|(place, _)| place == "LICENSES/MIT.txt"));
+    let bare = parts.crates.iter().filter(|part| part.texts.is_empty() && part.checksum.is_some());
+    assert!(bare.clone().count() > 5 && bare.clone().all(|part| part.remark.contains("; by ")));
     // The store is in C and comes as a build script's crate, with licences that ask to be shown.
     let store = parts.crates.iter().find(|part| part.name == "sqlcipher-src").unwrap();
     let texts: Vec<&str> = store.texts.iter().map(|(name, _)| name.as_str()).collect();

@@ -625,7 +625,7 @@ mod tests {
     }
 
     #[test]
-    fn a_licence_that_is_another_or_not_there_is_brought() {
+    fn a_licence_is_there_when_it_is_the_one_of_the_manifest() {
         let room = tempfile::tempdir().unwrap();
         let dir = room.path();
         let text = LicenceText {
