@@ -9,6 +9,7 @@ use std::process::Command;
 use crate::debian::tools;
 use crate::fault::Fault;
 use crate::program::{LIBRARY_LICENCE, PROGRAMS};
+use crate::root::{copy, make};
 use crate::tree::sum_of;
 use crate::variant::Variant;
 use crate::workshop::{Workshop, host, remove, run, run_aloud, say};
@@ -32,17 +33,17 @@ pub fn kiosk(
     target: &Path,
 ) -> Result<PathBuf, Fault> {
     let sysroot = sysroot(shop, variant)?;
-    let (mut cargo, licence) = match compiler {
+    let Build { mut cargo, at, licence } = match compiler {
         Compiler::Installed => of_this_machine(shop, root, variant, &sysroot, target)?,
         Compiler::Debian => of_debian(shop, root, variant, &sysroot, target)?,
     };
+    surroundings(&mut cargo, &at);
     cargo.args(["--release", "--jobs", "2", "--target", TRIPLE]);
     cargo.args(PACKAGES).args(PROGRAMS.iter().flat_map(|program| ["--bin", program.name]));
     cargo.arg("--no-default-features");
     run_aloud(&mut cargo)?;
     let programs = target.join(TRIPLE).join("release");
-    let file = programs.join(LIBRARY_LICENCE);
-    fs::copy(licence, &file).map_err(|e| Fault::write(&file, e))?;
+    copy(&licence, &programs.join(LIBRARY_LICENCE))?;
     Ok(programs)
 }
 
@@ -55,14 +56,14 @@ pub fn target(shop: &Workshop, root: &Path, compiler: Compiler) -> PathBuf {
     shop.path(&format!("target/{}{end}", &name[..8]))
 }
 
-/// `cargo build` of this machine, with a standard library to build, and the file of that library's licences.
+/// `cargo build` of this machine, with a standard library to build.
 fn of_this_machine(
     shop: &Workshop,
     root: &Path,
     variant: &Variant,
     sysroot: &Path,
     target: &Path,
-) -> Result<(Command, PathBuf), Fault> {
+) -> Result<Build, Fault> {
     let toolchain = toolchain(shop, variant)?;
     let path = std::env::var("PATH").unwrap_or_default();
     let mut cargo = host("cargo");
@@ -70,19 +71,16 @@ fn of_this_machine(
     cargo.env_remove("RUSTUP_TOOLCHAIN").env("RUSTC_BOOTSTRAP", "1");
     cargo.env("PATH", format!("{}/bin:{path}", toolchain.display()));
     let text = |path: &Path| path.display().to_string();
-    surroundings(
-        &mut cargo,
-        &Paths {
-            sysroot: text(sysroot),
-            toolchain: text(&toolchain),
-            home: text(&cargo_home()),
-            target: text(target),
-        },
-    );
-    Ok((cargo, toolchain.join(SOURCES).join("copyright")))
+    let at = Paths {
+        sysroot: text(sysroot),
+        toolchain: text(&toolchain),
+        home: text(&cargo_home()),
+        target: text(target),
+    };
+    Ok(Build { cargo, at, licence: toolchain.join(SOURCES).join("copyright") })
 }
 
-/// `cargo build` in a trixie of its own, where the repository is [`SOURCE_AT`], and the file of its library's licences. What it needs is fetched before, by this
+/// `cargo build` in a trixie of its own, where the repository is [`SOURCE_AT`]. What it needs is fetched before, by this
 /// machine's cargo, so that only one has to find the registry.
 fn of_debian(
     shop: &Workshop,
@@ -90,12 +88,12 @@ fn of_debian(
     variant: &Variant,
     sysroot: &Path,
     target: &Path,
-) -> Result<(Command, PathBuf), Fault> {
+) -> Result<Build, Fault> {
     let trixie = shop.path("compiler");
     tools(shop, variant, "cross: Debian's compiler", &trixie, &COMPILER)?;
     say(run(shop.tool_in(&trixie, &[], "rustc").arg("--version"))?.trim());
     run_aloud(host("cargo").current_dir(root).args(["fetch", "--locked", "--quiet"]))?;
-    fs::create_dir_all(target).map_err(|e| Fault::write(target, e))?;
+    make(target)?;
     let home = cargo_home();
     let folders = [(root, SOURCE_AT), (home.as_path(), HOME_AT)];
     let mut cargo = shop.tool_in(&trixie, &folders, "env");
@@ -103,16 +101,13 @@ fn of_debian(
     // Nothing that this machine's Rust is told reaches Debian's, but for the settings in cargo's folder.
     cargo.env_clear().env("LC_ALL", "C.UTF-8").env("TZ", "UTC");
     cargo.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("CARGO_HOME", HOME_AT);
-    surroundings(
-        &mut cargo,
-        &Paths {
-            sysroot: shop.seen(sysroot),
-            toolchain: "/usr/lib/rustlib".into(),
-            home: HOME_AT.into(),
-            target: shop.seen(target),
-        },
-    );
-    Ok((cargo, trixie.join("usr/share/doc/libstd-rust-web-dev/copyright")))
+    let at = Paths {
+        sysroot: shop.seen(sysroot),
+        toolchain: "/usr/lib/rustlib".into(),
+        home: HOME_AT.into(),
+        target: shop.seen(target),
+    };
+    Ok(Build { cargo, at, licence: trixie.join("usr/share/doc/libstd-rust-web-dev/copyright") })
 }
 
 /// C libraries of the image's own release.
@@ -148,7 +143,7 @@ fn toolchain(shop: &Workshop, variant: &Variant) -> Result<PathBuf, Fault> {
         run(&mut debian).map_err(|e| Fault::NoLibrarySource(version.clone(), Box::new(e)))?;
         let library = fresh.join(SOURCES);
         remove(&library)?;
-        fs::create_dir_all(&library).map_err(|e| Fault::write(&library, e))?;
+        make(&library)?;
         let sources = packed.join("usr/src").join(format!("rustc-{version}"));
         for (from, to) in
             [(sources, "rust"), (packed.join("usr/share/doc/rust-src/copyright"), "copyright")]
@@ -158,6 +153,16 @@ fn toolchain(shop: &Workshop, variant: &Variant) -> Result<PathBuf, Fault> {
         remove(&packed)
     })?;
     Ok(product)
+}
+
+/// What one compiler is started with.
+struct Build {
+    /// `cargo build`, without what both have in common.
+    cargo: Command,
+    /// As that cargo sees them.
+    at: Paths,
+    /// The licences of the compiler's own library, in one file.
+    licence: PathBuf,
 }
 
 /// Where the compiler finds what.

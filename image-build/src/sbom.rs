@@ -153,8 +153,9 @@ impl Parts {
     /// A table for people.
     pub fn licences(&self, weights: &Manifest) -> String {
         let mut text = String::from(
-            "Changqing kiosk is under GPL-3.0-only; its text is /usr/share/common-licenses/GPL-3.\nThe texts of the others are in licences/. Where their sources have no file of it, the words are those of others under the \
-             same name; Apache-2.0 is also in /usr/share/common-licenses.\n\nWeights\n\n",
+            "Changqing kiosk is under GPL-3.0-only; its text is /usr/share/common-licenses/GPL-3.\n\
+             The texts of the others are in licences/. Where their sources have no file of it, the words are those of others \
+             under the same name; Apache-2.0 is also in /usr/share/common-licenses.\n\nWeights\n\n",
         );
         for package in &weights.packages {
             text += &format!(
@@ -175,23 +176,21 @@ impl Parts {
     }
 }
 
-/// SPDX 2.3 of what Debian's packages brought, from their own lists (dpkg's `status`): all of the first, and those of the
-/// second that are named. Their licences are in the files `usr/share/doc/PACKAGE/copyright` of the image. Returns their names
-/// with it.
-pub fn debian(whole: &str, other: &str, brought: &[String]) -> (BTreeSet<String>, String) {
-    let (mut all, mut packages) = (BTreeSet::new(), BTreeMap::new());
-    let both = [(whole, true), (other, false)];
-    for (paragraph, is_all) in
-        both.into_iter().flat_map(|(list, is_all)| list.split("\n\n").map(move |p| (p, is_all)))
-    {
-        let field = |name: &str| {
-            paragraph.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
-        };
-        let (Some(name), Some(version)) = (field("Package"), field("Version")) else { continue };
-        if !is_all && !brought.iter().any(|one| one == name) {
+/// SPDX 2.3 of what Debian's packages brought, by dpkg's `status` of two trees: all of the root's, and of the kernel's those
+/// that are named. Their licences are in the files `usr/share/doc/PACKAGE/copyright` of the image. Returns the names with it.
+pub fn debian(root: &str, kernel: &str, of_kernel: &[String]) -> (BTreeSet<String>, String) {
+    let is_named = |paragraph: &&str| {
+        field(paragraph, "Package").is_some_and(|name| of_kernel.iter().any(|one| one == name))
+    };
+    let paragraphs = root.split("\n\n").chain(kernel.split("\n\n").filter(is_named));
+    let (mut names, mut packages) = (BTreeSet::new(), BTreeMap::new());
+    for paragraph in paragraphs {
+        let (Some(name), Some(version)) =
+            (field(paragraph, "Package"), field(paragraph, "Version"))
+        else {
             continue;
-        }
-        let architecture = field("Architecture").unwrap_or("all");
+        };
+        let architecture = field(paragraph, "Architecture").unwrap_or("all");
         let purl = format!("pkg:deb/debian/{name}@{version}?arch={architecture}");
         let package = json!({
             "SPDXID": id(&format!("deb-{name}-{version}")),
@@ -209,10 +208,15 @@ pub fn debian(whole: &str, other: &str, brought: &[String]) -> (BTreeSet<String>
                 "referenceLocator": purl,
             }],
         });
-        all.insert(name.to_owned());
+        names.insert(name.to_owned());
         packages.insert(purl, package);
     }
-    (all, document("changqing-debian", &packages.into_values().collect::<Vec<_>>(), &[]))
+    (names, document("changqing-debian", &packages.into_values().collect::<Vec<_>>(), &[]))
+}
+
+/// A field of a paragraph in Debian's format.
+fn field<'t>(paragraph: &'t str, name: &str) -> Option<&'t str> {
+    paragraph.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
 }
 
 /// The same packages give the same bytes: the date is fixed and the name is made of their sum.
